@@ -1,0 +1,1 @@
+"""unlisted: keep a mail platform off blocklists, and recover when one blocks it anyway."""

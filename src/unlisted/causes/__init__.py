@@ -1,0 +1,1 @@
+"""Who did it: evidence, shares with intervals, verdict."""

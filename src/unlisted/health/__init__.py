@@ -1,0 +1,1 @@
+"""What we tell: incident, posts, figures, deadlines."""

@@ -1,0 +1,1 @@
+"""The ten stations, in the order a message and a refusal meet them."""

@@ -1,0 +1,1 @@
+"""When a rate is news: windows, change detector, contrast between addresses."""

@@ -1,0 +1,1 @@
+"""What a refusal means: one engine; operators/*.toml is the knowledge."""

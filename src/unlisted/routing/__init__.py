@@ -1,0 +1,1 @@
+"""Which address: pools, keyed rotation, rest."""

@@ -1,0 +1,1 @@
+"""Other people's lists: catalogue, answers and their sanity, episodes and their clock."""
