@@ -1,0 +1,20 @@
+"""1. What came in: which campaign a message belongs to, and whether a hold refuses it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from unlisted.facts import Fact
+
+if TYPE_CHECKING:
+    from unlisted.loop._fixpoint import Out, States
+
+
+class State:
+    """What this station keeps; written by it, read by all."""
+
+
+def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
+    """Nothing yet."""
+    yield from ()
