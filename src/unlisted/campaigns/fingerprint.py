@@ -111,7 +111,7 @@ def slots_of(printed: str) -> bytes:
 
 def _agreement(a: bytes, b: bytes) -> float:
     """The share of agreeing slots, less what eight bits agree on by chance."""
-    share = sum(map(eq, a, b)) / len(a)
+    share: float = sum(map(eq, a, b)) / len(a)
     return max(0.0, (share - 1 / 256) / (1 - 1 / 256))
 
 
