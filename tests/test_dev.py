@@ -152,6 +152,22 @@ def test_a_signal_reaches_the_program_itself(clone: Clone, by: signal.Signals) -
     assert process.returncode == -by
 
 
+def test_the_environment_has_both_commands(clone: Clone, tmp_path: Path) -> None:
+    clone.dev("run")
+    for name in ("unlisted", "unlisted-sandbox"):
+        link = tmp_path / name
+        link.symlink_to(clone.root / ".venv" / "bin" / name)
+        said = subprocess.run([link, "a b"], capture_output=True, text=True, timeout=20).stdout
+        assert said.startswith(f"{name.replace('-', '_')} ['a b']")
+
+
+def test_a_set_up_that_cannot_write_is_one_sentence(clone: Clone) -> None:
+    (clone.root / ".tools" / "lock").mkdir()  # also stops root, whom permissions do not
+    done = clone.dev("run")
+    assert done.returncode == 1
+    assert "set-up failed" in done.stderr and "Traceback" not in done.stderr
+
+
 def test_the_exit_code_is_the_programs(clone: Clone) -> None:
     assert clone.dev("run", "code", "x", "y").returncode == 4
 
