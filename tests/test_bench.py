@@ -130,7 +130,12 @@ def test_paths_and_parameters_reach_the_bench(measure: types.ModuleType, tmp_pat
     Path("p.toml").write_text("seeds = [1, 2]\n")
     Path("data").mkdir()
     seen: list[Options] = []
-    measure.run = lambda options: seen.append(options) or MET  # type: ignore[attr-defined]
+
+    def run(options: Options) -> list[Figure]:
+        seen.append(options)
+        return MET
+
+    measure.run = run  # type: ignore[attr-defined]
     assert harness.main(["start", "--data", "data", "--params", "p.toml"]) == 0
     assert seen[0].data_or("elsewhere") == Path("data")
     assert seen[0].parameters() == {"seeds": [1, 2]}
