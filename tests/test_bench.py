@@ -2,12 +2,16 @@
 
 import json
 import math
+import socket
 import sys
+import threading
+import time
 import types
 from pathlib import Path
+from typing import Any
 
 import pytest
-from bench import harness
+from bench import harness, start
 from bench.harness import DataAbsent, Figure, Goal, Options
 
 HIGHER = Goal("b", "caught", "higher", 0.95, "share")
@@ -141,3 +145,54 @@ def test_paths_and_parameters_reach_the_bench(measure: types.ModuleType, tmp_pat
     assert seen[0].parameters() == {"seeds": [1, 2]}
     with pytest.raises(DataAbsent):
         Options().data_or("no/such/data")
+
+
+class StandIn:
+    """Answers as `unlisted serve` does: SMTP greets, HTTP says 200, ready.json names both."""
+
+    def __init__(self, ready: Path, greeting: bytes) -> None:
+        self.greeting = greeting
+        self.smtp = socket.create_server(("127.0.0.1", 0))
+        self.http = socket.create_server(("127.0.0.1", 0))
+        for server, answer in ((self.smtp, self.greet), (self.http, self.page)):
+            threading.Thread(target=answer, args=[server], daemon=True).start()
+        where = {
+            name: f"127.0.0.1:{getattr(self, name).getsockname()[1]}" for name in ("smtp", "http")
+        }
+        ready.write_text(json.dumps({"smtp": where["smtp"], "public": "http://" + where["http"]}))
+
+    def greet(self, server: socket.socket) -> None:
+        connection, _ = server.accept()
+        connection.sendall(self.greeting)
+        connection.close()
+
+    def page(self, server: socket.socket) -> None:
+        connection, _ = server.accept()
+        connection.recv(4096)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
+        connection.close()
+
+    def poll(self) -> None:
+        return None
+
+    def close(self) -> None:
+        self.smtp.close()
+        self.http.close()
+
+
+@pytest.mark.parametrize(
+    ("greeting", "ready"), [(b"220 us ESMTP\r\n", True), (b"554 no\r\n", False)]
+)
+def test_a_service_is_ready_when_it_greets_and_shows_its_page(
+    tmp_path: Path, greeting: bytes, ready: bool
+) -> None:
+    service: Any = StandIn(tmp_path / "ready.json", greeting)
+    began = time.monotonic()
+    try:
+        if ready:
+            assert began < start.answered(service, tmp_path / "ready.json", began)
+        else:
+            with pytest.raises(RuntimeError, match="554"):
+                start.answered(service, tmp_path / "ready.json", began)
+    finally:
+        service.close()

@@ -86,6 +86,16 @@ def test_a_verb_hands_its_arguments_on_and_keeps_the_callers_folder(
     assert done.stdout == f"{program} {given} {tmp_path}\n"
 
 
+def test_files_in_the_callers_folder_are_not_taken_for_modules(
+    clone: Clone, tmp_path: Path
+) -> None:
+    for name in ("venv.py", "json.py", "unlisted.py", "ensurepip.py"):
+        (tmp_path / name).write_text("raise SystemExit('taken for a module')")
+    done = clone.dev("run", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("unlisted ['serve']")
+
+
 def test_only_the_first_start_sets_up_and_tells_it_on_standard_error(clone: Clone) -> None:
     first, second = clone.dev("run"), clone.dev("run")
     assert "3/3" in first.stderr
