@@ -55,20 +55,14 @@ class CampaignIndex:
         self._forget(at)
         if not slots_of(fingerprint):
             return message_id
-        best: tuple[float, str] | None = None
-        first_alike = 0.0
-        for campaign_id in self._candidates(fingerprint):
-            samples = campaigns[campaign_id].samples
-            likeness = [similarity(fingerprint, sample) for sample in samples]
-            rank = (-max(likeness), campaign_id)
-            if -rank[0] >= ALIKE and (best is None or rank < best):
-                best, first_alike = rank, likeness[0]
+        best = self._nearest(fingerprint)
         if best is None:
             if message_id not in campaigns:
                 campaigns[message_id] = CampaignSample(message_id, at, [fingerprint])
                 self._enter(message_id, fingerprint)
             return message_id
-        campaign = campaigns.pop(best[1])
+        campaign_id, first_alike = best
+        campaign = campaigns.pop(campaign_id)
         campaign.last_at = max(campaign.last_at, at)
         campaign.members += 1
         # A sample that is nearly the first one teaches nothing.
@@ -77,6 +71,24 @@ class CampaignIndex:
             self._enter(campaign.campaign_id, fingerprint)
         campaigns[campaign.campaign_id] = campaign
         return campaign.campaign_id
+
+    def find(self, fingerprint: str, at: float) -> str | None:
+        """The campaign a message would belong to; changes nothing. None: it would be a new one."""
+        best = self._nearest(fingerprint) if slots_of(fingerprint) else None
+        if best is None or self.state.campaigns[best[0]].last_at < at - self.state.window_s:
+            return None
+        return best[0]
+
+    def _nearest(self, fingerprint: str) -> tuple[str, float] | None:
+        """The likest campaign and the likeness to its first member; None: none is alike."""
+        best: tuple[tuple[float, str], float] | None = None
+        for campaign_id in self._candidates(fingerprint):
+            samples = self.state.campaigns[campaign_id].samples
+            likeness = [similarity(fingerprint, sample) for sample in samples]
+            rank = (-max(likeness), campaign_id)
+            if -rank[0] >= ALIKE and (best is None or rank < best[0]):
+                best = (rank, likeness[0])
+        return (best[0][1], best[1]) if best is not None else None
 
     def members(self, campaign_id: str) -> int:
         """How many messages were assigned to it, 0 if it is forgotten."""

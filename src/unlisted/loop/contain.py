@@ -162,11 +162,7 @@ def _stopped(states: States, at: float, n: int) -> Iterator[Out]:
         yield SetTimer(key="stopped", due=at + watch)
 
 
-def _released(
-    states: States, name: str, actor: str, why: str, at: float, n: int
-) -> Iterator[Out]:
+def _released(states: States, name: str, actor: str, why: str, at: float, n: int) -> Iterator[Out]:
     hold = states.contain.holds.get(name)
     if hold is not None:
-        yield HoldReleased(
-            at=at, hold=name, sender=hold.sender, actor=actor, why=why, because=(n,)
-        )
+        yield HoldReleased(at=at, hold=name, sender=hold.sender, actor=actor, why=why, because=(n,))

@@ -99,7 +99,9 @@ def _answered(states: States, fact: ProbeAnswered, n: int) -> Iterator[Out]:
             yield Relisted(at=fact.at, episode=episode, because=(n,))
     elif fact.state == "clean" and not clock.delisted:
         clock.delisted = True
-        yield Delisted(at=fact.at, episode=episode, low=clock.listed_seen, high=fact.at, because=(n,))
+        yield Delisted(
+            at=fact.at, episode=episode, low=clock.listed_seen, high=fact.at, because=(n,)
+        )
     yield _timer(states, episode, fact.at)
 
 

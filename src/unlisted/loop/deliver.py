@@ -316,9 +316,10 @@ def _sender_cleared(states: States, row: Row) -> bool:
     """DESIGN section 8: culprits named and held, or 30 clean days."""
     if states.contain.hold_of(row.sender) is not None:
         return False
-    return states.contain.culprits_held(states) or states.explain.clean_days(
-        row.sender
-    ) >= states.accept.policy.clean_days
+    return (
+        states.contain.culprits_held(states)
+        or states.explain.clean_days(row.sender) >= states.accept.policy.clean_days
+    )
 
 
 def _pool(states: States, row: Row) -> Pool | None:
@@ -431,10 +432,10 @@ def _reopened(states: States, fact: PathReopened, n: int) -> Iterator[Out]:
 
 def _campaign_cleared(states: States, campaign: str, at: float, n: int) -> Iterator[Out]:
     """Enough of a waiting campaign's answers came back clean: its mail may draw again."""
-    if campaign and campaign in states.deliver.campaign_waits:
-        if states.explain.campaign_clean(states, campaign, at):
-            del states.deliver.campaign_waits[campaign]
-            yield _wake(states, f"campaign:{campaign}", n)
+    waits = states.deliver.campaign_waits
+    if campaign in waits and states.explain.campaign_clean(states, campaign, at):
+        del waits[campaign]
+        yield _wake(states, f"campaign:{campaign}", n)
 
 
 def _cleared(states: States, n: int) -> Iterator[Out]:

@@ -80,9 +80,7 @@ def _again(states: States, fact: Due, n: int) -> Iterator[Out]:
     states.resend.resent[row.key] = _same(row)
     path = (row.address, row.domain)
     rest = states.deliver.rests.get(path)
-    yield Resent(
-        at=fact.at, row=fact.row, episode=rest.episode if rest else None, because=(n,)
-    )
+    yield Resent(at=fact.at, row=fact.row, episode=rest.episode if rest else None, because=(n,))
 
 
 def _by_hand(states: States, fact: Reception, n: int) -> Iterator[Out]:

@@ -269,7 +269,7 @@ def _counted(states: States, fact: Outcome, blamed: bool, n: int) -> Iterator[Ou
     address, receiver, at = fact.address, fact.receiver, fact.at
     state.counts.add(address, at, part=int(blamed))
     state.counts.add(f"{address}|{receiver}", at, part=int(blamed))
-    state.totals.add("all", at, part=int(blamed))
+    state.hour.add("all", at, part=int(blamed))
     state.by_sender.add(f"{address}|{receiver}|{fact.row.sender}", at, part=int(blamed))
     senders = state.senders.setdefault((address, receiver), {})
     senders[fact.row.sender] = at
@@ -320,7 +320,9 @@ def _parent(state: State, address: str) -> str | None:
     return None
 
 
-def _per_sender(states: States, address: str, receiver: str, at: float) -> dict[str, tuple[int, int]]:
+def _per_sender(
+    states: States, address: str, receiver: str, at: float
+) -> dict[str, tuple[int, int]]:
     state = states.sense
     senders = state.senders.get((address, receiver), {})
     found = {s: state.by_sender.total(f"{address}|{receiver}|{s}", at) for s in sorted(senders)}

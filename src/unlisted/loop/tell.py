@@ -207,8 +207,9 @@ def _posted(states: States, at: float, n: int, *, final: bool) -> Iterator[Out]:
         stopped=incident.stopped,
         open_episodes=len(episodes),
         delisted=sum(
-            1 for one in episodes if one.id in states.delist.clocks
-            and states.delist.clocks[one.id].delisted
+            1
+            for one in episodes
+            if one.id in states.delist.clocks and states.delist.clocks[one.id].delisted
         ),
         release_at=release.release_at if release else None,
         release_basis=release.basis if release else "",
