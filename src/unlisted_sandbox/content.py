@@ -135,7 +135,17 @@ def _builtin(name: str, draw: Draw) -> str:
 
 
 def _fixed(you: str, me: str, tenant: str) -> dict[str, str]:
-    return {"you": you or "all", "me": me, "tenant": tenant}
+    return {"you": you, "me": me, "tenant": tenant}
+
+
+def _greeting(text: str, you: str) -> str:
+    return text.replace("{you}", you) if you else text.replace(" {you}", "")
+
+
+def _links(of: Bank, draw: Draw, n: int) -> list[str]:
+    """What joins each of `n` sentences to the one before; the first stands alone."""
+    chosen = draw.sample(of.links, n - 1)
+    return ["", *chosen, *[""] * (n - 1 - len(chosen))]
 
 
 def _sentence(text: str) -> str:
@@ -164,9 +174,10 @@ def note(of: Bank, draw: Draw, you: str, me: str, tenant: str, answers: bool) ->
         chosen.insert(1 + draw.below(len(chosen)), draw.pick(draw.pick(of.topics).bodies))
     if draw.happens(0.7):
         chosen.append(draw.pick(topic.endings))
+    links = _links(of, draw, len(chosen))
     said = [
-        _sentence(draw.pick(of.links) * (n > 0) + _fill(s, draw, topic, of, fixed))
-        for n, s in enumerate(chosen)
+        _sentence(link + _sentence(_fill(s, draw, topic, of, fixed)))
+        for link, s in zip(links, chosen, strict=True)
     ]
     subject = _sentence(_fill(draw.pick(topic.subjects), draw, topic, of, fixed))
     quote = ""
@@ -175,7 +186,7 @@ def note(of: Bank, draw: Draw, you: str, me: str, tenant: str, answers: bool) ->
         quote = " ".join(
             _sentence(_fill(s, draw, topic, of, _fixed("", me, tenant))) for s in asked
         )
-    greeting = _fill(draw.pick(of.greetings), draw, topic, of, fixed)
+    greeting = _greeting(draw.pick(of.greetings), you)
     body = _paragraphs(said, draw)
     return Text(subject, (greeting, *body, draw.pick(of.closings)), quote)
 
@@ -188,7 +199,8 @@ def campaign(
     chosen = [draw.pick(topic.openings)]
     chosen += draw.sample(topic.bodies, 4 + draw.below(4))
     chosen.append(draw.pick(topic.endings))
-    linked = [s if n == 0 else draw.pick(of.links) + s for n, s in enumerate(chosen)]
+    links = _links(of, draw, len(chosen))
+    linked = [link + s for link, s in zip(links, chosen, strict=True)]
     return Campaign(
         ids,
         topic,
@@ -212,9 +224,9 @@ def copy(
         u = draw.uniform()
         if 0 < n < len(c.sentences) - 1 and u < c.words_varied / 2:
             sentence = draw.pick(c.topic.bodies)
-        said.append(_sentence(_varied(sentence, base, draw, c, of, fixed)))
+        said.append(_varied(sentence, base, draw, c, of, fixed))
     subject = _varied(c.subject, Draw(seed, "campaign subject", *c.id), draw, c, of, fixed)
-    greeting = _fill(c.greeting, draw, c.topic, of, fixed)
+    greeting = _greeting(c.greeting, you)
     body = _paragraphs(said, Draw(seed, "campaign shape", *c.id))
     quote = said[0] if answers else ""
     return Text(_sentence(subject), (greeting, *body, c.closing), quote)
@@ -230,7 +242,8 @@ def _varied(
         own = draw.happens(c.words_varied)
         return _fill(match[0], draw, c.topic, of, fixed) if own else usual
 
-    return _SLOT.sub(choose, text)
+    filled = _SLOT.sub(choose, text)
+    return re.sub(r"(^|[.:?] )([a-z])", lambda m: m[1] + m[2].upper(), filled)
 
 
 def render(
