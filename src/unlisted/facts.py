@@ -83,13 +83,17 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Configured(Observed, frozen=True, tag=True):
-    """The service started with this configuration (recorded when it differs from the last)."""
+    """The service started with this configuration (recorded when it differs from the last).
+
+    `receivers`: (domain, receiver) where static routes show that domains share one site.
+    """
 
     hostname: str
     pools: tuple[Pool, ...]
     lists: tuple[ListTerm, ...] = ()
     lookups: bool = False
     local_domains: tuple[str, ...] = ()
+    receivers: tuple[tuple[str, str], ...] = ()
     policy: Policy = Policy()
 
 

@@ -377,7 +377,9 @@ def _traffic(mail: list[Mail], now: float) -> Traffic:
         first_at=mail[0].at,
         last_at=mail[-1].at,
         exposures=tuple(
-            Exposure(a, ms[0].at, ms[-1].at, len(ms), sum(m.stranger for m in ms), ms[0].probability)
+            Exposure(
+                a, ms[0].at, ms[-1].at, len(ms), sum(m.stranger for m in ms), ms[0].probability
+            )
             for (_, a), ms in sorted(rows.items())
         ),
     )

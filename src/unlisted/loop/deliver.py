@@ -97,6 +97,15 @@ class State:
         self.rests: dict[Path, Rest] = {}
         self.traffic: dict[str, Traffic] = {}
         self.campaign_waits: dict[str, set[Path]] = {}
+        self.receivers: dict[str, str] = {}  # domain -> receiver, by route or as last seen
+
+    def receiver_of(self, domain: str) -> str:
+        """The remote site that takes a domain's mail; the domain itself while unknown."""
+        return self.receivers.get(domain, domain)
+
+    def path(self, row: Row, address: str) -> Path:
+        """The path a row takes by an address."""
+        return address, self.receiver_of(row.domain)
 
     def carried(self, address: str, at: float) -> Traffic:
         """The address's traffic, its day turned."""
@@ -122,7 +131,7 @@ def closed(states: States, row: Row, address: str) -> str | None:
     rule = states.prevent.covers(row)
     if rule is not None:
         return f"rule {rule}"
-    rest = states.deliver.rests.get((address, row.domain))
+    rest = states.deliver.rests.get(states.deliver.path(row, address))
     if rest is not None and rest.canary != row.key:
         return "path rests"
     return None
@@ -135,6 +144,7 @@ def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
     elif isinstance(fact, Due):
         yield from _due(states, fact, n)
     elif isinstance(fact, Delivery):
+        states.deliver.receivers[fact.row.domain] = fact.receiver
         states.deliver.carried(fact.address, fact.at).days[-1] += 1
         yield Settled(at=fact.at, key=fact.row.key, message=fact.row.message, how="delivered")
         yield from _campaign_cleared(states, fact.row.campaign, fact.at, n)
@@ -167,6 +177,7 @@ def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
         yield _wake(states, fact.key[5:], n)
     elif isinstance(fact, Configured):
         states.deliver.pools = fact.pools
+        states.deliver.receivers.update(fact.receivers)
         states.deliver.pool_of = {a: pool for pool in fact.pools for a in pool.addresses}
 
 
@@ -199,7 +210,7 @@ def _due(states: States, fact: Due, n: int) -> Iterator[Out]:
     if fact.why == "until":
         yield from _patience_over(states, row, fact.at, n)
     elif fact.why == "canary":
-        rest = states.deliver.rests.get((row.address, row.domain))
+        rest = states.deliver.rests.get(states.deliver.path(row, row.address))
         if rest is not None:
             rest.canary = row.key
         yield from _place(states, row, fact.at, n, "canary")
@@ -267,7 +278,8 @@ def _elsewhere(
 ) -> Iterator[Out]:
     """The row's path rests: another address if DESIGN section 8 allows, else wait."""
     verdict, reasons = states.explain.judged(states, row, at)
-    others = [a for a in pool.addresses if (a, row.domain) not in states.deliver.rests]
+    rests = states.deliver.rests
+    others = [a for a in pool.addresses if states.deliver.path(row, a) not in rests]
     if row.refused:
         others = [a for a in others if states.deliver.carried(a, at).room(at) > 0]
     may = verdict == "clean" and not row.moved and _sender_cleared(states, row)
@@ -283,10 +295,10 @@ def _elsewhere(
         )
         yield from _send(moved, pool, again.address, at, n)
         return
-    condition = path_key(row.address, row.domain)
-    state_ = states.deliver
+    path = states.deliver.path(row, row.address)
+    condition = path_key(*path)
     if not may and row.campaign and verdict == "unsure" and not row.refused:
-        state_.campaign_waits.setdefault(row.campaign, set()).add((row.address, row.domain))
+        states.deliver.campaign_waits.setdefault(row.campaign, set()).add(path)
         condition = f"campaign:{row.campaign}"
     wait = _replaced(row, state="wait", waits_for=condition, until=_give_up(states, row))
     why = "path rests; " + (reasons or ("no other address has room" if may else verdict))
@@ -308,7 +320,7 @@ def _send(
 
 
 def _open(states: States, row: Row, address: str) -> bool:
-    rest = states.deliver.rests.get((address, row.domain))
+    rest = states.deliver.rests.get(states.deliver.path(row, address))
     return rest is None or rest.canary == row.key
 
 

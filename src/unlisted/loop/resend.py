@@ -78,8 +78,7 @@ def _again(states: States, fact: Due, n: int) -> Iterator[Out]:
         return
     _struck(states.resend, row.key)
     states.resend.resent[row.key] = _same(row)
-    path = (row.address, row.domain)
-    rest = states.deliver.rests.get(path)
+    rest = states.deliver.rests.get(states.deliver.path(row, row.address))
     yield Resent(at=fact.at, row=fact.row, episode=rest.episode if rest else None, because=(n,))
 
 
