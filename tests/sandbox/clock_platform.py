@@ -77,7 +77,7 @@ class Platform:
                         await reader.readline()
                         writer.write(f"MAIL {ident} {attempt} {self.clock.now():.3f}\r\n".encode())
                         if self.early:
-                            hold.__exit__(None, None, None)
+                            hold.close()
                         reply = (await reader.readline()).decode().strip() or "421 gone"
                         writer.write(b"QUIT\r\n")
                         await reader.readline()
@@ -86,8 +86,8 @@ class Platform:
                 except ConnectionError:
                     reply = "421 refused"
                 finally:
-                    if self.early and hold not in self.clock._holds._open:
-                        hold.__enter__()
+                    hold.close()
+                    hold.open()
                     if writer is not None:
                         writer.close()
                 await self.record("Outcome", ident, attempt, reply)
