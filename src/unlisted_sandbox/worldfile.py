@@ -9,6 +9,7 @@ and what would be right; unknown keys are refused. Knows no socket and draws no 
 from __future__ import annotations
 
 import difflib
+import math
 import re
 import tomllib
 from collections.abc import Iterator
@@ -23,9 +24,9 @@ WORLDS = Path(__file__).parent / "worlds"
 PHRASES = Path(__file__).parent / "phrases"
 
 Share = Annotated[float, Meta(ge=0, le=1)]
-Amount = Annotated[float, Meta(ge=0)]
-Count = Annotated[int, Meta(ge=0)]
-Some = Annotated[int, Meta(ge=1)]
+Amount = Annotated[float, Meta(ge=0, le=1e9)]
+Count = Annotated[int, Meta(ge=0, le=1_000_000)]
+Some = Annotated[int, Meta(ge=1, le=1_000_000)]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 
 
@@ -430,6 +431,8 @@ def parse(data: bytes, file: str = "world.toml") -> World:
         raise WorldError(file, (problem,)) from None
     except RecursionError:
         raise WorldError(file, (Problem(0, "file", "nested too deeply"),)) from None
+    except ValueError as error:  # an integer of thousands of digits
+        raise WorldError(file, (Problem(0, "file", f"not TOML: {error}"),)) from None
     lines = _lines(text)
     problems: list[Problem] = []
     world = _read_tables(raw, lines, problems)
@@ -516,11 +519,20 @@ def _read_table(
                 problems.append(Problem(at, path, f"missing; give {meaning(field.type)}"))
             continue
         try:
-            values[field.name] = msgspec.convert(row[field.name], field.type)
-        except msgspec.ValidationError as error:
+            value = msgspec.convert(row[field.name], field.type)
+            if not _finite(value):
+                raise msgspec.ValidationError("Expected a finite number")
+            values[field.name] = value
+        except (msgspec.ValidationError, OverflowError) as error:
             said = re.sub(r"`", "", str(error))
             problems.append(Problem(at, path, f"{said} ({meaning(field.type)})"))
     return struct(**values) if len(problems) == before else None
+
+
+def _finite(value: Any) -> bool:
+    if isinstance(value, tuple):
+        return all(_finite(v) for v in value)
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def _near(name: str, known: Any) -> str:
@@ -540,7 +552,9 @@ def _check(w: World, lines: dict[str, int]) -> Iterator[Problem]:
     def problem(where: str, text: str) -> Problem:
         return Problem(lines.get(where, lines.get(where.rpartition(".")[0], 0)), where, text)
 
-    if w.world.start.tzinfo is None:
+    if not 1971 <= w.world.start.year <= 2200:
+        yield problem("world.start", "outside the years 1971 to 2200")
+    elif w.world.start.tzinfo is None:
         yield problem("world.start", "has no zone; write it in UTC, as 2026-03-02T00:00:00Z")
     elif w.world.start.astimezone(UTC).utcoffset() != w.world.start.utcoffset():
         yield problem("world.start", "not in UTC; end it with Z")
@@ -584,6 +598,8 @@ def _check(w: World, lines: dict[str, int]) -> Iterator[Problem]:
                     yield problem(f"{where}.{said.name}", text)
     names: set[str] = set()
     for table in ("newsletters", "letters", "tickets", "webforms", "hijacks"):
+        if len(getattr(w, table)) > 250:
+            yield problem(table, "at most 250")
         for n, row in enumerate(getattr(w, table)):
             where = f"{table}.{n}"
             if row.name in names:
@@ -605,6 +621,16 @@ def _check(w: World, lines: dict[str, int]) -> Iterator[Problem]:
             yield problem(f"{where}.trap_share", "with unknown_rate above 1")
         if h.person >= 0 and h.tenant < 0:
             yield problem(f"{where}.person", "needs a tenant number")
+        if h.person >= w.tenants.senders_min:
+            yield problem(
+                f"{where}.person", "use a number below senders_min, whom every tenant has"
+            )
+        if h.person >= 0 and any(
+            (h.tenant, h.person) == (o.tenant, o.person) for o in w.hijacks[:n]
+        ):
+            yield problem(f"{where}.person", "this account is hijacked twice")
+    if len(w.hijacks) > w.tenants.count * w.tenants.senders_min:
+        yield problem("hijacks", "more hijacks than there are people for certain")
     if w.tenants.senders_min > w.tenants.senders_max:
         yield problem("tenants.senders_min", "above senders_max")
     if w.honest.unknown_min > w.honest.unknown_max:
