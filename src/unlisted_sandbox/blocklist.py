@@ -52,9 +52,9 @@ class ListState:
         self._pieces: dict[str, list[Piece]] = {}
         self._listings: dict[str, list[Listing]] = {}
 
-    def learn(self, address: str, kind: Literal["trap", "report"], weight: float, at: float) -> (
-        Listing | None
-    ):
+    def learn(
+        self, address: str, kind: Literal["trap", "report"], weight: float, at: float
+    ) -> Listing | None:
         """Take a piece of evidence; the listing it began or prolonged, if any."""
         pieces = self._pieces.setdefault(address, [])
         if pieces and at < pieces[-1].at:

@@ -121,7 +121,9 @@ class NameServer(asyncio.DatagramProtocol):
 
 def _add(response: dns.message.Message, question: dns.rrset.RRset, ttl_s: int, text: str) -> None:
     response.answer.append(
-        dns.rrset.from_text(question.name, ttl_s, "IN", dns.rdatatype.to_text(question.rdtype), text)
+        dns.rrset.from_text(
+            question.name, ttl_s, "IN", dns.rdatatype.to_text(question.rdtype), text
+        )
     )
 
 

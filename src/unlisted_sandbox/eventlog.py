@@ -7,7 +7,7 @@ so an export is sorted. Holds nothing of another platform.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 from msgspec import Struct
@@ -36,6 +36,7 @@ class Log:
         self.lane = lane
         self.events: list[Event] = []
         self.counts: dict[str, int] = {}
+        self.watch: dict[str, Callable[[], None]] = {}  # called when a kind happens
 
     def add(
         self,
@@ -53,6 +54,8 @@ class Log:
     ) -> None:
         self.counts[kind] = self.counts.get(kind, 0) + 1
         self.events.append(Event(at, kind, site, address, token, mailbox, sender, stage, id, text))
+        if kind in self.watch:
+            self.watch[kind]()
 
     def last(self, kind: str, n: int) -> list[Event]:
         """The newest of a kind, newest first."""

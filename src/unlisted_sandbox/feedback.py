@@ -70,4 +70,3 @@ def feedback_report(
         + header_block(original)
         + f"\r\n--{boundary}--\r\n".encode()
     )
-

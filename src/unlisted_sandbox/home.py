@@ -15,7 +15,9 @@ from msgspec import Struct
 
 from unlisted_sandbox.replies import Reply, Said, say
 
-_RECIPIENT = re.compile(rb"(?im)^(?:Final|Original)-Recipient:\s*[a-z0-9]+\s*;\s*<?([^\s<>]+@[^\s<>]+)>?")
+_RECIPIENT = re.compile(
+    rb"(?im)^(?:Final|Original)-Recipient:\s*[a-z0-9]+\s*;\s*<?([^\s<>]+@[^\s<>]+)>?"
+)
 _ACTION = re.compile(rb"(?im)^Action:\s*(\w+)")
 _MESSAGE_ID = re.compile(rb"(?im)^Message-ID:\s*(<[^>\r\n]+>)")
 

@@ -49,7 +49,12 @@ class Lane:
     """One platform's part of the world."""
 
     def __init__(
-        self, name: str, world: World, coordinator: Coordinator, pool: tuple[str, ...], smtp_host: str
+        self,
+        name: str,
+        world: World,
+        coordinator: Coordinator,
+        pool: tuple[str, ...],
+        smtp_host: str,
     ) -> None:
         self.name = name
         self.world = world

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from typing import Protocol
 
 from msgspec import Struct
 
@@ -118,7 +117,7 @@ class Mta:
             self.waiting += 1
             self.take(Entry(message, route, tuple(names)))
 
-    def refuses(self, sender: str) -> Reply | None:
+    def refuses(self, sender: str, content: bytes) -> Reply | None:
         """Whether a submission of this sender is refused at its final dot."""
         return None
 
@@ -182,7 +181,9 @@ class Mta:
     ) -> Outcome | None:
         try:
             async with self.clock.patience(PATIENCE_S):
-                outcome = await client.transaction(message.reverse_path, recipients, message.content)
+                outcome = await client.transaction(
+                    message.reverse_path, recipients, message.content
+                )
         except (Lost, TimeoutError):
             client.abort()
             return None
@@ -277,9 +278,7 @@ class Submitting:
         return say(220, f"{self._mta.host} ESMTP")
 
     def ehlo(self, helo: str, now: float) -> Said:
-        return say(
-            250, self._mta.host, "PIPELINING", "8BITMIME", "SIZE 52428800", "AUTH PLAIN"
-        )
+        return say(250, self._mta.host, "PIPELINING", "8BITMIME", "SIZE 52428800", "AUTH PLAIN")
 
     def auth(self, login: str, password: str, now: float) -> Said:
         known = self._mta.accounts.passwords.get(login)
@@ -300,7 +299,7 @@ class Submitting:
         return say(250, "2.1.5 Ok")
 
     def data(self, content: bytes, now: float) -> Said:
-        refusal = self._mta.refuses(self.sender)
+        refusal = self._mta.refuses(self.sender, content)
         if refusal is not None:
             return Said(refusal)
         self.content = content

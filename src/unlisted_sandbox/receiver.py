@@ -17,6 +17,7 @@ from unlisted_sandbox import chance, tokens, worldfile
 from unlisted_sandbox.blocklist import ListState, reversed_name
 from unlisted_sandbox.eventlog import Log
 from unlisted_sandbox.feedback import feedback_report
+from unlisted_sandbox.home import message_id
 from unlisted_sandbox.people import Directory
 from unlisted_sandbox.replies import Ask, Reply, Said, say, worded
 from unlisted_sandbox.worldfile import World
@@ -99,7 +100,7 @@ class Site:
             fetched = self.world.start + (now - self.world.start) // every * every
             return state.list.listed(address, fetched)
         known = state.answers.get(address)
-        if known is not None and (now < known[1] or now == known[1] and not self.receiver.cache):
+        if known is not None and (now < known[1] or (now == known[1] and not self.receiver.cache)):
             return known[0]
         return Ask(reversed_name(address, self.policy.zone))
 
@@ -171,7 +172,12 @@ class Visit:
             key = (self.reverse_path or "", recipient.lower())
             attempt = self.lane.attempts[key] = self.lane.attempts.get(key, 0) + 1
             if chance.happens(
-                receiver.tempfail_share, self.site.world.seed, "tempfail", receiver.name, *key, attempt
+                receiver.tempfail_share,
+                self.site.world.seed,
+                "tempfail",
+                receiver.name,
+                *key,
+                attempt,
             ):
                 reply = self._worded(receiver.tempfail_wording, recipient)
                 self._log(now, "deferred", reply, (recipient,))
@@ -187,12 +193,12 @@ class Visit:
             if isinstance(blocked, Ask):
                 return blocked
             if blocked:
-                return self._refuse(now, "data", self.recipients[0], tuple(self.recipients), 0, token)
+                return self._refuse(
+                    now, "data", self.recipients[0], tuple(self.recipients), 0, token
+                )
         if receiver.hang_share > 0 and token:
             attempt = self.lane.hangs[token] = self.lane.hangs.get(token, 0) + 1
-            if chance.happens(
-                receiver.hang_share, seed, "hang", receiver.name, token, attempt
-            ):
+            if chance.happens(receiver.hang_share, seed, "hang", receiver.name, token, attempt):
                 self.lane.log.add(
                     now, "hung", site=receiver.name, address=self.address, token=token
                 )
@@ -206,7 +212,9 @@ class Visit:
             self._log(now, "content", reply, tuple(self.recipients), token)
             return Said(reply, wait_s)
         self._accepted = content
-        queued = chance.digest(seed, "queued as", receiver.name, token or len(content), size=5).hex()
+        queued = chance.digest(
+            seed, "queued as", receiver.name, token or len(content), size=5
+        ).hex()
         return Said(Reply(250, (f"2.0.0 Ok: queued as {queued.upper()}",)), wait_s, keep=True)
 
     def keep(self, now: float) -> list[Consequence]:
@@ -216,6 +224,7 @@ class Visit:
             return []
         site, seed = self.site, self.site.world.seed
         token = tokens.find(seed, content) or ""
+        number = message_id(content)
         follows: list[Consequence] = []
         for mailbox in self.recipients:
             self.lane.log.add(
@@ -225,6 +234,7 @@ class Visit:
                 address=self.address,
                 token=token,
                 mailbox=mailbox.lower(),
+                id=number,
             )
             if not token:
                 continue

@@ -137,7 +137,9 @@ class SmtpClient(asyncio.Protocol):
         self.write(line.encode("utf-8", "replace") + b"\r\n")
         return await self.reply()
 
-    async def hello(self, helo: str, login: str | None = None, password: str | None = None) -> Reply:
+    async def hello(
+        self, helo: str, login: str | None = None, password: str | None = None
+    ) -> Reply:
         """Greeting, EHLO and, with a login, AUTH PLAIN; the first that is refused, or the last."""
         reply = await self.reply()
         if reply.code != 220:

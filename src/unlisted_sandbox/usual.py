@@ -66,6 +66,11 @@ class Usual(Mta):
         self.closed: set[str] = set()  # accounts whose spam is refused
         self.holds = 0
 
+    def refuses(self, sender: str, content: bytes) -> Reply | None:
+        if sender in self.closed and self._looks_like_spam(content):
+            return Reply(550, ("5.7.1 This account is closed, ask your provider",))
+        return None
+
     def take(self, entry: Entry) -> None:
         sender, now = entry.message.sender, self.clock.now()
         if not sender:
