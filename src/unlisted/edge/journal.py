@@ -1,0 +1,247 @@
+"""The append-only journal and its projections in one SQLite file (DESIGN sections 2 and 5).
+
+WAL, synchronous=FULL, one writer, one transaction at a time: an observed fact, what was derived
+from it, its queue rows, timers, outbox rows, personal values and body commit together or not at
+all. Refuses a second writer (lock file) and a journal of a newer layout.
+Bodies are sealed (AES-GCM, key derived from the site's secret), so a copied file shows no mail.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import hmac
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import IO, NamedTuple
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from unlisted import commands, facts
+from unlisted.commands import CancelTimer, Command, SetTimer
+from unlisted.edge import queue
+from unlisted.facts import Fact, Observed
+
+LAYOUT = 1
+SCHEMA = """
+create table if not exists fact(
+  n integer primary key, at real not null, kind text not null, cause integer,
+  logic integer not null, message text, body text not null);
+create index if not exists fact_message on fact(message) where message is not null;
+create table if not exists outbox(key text primary key, n integer not null, body text not null);
+create table if not exists timer(key text primary key, due real not null);
+create table if not exists body(message integer primary key, raw blob not null);
+create table if not exists personal(person text primary key, value text not null);
+create table if not exists meta(name text primary key, value text not null);
+"""
+
+
+class JournalError(Exception):
+    """The journal cannot be opened or written; the text says what was expected."""
+
+
+class Line(NamedTuple):
+    """One journal row. `cause` None: an observed fact."""
+
+    n: int
+    at: float
+    kind: str
+    cause: int | None
+    logic: int
+    body: str
+
+    def fact(self) -> Fact:
+        """The decoded fact. Raises facts.FactError."""
+        return facts.decode(self.kind, self.body)
+
+
+class Journal:
+    """The only writer. `begin`…`commit`: nothing leaves the process before commit returned."""
+
+    def __init__(self, path: Path, secret: bytes, *, durable: bool = True) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self._lock = _lock(path.with_suffix(".lock"))
+        self._seal = AESGCM(hmac.new(secret, b"bodies", hashlib.sha256).digest())
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._db.execute("pragma journal_mode=wal")
+        self._db.execute(f"pragma synchronous={'full' if durable else 'off'}")
+        self._db.execute("pragma secure_delete=on")
+        self._db.executescript(SCHEMA + queue.SCHEMA)
+        _check_layout(self._db, path)
+        self._open = False
+        (last,) = self._db.execute("select coalesce(max(n), 0) from fact").fetchone()
+        self.last: int = last
+
+    # ------------------------------------------------------------ writing
+
+    def append(
+        self,
+        n: int,
+        fact: Fact,
+        derived: Iterable[tuple[int, Fact, int]],
+        commands_: Iterable[Command] = (),
+        timers: Iterable[SetTimer | CancelTimer] = (),
+        *,
+        body: bytes | None = None,
+        personal: Mapping[str, str] | None = None,
+    ) -> None:
+        """Add one input and all that follows from it to the open transaction."""
+        db = self._db
+        if not self._open:
+            db.execute("begin immediate")
+            self._open = True
+        self._insert(n, fact, None)
+        for person, value in (personal or {}).items():
+            db.execute("insert or ignore into personal values(?,?)", (person, value))
+        if body is not None:
+            db.execute("insert or replace into body values(?,?)", (n, self._sealed(n, body)))
+        if isinstance(fact, facts.TimerFired):
+            db.execute("delete from timer where key=?", (fact.key,))
+        if isinstance(fact, Observed) and fact.done is not None:
+            db.execute("delete from outbox where key=?", (fact.done,))
+        for number, one, cause in derived:
+            self._insert(number, one, cause)
+            queue.project(db, one)
+        for command in commands_:
+            db.execute(
+                "insert or ignore into outbox values(?,?,?)",
+                (command.key, n, commands.encode(command).decode()),
+            )
+        for timer in timers:
+            if isinstance(timer, SetTimer):
+                db.execute("insert or replace into timer values(?,?)", (timer.key, timer.due))
+            else:
+                db.execute("delete from timer where key=?", (timer.key,))
+
+    def commit(self) -> None:
+        """Make the open transaction durable. Raises JournalError; then nothing of it stands."""
+        if not self._open:
+            return
+        self._open = False
+        try:
+            self._db.execute("commit")
+        except sqlite3.Error as exc:
+            self.rollback()
+            raise JournalError(f"{self.path}: cannot commit: {exc}") from exc
+
+    def rollback(self) -> None:
+        """Forget the open transaction."""
+        self._open = False
+        if self._db.in_transaction:
+            self._db.execute("rollback")
+        (self.last,) = self._db.execute("select coalesce(max(n), 0) from fact").fetchone()
+
+    def _insert(self, n: int, fact: Fact, cause: int | None) -> None:
+        self._db.execute(
+            "insert into fact values(?,?,?,?,?,?,?)",
+            (
+                n,
+                fact.at,
+                facts.kind_of(fact),
+                cause,
+                facts.LOGIC,
+                facts.message_of(fact),
+                facts.encode(fact).decode(),
+            ),
+        )
+        self.last = n
+
+    def _sealed(self, n: int, body: bytes) -> bytes:
+        nonce = os.urandom(12)
+        return nonce + self._seal.encrypt(nonce, body, str(n).encode())
+
+    # ------------------------------------------------------------ reading
+
+    def lines(self, after: int = 0) -> Iterator[Line]:
+        """Every row with n > after, in order."""
+        rows = self._db.execute(
+            "select n,at,kind,cause,logic,body from fact where n>? order by n", (after,)
+        )
+        return (Line(*row) for row in rows)
+
+    def of_message(self, message: str) -> list[Line]:
+        """The rows that are about one message, in order."""
+        rows = self._db.execute(
+            "select n,at,kind,cause,logic,body from fact where message=? order by n", (message,)
+        )
+        return [Line(*row) for row in rows]
+
+    def line(self, n: int) -> Line | None:
+        """One row, or None."""
+        row = self._db.execute(
+            "select n,at,kind,cause,logic,body from fact where n=?", (n,)
+        ).fetchone()
+        return Line(*row) if row else None
+
+    def outbox(self) -> list[Command]:
+        """Commands without an outcome, in the order they were given."""
+        rows = self._db.execute("select body from outbox order by n, rowid").fetchall()
+        return [commands.decode(body) for (body,) in rows]
+
+    def timers(self) -> list[tuple[str, float]]:
+        """Timers that stand, earliest first."""
+        return self._db.execute("select key,due from timer order by due,rowid").fetchall()
+
+    def body(self, message: str) -> bytes | None:
+        """The message as accepted; None: settled long ago, or erased."""
+        n = int(message[1:])
+        row = self._db.execute("select raw from body where message=?", (n,)).fetchone()
+        if row is None:
+            return None
+        return self._seal.decrypt(row[0][:12], row[0][12:], str(n).encode())
+
+    def person(self, person: str) -> str | None:
+        """The address or sender behind a keyed hash; None: unknown or erased."""
+        row = self._db.execute("select value from personal where person=?", (person,)).fetchone()
+        return row[0] if row else None
+
+    @property
+    def database(self) -> sqlite3.Connection:
+        """For the queue's loader and the pages' read-only queries."""
+        return self._db
+
+    def close(self) -> None:
+        """Commit what is open and let the next writer in."""
+        self.commit()
+        self._db.close()
+        self._lock.close()
+
+
+def reader(path: Path) -> sqlite3.Connection:
+    """A read-only connection beside a running writer. Raises JournalError."""
+    if not path.exists():
+        raise JournalError(f"{path}: no journal there; expected the state folder of a service")
+    db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    _check_layout(db, path)
+    return db
+
+
+def lines(db: sqlite3.Connection, after: int = 0) -> Iterator[Line]:
+    """Every row with n > after, in order, from a reader's connection."""
+    rows = db.execute("select n,at,kind,cause,logic,body from fact where n>? order by n", (after,))
+    return (Line(*row) for row in rows)
+
+
+def _lock(path: Path) -> IO[str]:
+    handle = path.open("w")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        handle.close()
+        raise JournalError(f"{path}: another process writes this journal") from None
+    return handle
+
+
+def _check_layout(db: sqlite3.Connection, path: Path) -> None:
+    try:
+        row = db.execute("select value from meta where name='layout'").fetchone()
+        if row is None:
+            db.execute("insert into meta values('layout', ?)", (str(LAYOUT),))
+            return
+    except sqlite3.Error as exc:
+        raise JournalError(f"{path}: not a journal: {exc}") from exc
+    if int(row[0]) > LAYOUT:
+        raise JournalError(f"{path}: layout {row[0]}; this version reads up to {LAYOUT}")

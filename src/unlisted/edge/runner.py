@@ -1,0 +1,158 @@
+"""The only way in: record an observed fact, let it be followed, commit, then act.
+
+Facts recorded in one turn of the event loop share a commit. Nothing leaves (a 250, a command)
+before the commit returned. If it fails, the states in memory are ahead of the disk: they are
+rebuilt from the journal and every caller of that commit gets the error (SMTP: 451).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+
+from unlisted.edge.journal import Journal, JournalError
+from unlisted.facts import Fact, Observed, StationFault
+from unlisted.loop._fixpoint import Fault, Followed, States, follow, quarantine
+
+log = logging.getLogger("unlisted.runner")
+
+
+class Quarantined(Exception):
+    """The input stands in the journal, but no station could take it."""
+
+
+class Runner:
+    """Journal and states. `on_commit` gets what to do once it is durable."""
+
+    def __init__(self, journal: Journal, key: bytes) -> None:
+        self.journal = journal
+        self.key = key
+        self.states = replayed(journal, key)
+        self.on_commit: Callable[[Followed], None] = lambda _: None
+        self.faults = 0
+        self._waiting: list[tuple[asyncio.Future[int], int, Followed, bool]] = []
+        self._scheduled = False
+
+    @property
+    def upcoming(self) -> int:
+        """The number that the next recorded fact will get."""
+        return self.journal.last + 1
+
+    def record(
+        self,
+        fact: Observed,
+        *,
+        body: bytes | None = None,
+        personal: Mapping[str, str] | None = None,
+    ) -> asyncio.Future[int]:
+        """Step and append now; the future gives the fact's number once it is durable.
+
+        The future raises Quarantined (a station failed on it) or JournalError (not durable).
+        """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[int] = loop.create_future()
+        n = self.upcoming
+        try:
+            followed, faulty = self._append(fact, body, personal)
+        except JournalError as exc:
+            self._lost(exc)
+            future.set_exception(exc)
+            return future
+        self._waiting.append((future, n, followed, faulty))
+        if not self._scheduled:
+            self._scheduled = True
+            loop.call_soon(self._flush)
+        return future
+
+    def record_now(
+        self,
+        fact: Observed,
+        *,
+        body: bytes | None = None,
+        personal: Mapping[str, str] | None = None,
+    ) -> Followed:
+        """The same without an event loop: step, append, commit; the caller carries out."""
+        followed, _ = self._append(fact, body, personal)
+        self.journal.commit()
+        return followed
+
+    def _append(
+        self, fact: Observed, body: bytes | None, personal: Mapping[str, str] | None
+    ) -> tuple[Followed, bool]:
+        n = self.upcoming
+        faulty = False
+        try:
+            followed = follow(self.states, fact, n)
+        except Fault as fault:
+            log.error("fact %d (%s) quarantined: %s", n, type(fact).__name__, fault)
+            faulty = True
+            followed = Followed(quarantine(fact, n, fault), (), ())
+            body = None
+        try:
+            self.journal.append(
+                n,
+                fact,
+                followed.facts,
+                followed.commands,
+                followed.timers,
+                body=body,
+                personal=personal,
+            )
+        except Exception as exc:
+            raise JournalError(f"cannot append: {exc}") from exc
+        if faulty:
+            self.faults += 1
+            self.journal.commit()
+            self.states = replayed(self.journal, self.key)
+        return followed, faulty
+
+    def _flush(self) -> None:
+        self._scheduled = False
+        waiting, self._waiting = self._waiting, []
+        try:
+            self.journal.commit()
+        except JournalError as exc:
+            self._waiting = waiting
+            self._lost(exc)
+            return
+        for future, n, followed, faulty in waiting:
+            self.on_commit(followed)
+            if future.cancelled():
+                continue
+            if faulty:
+                future.set_exception(Quarantined(_error(followed)))
+            else:
+                future.set_result(n)
+
+    def _lost(self, exc: JournalError) -> None:
+        log.error("%s; states rebuilt from the journal", exc)
+        self.journal.rollback()
+        self.states = replayed(self.journal, self.key)
+        waiting, self._waiting = self._waiting, []
+        for future, *_ in waiting:
+            if not future.done():
+                future.set_exception(exc)
+
+
+def _error(followed: Followed) -> str:
+    for _, fact, _ in followed.facts:
+        if isinstance(fact, StationFault):
+            return f"station {fact.station}: {fact.error}"
+    return "fault"
+
+
+def replayed(journal: Journal, key: bytes) -> States:
+    """The states after every observed fact of the journal, quarantined ones left out."""
+    states = States(key)
+    pending: tuple[int, Fact] | None = None
+    for line in journal.lines():
+        if line.cause is None:
+            if pending is not None:
+                follow(states, pending[1], pending[0])
+            pending = (line.n, line.fact())
+        elif line.kind == "StationFault":
+            pending = None
+    if pending is not None:
+        follow(states, pending[1], pending[0])
+    return states

@@ -1,0 +1,652 @@
+"""Everything that can happen: one frozen struct for each kind of fact.
+
+Observed facts come from the edge and are authoritative; derived facts come from stations and
+must be reproduced by a replay of the observed ones. Delivery kinds take names and fields from
+KumoMTA's log record. A fact holds no real duration, ephemeral port, batch size or wall-clock id.
+
+Evolution: fields are only added, with defaults; a name or tag is never reused. People appear as
+keyed hashes (`person`); addresses live in the journal's table `personal` and can be erased.
+Times are seconds since the Unix epoch, UTC. `done` names the command that a fact completes.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import msgspec
+
+LOGIC = 1  # version of the stations' logic; derived facts are compared byte for byte within one
+
+
+class Fact(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", omit_defaults=True):
+    """A dated record. `at`: simulated or real seconds since the Unix epoch, UTC."""
+
+    observed: ClassVar[bool] = False
+    at: float
+
+
+class Observed(Fact, frozen=True, kw_only=True):
+    """What the edge saw. `done`: idempotency key of the command whose outcome this is."""
+
+    observed: ClassVar[bool] = True
+    done: str | None = None
+
+
+class Recipient(msgspec.Struct, frozen=True):
+    """One recipient of an envelope: keyed hash of the address, and its domain in clear."""
+
+    person: str
+    domain: str
+
+
+class Pool(msgspec.Struct, frozen=True, kw_only=True):
+    """Egress addresses that share a name, a domain and a HELO; `epoch_s`: life of one draw."""
+
+    name: str
+    addresses: tuple[str, ...]
+    helo: str
+    epoch_s: float = 3600.0
+
+
+class ListTerm(msgspec.Struct, frozen=True, kw_only=True):
+    """What the operator knows of a blocklist. `requests`: never, owner, anyone, unknown."""
+
+    zone: str
+    term_s: float | None = None
+    requests: str = "unknown"
+    family: str | None = None
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """Every figure the stations decide by (seconds unless the name says otherwise)."""
+
+    suspicion_wait_s: float = 7200.0
+    hold_s: float = 7 * 86400.0
+    books_s: float = 72 * 3600.0
+    give_up_s: float = 5 * 86400.0
+    clean_days: int = 30
+    explain_every_s: float = 300.0
+    probe_every_s: float = 900.0
+    stop_watch_s: float = 600.0
+    shadow_s: float = 1800.0
+    reopen_every_s: float = 900.0
+    wake_batch: int = 25
+    wake_every_s: float = 60.0
+    calm_s: float = 7200.0
+    update_first_s: float = 1800.0
+    update_first_span_s: float = 7200.0
+    update_then_s: float = 4 * 3600.0
+    update_margin_s: float = 300.0
+
+
+# ---------------------------------------------------------------- observed
+
+
+class Configured(Observed, frozen=True, tag=True):
+    """The service started with this configuration (recorded when it differs from the last).
+
+    `receivers`: (domain, receiver) where static routes show that domains share one site.
+    """
+
+    hostname: str
+    pools: tuple[Pool, ...]
+    lists: tuple[ListTerm, ...] = ()
+    lookups: bool = False
+    local_domains: tuple[str, ...] = ()
+    receivers: tuple[tuple[str, str], ...] = ()
+    policy: Policy = Policy()
+
+
+class SenderHistory(Observed, frozen=True, tag=True):
+    """What a sender did before the journal began.
+
+    `days`: oldest first, each (messages, recipients, new recipients, unknown users, complaints).
+    `correspondents`: keyed hashes of the addresses it wrote to.
+    """
+
+    sender: str
+    tenant: str
+    until: float
+    days: tuple[tuple[int, int, int, int, int], ...]
+    correspondents: tuple[str, ...] = ()
+
+
+class Reception(Observed, frozen=True, tag=True):
+    """A message was accepted (recorded and committed before the 250).
+
+    `id`: "m" + the fact's number. `origin`: login, host, ndr, unknown. `digest`: of the
+    normalised body, in hex. `fingerprint`: see campaigns. `null_sender`: MAIL FROM:<>.
+    """
+
+    id: str
+    sender: str
+    tenant: str
+    origin: str
+    reverse_path: str
+    recipients: tuple[Recipient, ...]
+    size: int
+    digest: str
+    fingerprint: str
+    null_sender: bool = False
+
+
+class Rejection(Observed, frozen=True, tag=True):
+    """A submission was refused at SMTP time because of a hold. `recipients`: how many."""
+
+    sender: str
+    tenant: str
+    hold: str
+    recipients: int = 1
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A queue row: one recipient of one message, all a station needs to decide about it.
+
+    `key`: message id "." recipient index. `state`: due (waits for a time), wait (for a
+    condition), held, out (handed to the edge), booked (bounced, kept for a re-send).
+    `drawn`: address of the first draw; `moved`: it was tried by another address after a refusal.
+    `refused`: replies so far that blamed us.
+    """
+
+    key: str
+    message: str
+    sender: str
+    tenant: str
+    recipient: str
+    domain: str
+    first_at: float
+    state: str = "due"
+    address: str = ""
+    drawn: str = ""
+    attempts: int = 0
+    refused: int = 0
+    moved: bool = False
+    campaign: str = ""
+    digest: str = ""
+    known: bool = False
+    null_sender: bool = False
+    due: float | None = None
+    waits_for: str = ""
+    until: float | None = None
+
+
+class Outcome(Observed, frozen=True, kw_only=True):
+    """What came of one attempt. The row is the one the command carried, before the attempt.
+
+    `receiver`: the remote site; `stage`: connect, greeting, ehlo, mail, rcpt, data, eod.
+    `text`: diagnostic text, the people's addresses in it replaced by their keyed hashes.
+    """
+
+    row: Row
+    address: str
+    receiver: str
+    code: int = 0
+    enhanced: str | None = None
+    text: str = ""
+    stage: str = "eod"
+
+
+class Delivery(Outcome, frozen=True, tag=True):
+    """The receiver took the message: 2yz after the final dot."""
+
+
+class TransientFailure(Outcome, frozen=True, tag=True):
+    """4yz, or no usable conversation at all (code 0)."""
+
+
+class Bounce(Outcome, frozen=True, tag=True):
+    """5yz."""
+
+
+class NotAttempted(Outcome, frozen=True, tag=True):
+    """The path or the sender was closed between the command and its turn; `text` says why."""
+
+
+class PathTested(Observed, frozen=True, tag=True):
+    """A transaction without mail (MAIL, RCPT postmaster, RSET) through one path was answered."""
+
+    address: str
+    receiver: str
+    code: int
+    enhanced: str | None = None
+    text: str = ""
+    stage: str = "rcpt"
+
+
+class Due(Observed, frozen=True, tag=True):
+    """The loader took this row from the queue: its time or its condition came (`why`)."""
+
+    row: Row
+    why: str
+
+
+class Woken(Observed, frozen=True, tag=True):
+    """A Wake command is done: so many rows were taken, so many still wait."""
+
+    waits_for: str
+    taken: int
+    left: int
+
+
+class TimerFired(Observed, frozen=True, tag=True):
+    """A timer that a station set came due."""
+
+    key: str
+
+
+class ProbeAnswered(Observed, frozen=True, tag=True):
+    """A blocklist's answer about one egress address. `state`: listed, clean, unknown (`why`)."""
+
+    zone: str
+    address: str
+    state: str
+    codes: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
+    why: str = ""
+
+
+class FeedbackReceived(Observed, frozen=True, tag=True):
+    """A feedback report (ARF). Unknown message or sender: None. `feedback_type`: abuse, …"""
+
+    feedback_type: str
+    message: str | None = None
+    sender: str | None = None
+    recipient: str | None = None
+    reporter: str = ""
+
+
+class Acted(Observed, frozen=True, tag=True):
+    """A person did something on the operator's page or by command.
+
+    `act`: release_hold, extend_hold, retire_rule, request_delisting, resend, post.
+    """
+
+    actor: str
+    act: str
+    target: str
+    reason: str = ""
+
+
+# ---------------------------------------------------------------- derived
+
+
+class Accepted(Fact, frozen=True, tag=True):
+    """accept: what the message is near to. `size`: members of its campaign so far."""
+
+    message: str
+    campaign: str
+    size: int
+
+
+class Queued(Fact, frozen=True, tag=True):
+    """deliver: the row's new content (the queue table is the projection of these)."""
+
+    row: Row
+    why: str = ""
+    because: tuple[int, ...] = ()
+
+
+class Routed(Fact, frozen=True, tag=True):
+    """deliver: the draw of an egress address: address, its probability, among how many.
+
+    `why`: draw (keyed rotation), redraw (the drawn address rests, the sender is cleared),
+    moved (refused before, judged clean), kept (a retry by the same address).
+    """
+
+    key: str
+    message: str
+    sender: str
+    domain: str
+    pool: str
+    address: str
+    probability: float
+    epoch: int
+    among: int
+    why: str
+
+
+class Settled(Fact, frozen=True, tag=True):
+    """deliver: the row is finished. `how`: delivered, bounced, expired, superseded, discarded."""
+
+    key: str
+    message: str
+    how: str
+    because: tuple[int, ...] = ()
+
+
+class Failed(Fact, frozen=True, tag=True):
+    """sense: a reply that blames neither our addresses nor their network. `reason`: Sisimai's."""
+
+    row: Row
+    address: str
+    receiver: str
+    reason: str
+    temporary: bool
+    code: int
+    enhanced: str | None = None
+    text: str = ""
+    rule: str = ""
+
+
+class Refusal(Fact, frozen=True, tag=True):
+    """sense: a reply that blames the reputation of the sending address or its network.
+
+    `zone`: the list it names; None: it names none. `retry`: same_later, slow_down,
+    other_address, after_delisting, never.
+    """
+
+    row: Row
+    address: str
+    receiver: str
+    zone: str | None
+    retry: str
+    code: int
+    enhanced: str | None = None
+    text: str = ""
+    rule: str = ""
+    temporary: bool = False
+
+
+class Suspicion(Fact, frozen=True, tag=True):
+    """sense: a reply that may be a refusal; its words do not tell."""
+
+    row: Row
+    address: str
+    receiver: str
+    code: int
+    enhanced: str | None = None
+    text: str = ""
+    rule: str = ""
+    temporary: bool = False
+
+
+class EpisodeOpened(Fact, frozen=True, tag=True):
+    """sense: one address is blocked: on a list (`zone`) or at one receiver no list explains.
+
+    `basis`: reply+dns, suspicion+dns, shift. `since`: first refusal. `refusals` of `attempts`
+    at that moment. `parent`: the list's episode that a nameless one belongs to.
+    """
+
+    episode: str
+    address: str
+    zone: str | None
+    receiver: str | None
+    basis: str
+    since: float
+    refusals: int
+    attempts: int
+    parent: str | None = None
+    because: tuple[int, ...] = ()
+
+
+class ReleasePredicted(Fact, frozen=True, tag=True):
+    """delist: when the list should let go if nothing new is reported. None: not known."""
+
+    episode: str
+    release_at: float | None
+    low: float | None
+    high: float | None
+    basis: str
+    because: tuple[int, ...] = ()
+
+
+class Share(msgspec.Struct, frozen=True, kw_only=True):
+    """One sender's expected share of the evidence behind an episode, with its interval."""
+
+    sender: str
+    tenant: str
+    share: float
+    low: float
+    high: float
+    reasons: tuple[str, ...] = ()
+    campaigns: tuple[str, ...] = ()
+    messages: int = 0
+    guilty: bool = False
+
+
+class CausesRanked(Fact, frozen=True, tag=True):
+    """explain: who caused the episode. `verdict`: guilty, probable, not enough evidence,
+    nobody here. `named`: senders called guilty. `need`: what would settle it, in words."""
+
+    episode: str
+    verdict: str
+    named: tuple[str, ...]
+    shares: tuple[Share, ...]
+    window_s: float
+    need: str = ""
+    because: tuple[int, ...] = ()
+
+
+class SenderHeld(Fact, frozen=True, tag=True):
+    """contain: a sender's mail within `scope` is held until `expires_at` or its release."""
+
+    hold: str
+    sender: str
+    tenant: str
+    scope: str
+    campaigns: tuple[str, ...]
+    reason: str
+    expires_at: float
+    episode: str
+    because: tuple[int, ...] = ()
+
+
+class HoldReleased(Fact, frozen=True, tag=True):
+    """contain: a hold ended: by a person (`actor`) or by its expiry."""
+
+    hold: str
+    sender: str
+    actor: str
+    why: str
+    because: tuple[int, ...] = ()
+
+
+class SourceStopped(Fact, frozen=True, tag=True):
+    """contain: nothing of the named senders' scope left any more since `since`."""
+
+    episodes: tuple[str, ...]
+    senders: tuple[str, ...]
+    since: float
+    evidence: str
+    because: tuple[int, ...] = ()
+
+
+class RuleStepped(Fact, frozen=True, tag=True):
+    """prevent: a rule moved: draft, shadow, canary, enforced, retired; with its counts."""
+
+    rule: str
+    campaign: str
+    old: str
+    new: str
+    matched: int
+    other_senders: int
+    why: str
+    because: tuple[int, ...] = ()
+
+
+class DelistingAdvised(Fact, frozen=True, tag=True):
+    """delist: what the list's etiquette allows now, in words, after SourceStopped."""
+
+    episode: str
+    requests: str
+    advice: str
+    because: tuple[int, ...] = ()
+
+
+class Delisted(Fact, frozen=True, tag=True):
+    """delist: the list answers clean again; it let go between `low` and `high`."""
+
+    episode: str
+    low: float
+    high: float
+    because: tuple[int, ...] = ()
+
+
+class Relisted(Fact, frozen=True, tag=True):
+    """delist: the list lists the address again before the episode was closed."""
+
+    episode: str
+    because: tuple[int, ...] = ()
+
+
+class PathRested(Fact, frozen=True, tag=True):
+    """deliver: mail from `address` to `receiver` waits: a refusal, an episode, or its relatives."""
+
+    address: str
+    receiver: str
+    episode: str | None
+    why: str
+
+
+class PathReopened(Fact, frozen=True, tag=True):
+    """verify: a receiver that refused `address` accepted from it again."""
+
+    address: str
+    receiver: str
+    episode: str | None
+    why: str
+    because: tuple[int, ...] = ()
+
+
+class EpisodeClosed(Fact, frozen=True, tag=True):
+    """verify: over. `how`: source stopped, delisted, receiver dropped the list, as found."""
+
+    episode: str
+    how: str
+    evidence: str
+    because: tuple[int, ...] = ()
+
+
+class Booked(Fact, frozen=True, tag=True):
+    """resend: bounced for a suspicion; kept to be sent again should it prove a block."""
+
+    row: Row
+    until: float
+    because: tuple[int, ...] = ()
+
+
+class Resent(Fact, frozen=True, tag=True):
+    """resend: a booked message goes out again, once."""
+
+    row: Row
+    episode: str | None
+    because: tuple[int, ...] = ()
+
+
+class HandSent(Fact, frozen=True, tag=True):
+    """resend: the sender had sent the same body to the same recipient again by hand."""
+
+    key: str
+    message: str
+    copy: str
+    which: str
+    because: tuple[int, ...] = ()
+
+
+class Figure(msgspec.Struct, frozen=True, kw_only=True):
+    """A number a person is shown: its name, query, window, n and interval. None: unknown."""
+
+    name: str
+    value: float | None
+    unit: str
+    query: str
+    start: float
+    end: float
+    n: int = 0
+    low: float | None = None
+    high: float | None = None
+
+
+class IncidentOpened(Fact, frozen=True, tag=True):
+    """tell: an incident opened by itself. `since`: first refusal."""
+
+    incident: str
+    title: str
+    classification: str
+    severity: str
+    since: float
+    episodes: tuple[str, ...]
+    because: tuple[int, ...] = ()
+
+
+class Posted(Fact, frozen=True, tag=True):
+    """tell: a public post. `post`: current or final. `sections`: (label, text) in order."""
+
+    incident: str
+    number: int
+    post: str
+    title: str
+    status: str
+    sections: tuple[tuple[str, str], ...]
+    figures: tuple[Figure, ...]
+    next_update_by: float | None
+    deadline: float | None
+    deadline_met: bool | None
+    author: str = "policy"
+    because: tuple[int, ...] = ()
+
+
+class IncidentClosed(Fact, frozen=True, tag=True):
+    """tell: the last post closed the incident; `since`..`until` is the impact."""
+
+    incident: str
+    since: float
+    until: float
+    because: tuple[int, ...] = ()
+
+
+class StationFault(Fact, frozen=True, tag=True):
+    """runner: a station failed or derived too much on this input: quarantined, service goes on."""
+
+    station: str
+    error: str
+    because: tuple[int, ...] = ()
+
+
+def _leaves(cls: type[Fact]) -> list[type[Fact]]:
+    found: list[type[Fact]] = []
+    for sub in cls.__subclasses__():
+        found.extend(_leaves(sub) if sub.__subclasses__() else [sub])
+    return found
+
+
+KINDS: dict[str, type[Fact]] = {kind.__name__: kind for kind in _leaves(Fact)}
+_ENCODER = msgspec.json.Encoder(order="deterministic")
+_DECODERS = {name: msgspec.json.Decoder(kind) for name, kind in KINDS.items()}
+
+
+class FactError(ValueError):
+    """A journal row that no kind of fact can read."""
+
+
+def encode(fact: Fact) -> bytes:
+    """The fact as JSON, keys in a fixed order, the kind under "kind"."""
+    return _ENCODER.encode(fact)
+
+
+def decode(kind: str, body: bytes | str) -> Fact:
+    """The fact of a journal row. Raises FactError with what was wrong."""
+    try:
+        fact: Any = _DECODERS[kind].decode(body)
+    except KeyError:
+        raise FactError(f"unknown kind of fact {kind!r}") from None
+    except msgspec.MsgspecError as exc:
+        raise FactError(f"{kind}: {exc}") from None
+    assert isinstance(fact, Fact)
+    return fact
+
+
+def kind_of(fact: Fact) -> str:
+    """The fact's kind, as in the journal's column."""
+    return type(fact).__name__
+
+
+def message_of(fact: Fact) -> str | None:
+    """The message a fact is about, for the journal's index; None: about none."""
+    row = getattr(fact, "row", None)
+    if row is not None:
+        return str(row.message)
+    if isinstance(fact, Reception):
+        return fact.id
+    message = getattr(fact, "message", None)
+    return message if isinstance(message, str) else None
