@@ -26,6 +26,7 @@ from unlisted.facts import (
     HandSent,
     HoldReleased,
     NotAttempted,
+    Outcome,
     PathReopened,
     PathRested,
     Pool,
@@ -139,12 +140,13 @@ def closed(states: States, row: Row, address: str) -> str | None:
 
 def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
     """Receptions and due rows are placed; replies, holds and paths move rows on."""
+    if isinstance(fact, Outcome) and fact.code:
+        states.deliver.receivers[fact.row.domain] = fact.receiver
     if isinstance(fact, Reception):
         yield from _received(states, fact, n)
     elif isinstance(fact, Due):
         yield from _due(states, fact, n)
     elif isinstance(fact, Delivery):
-        states.deliver.receivers[fact.row.domain] = fact.receiver
         states.deliver.carried(fact.address, fact.at).days[-1] += 1
         yield Settled(at=fact.at, key=fact.row.key, message=fact.row.message, how="delivered")
         yield from _campaign_cleared(states, fact.row.campaign, fact.at, n)
