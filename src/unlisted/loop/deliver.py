@@ -98,6 +98,7 @@ class State:
         self.rests: dict[Path, Rest] = {}
         self.traffic: dict[str, Traffic] = {}
         self.campaign_waits: dict[str, set[Path]] = {}
+        self.poolless = False  # something waits for a pool to be configured
         self.receivers: dict[str, str] = {}  # domain -> receiver, by route or as last seen
 
     def receiver_of(self, domain: str) -> str:
@@ -181,6 +182,9 @@ def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
         states.deliver.pools = fact.pools
         states.deliver.receivers.update(fact.receivers)
         states.deliver.pool_of = {a: pool for pool in fact.pools for a in pool.addresses}
+        if fact.pools and states.deliver.poolless:
+            states.deliver.poolless = False
+            yield Wake(key=f"pool/{n}", waits_for="pool", limit=1000, why="configured")
 
 
 # ---------------------------------------------------------------- in
@@ -257,6 +261,7 @@ def _place(states: States, row: Row, at: float, n: int, why: str) -> Iterator[Ou
         return
     pool = _pool(states, row)
     if pool is None:
+        states.deliver.poolless = True
         wait = _replaced(row, state="wait", waits_for="pool", until=_give_up(states, row))
         yield Queued(at=at, row=wait, why="no pool is configured", because=(n,))
         return
