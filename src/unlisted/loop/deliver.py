@@ -266,6 +266,8 @@ def _place(states: States, row: Row, at: float, n: int, why: str) -> Iterator[Ou
         yield Queued(at=at, row=wait, why="no pool is configured", because=(n,))
         return
     epoch = epoch_of(at, pool.epoch_s)
+    if row.address not in states.deliver.pool_of and not row.refused:
+        row = _replaced(row, drawn="", address="")  # never drawn, or its address was taken away
     if not row.drawn:
         first = draw(states.key, row.sender, epoch, pool.addresses)
         row = _replaced(row, drawn=first.address, address=first.address)
