@@ -217,7 +217,7 @@ def _due(states: States, fact: Due, n: int) -> Iterator[Out]:
         yield from _patience_over(states, row, fact.at, n)
     elif fact.why == "canary":
         rest = states.deliver.rests.get(states.deliver.path(row, row.address))
-        if rest is not None:
+        if rest is not None and not rest.canary:
             rest.canary = row.key
         yield from _place(states, row, fact.at, n, "canary")
     elif fact.why != "resend":  # the resend station answers those with Resent
@@ -249,12 +249,14 @@ def _place(states: States, row: Row, at: float, n: int, why: str) -> Iterator[Ou
     """Decide where a row goes next: an address now, or the condition it waits for."""
     hold = states.contain.covers(row)
     if hold is not None:
+        _no_canary(states, row)
         until = states.contain.holds[hold].expires_at
         held = _replaced(row, state="held", waits_for=f"hold:{hold}", until=until)
         yield Queued(at=at, row=held, why=f"held: {hold}", because=(n,))
         return
     rule = states.prevent.covers(row)
     if rule is not None:
+        _no_canary(states, row)
         until = at + states.accept.policy.hold_s
         held = _replaced(row, state="held", waits_for=f"rule:{rule}", until=until)
         yield Queued(at=at, row=held, why=f"held by rule {rule}", because=(n,))
@@ -328,6 +330,13 @@ def _send(
     )
 
 
+def _no_canary(states: States, row: Row) -> None:
+    """The row is no longer what its resting path is tried with; another may be."""
+    rest = states.deliver.rests.get(states.deliver.path(row, row.address))
+    if rest is not None and rest.canary == row.key:
+        rest.canary = ""
+
+
 def _open(states: States, row: Row, address: str) -> bool:
     rest = states.deliver.rests.get(states.deliver.path(row, address))
     return rest is None or rest.canary == row.key
@@ -360,6 +369,7 @@ def _give_up(states: States, row: Row) -> float:
 
 
 def _failed(states: States, fact: Failed, n: int) -> Iterator[Out]:
+    _no_canary(states, fact.row)  # neither taken nor refused: the path is not answered for
     row = _replaced(fact.row, attempts=fact.row.attempts + 1)
     if fact.temporary:
         due = retry_at(row.first_at, row.attempts, fact.at, null_sender=row.null_sender)
@@ -401,6 +411,7 @@ def _refused(states: States, fact: Refusal, n: int) -> Iterator[Out]:
 
 
 def _suspected(states: States, fact: Suspicion, n: int) -> Iterator[Out]:
+    _no_canary(states, fact.row)
     row = _replaced(fact.row, attempts=fact.row.attempts + 1, refused=fact.row.refused + 1)
     until = fact.at + states.accept.policy.suspicion_wait_s
     if row.moved or fact.row.refused:  # a second doubtful reply adds no patience
