@@ -220,6 +220,8 @@ def _due(states: States, fact: Due, n: int) -> Iterator[Out]:
         if rest is not None and not rest.canary:
             rest.canary = row.key
         yield from _place(states, row, fact.at, n, "canary")
+    elif fact.why == "held" and states.contain.covers(row) is None:
+        return  # swept, but not in the hold's scope: it stays where it is
     elif fact.why != "resend":  # the resend station answers those with Resent
         yield from _place(states, row, fact.at, n, fact.why)
 
