@@ -50,6 +50,15 @@ if TYPE_CHECKING:
     from unlisted.loop._fixpoint import Out, States
 
 Path = tuple[str, str]  # egress address, receiver
+# Wakes whose condition is over for good: what one batch leaves is woken by the next.
+ENDED = {
+    "release": "released",
+    "suspicion": "episode",
+    "resend": "resend",
+    "retired": "rule retired",
+    "back": "rule stepped back",
+    "pool": "configured",
+}
 
 
 class Rest:
@@ -172,10 +181,14 @@ def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
         yield from _place(states, fact.row, fact.at, n, "resent")
     elif isinstance(fact, HandSent) and fact.which == "copy":
         yield Settled(at=fact.at, key=fact.key, message=fact.message, how="superseded")
-    elif isinstance(fact, Woken):
-        if fact.left and (fact.done or "").startswith("reopen/"):
+    elif isinstance(fact, Woken) and fact.left:
+        kind = (fact.done or "").partition("/")[0]
+        if kind == "reopen":  # paced: the receiver has only just come back
             due = fact.at + states.accept.policy.wake_every_s
             yield SetTimer(key=f"wake|{fact.waits_for}", due=due)
+        elif kind in ENDED:
+            key = f"{kind}/{fact.waits_for}/{n}"
+            yield Wake(key=key, waits_for=fact.waits_for, limit=1000, why=ENDED[kind])
     elif isinstance(fact, TimerFired) and fact.key.startswith("wake|"):
         yield _wake(states, fact.key[5:], n)
     elif isinstance(fact, Configured):
