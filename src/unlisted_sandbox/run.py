@@ -54,6 +54,7 @@ class Options(Struct, frozen=True, kw_only=True):
     stop_at: float | None = None  # simulated seconds after the start
     export: Path | None = None
     stall: bool = False
+    kill_at: float | None = None  # kill -9 the product, simulated seconds after the start
     progress: bool = False
     serve: tuple[str, ...] = ()  # another command than this Python's `unlisted`
     stall_limit_s: float | None = 120.0
@@ -218,6 +219,8 @@ class Running:
                 lane, self.product.public, self.product.operator, self.product.token()
             )
             lane.log.watch["refused"] = self.viewer.refused
+            if self.options.kill_at is not None:
+                lane.clock.call_at(world.start + self.options.kill_at, self.product.kill)
         for name, lane in lanes.items():
             self.submitters[name].begin()
             lane.clock.call_at(world.end, lambda lane=lane: self._tick(lane))  # type: ignore[misc]
