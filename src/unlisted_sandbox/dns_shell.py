@@ -147,6 +147,10 @@ class ListAsker(asyncio.DatagramProtocol):
                 except (IndexError, struct.error):
                     waiting.set_result((False, 0.0))  # no answer is "not listed" to these sites
 
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
     async def ask(self, name: str) -> tuple[bool, float]:
         """(listed, TTL); the caller holds the clock meanwhile."""
         assert self._transport is not None
