@@ -8,8 +8,6 @@ from bisect import bisect_left
 from dataclasses import dataclass, field
 from random import Random
 
-import pytest
-
 from unlisted.causes.profile import SenderProfile, profile
 from unlisted.causes.rank import Causes, rank
 from unlisted.causes.traffic import CampaignTraffic, Episode, Exposure, SenderEvidence, Traffic
