@@ -65,7 +65,6 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     books_s: float = 72 * 3600.0
     give_up_s: float = 5 * 86400.0
     clean_days: int = 30
-    extra_share: float = 0.2
     explain_every_s: float = 300.0
     probe_every_s: float = 900.0
     stop_watch_s: float = 600.0
@@ -84,13 +83,17 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Configured(Observed, frozen=True, tag=True):
-    """The service started with this configuration (recorded when it differs from the last)."""
+    """The service started with this configuration (recorded when it differs from the last).
+
+    `receivers`: (domain, receiver) where static routes show that domains share one site.
+    """
 
     hostname: str
     pools: tuple[Pool, ...]
     lists: tuple[ListTerm, ...] = ()
     lookups: bool = False
     local_domains: tuple[str, ...] = ()
+    receivers: tuple[tuple[str, str], ...] = ()
     policy: Policy = Policy()
 
 
@@ -525,8 +528,7 @@ class Booked(Fact, frozen=True, tag=True):
 class Resent(Fact, frozen=True, tag=True):
     """resend: a booked message goes out again, once."""
 
-    key: str
-    message: str
+    row: Row
     episode: str | None
     because: tuple[int, ...] = ()
 

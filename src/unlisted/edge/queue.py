@@ -48,7 +48,7 @@ def project(db: sqlite3.Connection, fact: Fact) -> None:
                 row.sender,
                 row.state,
                 row.due if row.state == "due" else None,
-                row.waits_for if row.state in ("wait", "held") else "",
+                row.waits_for if row.state in ("wait", "held", "booked") else "",
                 row.until if row.state != "out" else None,
                 _ENCODER.encode(row).decode(),
             ),

@@ -20,8 +20,8 @@ from unlisted.facts import Bounce, Delivery, Fact, Observed, Outcome, Queued, Se
 from unlisted.loop import (
     accept,
     contain,
-    deliver,
     delist,
+    deliver,
     explain,
     prevent,
     resend,
@@ -50,11 +50,11 @@ Step: TypeAlias = Callable[["States", Fact, int], Iterable[Out] | None]
 class States:
     """One part per station: written by it, read by all."""
 
-    __slots__ = (
+    __slots__ = (  # the stations' order is STATIONS, not this
         "accept",
         "contain",
-        "deliver",
         "delist",
+        "deliver",
         "explain",
         "key",
         "prevent",

@@ -1,20 +1,508 @@
-"""2. Which address, when, and what a reply does to the queue."""
+"""2. Which address, when, and what a reply does to the queue.
+
+A message leaves by the address that the keyed rotation drew for its sender and epoch (DESIGN
+section 4); retries keep it. A path (address, receiver) rests after a refusal. Mail drawn to a
+resting path draws again only if it is judged clean and its sender is cleared; refused mail moves
+at most once, within the other address's budget (DESIGN section 8). Everything else waits on the
+condition that ends its wait, never by polling.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from unlisted.facts import Fact
+import msgspec
+
+from unlisted.commands import Deliver, SendNdr, SetTimer, Sweep, Wake
+from unlisted.facts import (
+    Booked,
+    Configured,
+    Delivery,
+    Due,
+    EpisodeOpened,
+    Fact,
+    Failed,
+    HandSent,
+    HoldReleased,
+    NotAttempted,
+    PathReopened,
+    PathRested,
+    Pool,
+    Queued,
+    Reception,
+    Refusal,
+    Resent,
+    Routed,
+    Row,
+    SenderHeld,
+    Settled,
+    Suspicion,
+    TimerFired,
+    Woken,
+)
+from unlisted.routing.budget import budget, usual_daily
+from unlisted.routing.draw import draw, epoch_of
+from unlisted.routing.spacing import retry_at
 
 if TYPE_CHECKING:
     from unlisted.loop._fixpoint import Out, States
 
+Path = tuple[str, str]  # egress address, receiver
+
+
+class Rest:
+    """Why a path rests. `canary`: the one row let through to see whether it is over."""
+
+    __slots__ = ("canary", "episode", "since")
+
+    def __init__(self, since: float, episode: str | None) -> None:
+        self.since = since
+        self.episode = episode
+        self.canary = ""
+
+
+class Traffic:
+    """Messages an address carried per day, newest last, and how many of today's it took over."""
+
+    __slots__ = ("day", "days", "moved")
+
+    def __init__(self) -> None:
+        self.day = -1
+        self.days: list[int] = []
+        self.moved = 0
+
+    def turn(self, at: float) -> None:
+        """Begin a new day if `at` lies in one."""
+        day = int(at // 86400)
+        if self.day < 0:
+            self.day, self.days = day, [0]
+        while self.day < day:
+            self.day += 1
+            self.moved = 0
+            self.days = [*self.days[-28:], 0]
+
+    def room(self, at: float) -> int:
+        """How many more refused messages this address may take over today."""
+        self.turn(at)
+        return budget(usual_daily(self.days[:-1]), self.moved).left
+
 
 class State:
-    """What this station keeps; written by it, read by all."""
+    """Pools, resting paths, and what each address usually carries."""
+
+    def __init__(self) -> None:
+        self.pools: tuple[Pool, ...] = ()
+        self.pool_of: dict[str, Pool] = {}
+        self.rests: dict[Path, Rest] = {}
+        self.traffic: dict[str, Traffic] = {}
+        self.campaign_waits: dict[str, set[Path]] = {}
+        self.receivers: dict[str, str] = {}  # domain -> receiver, by route or as last seen
+
+    def receiver_of(self, domain: str) -> str:
+        """The remote site that takes a domain's mail; the domain itself while unknown."""
+        return self.receivers.get(domain, domain)
+
+    def path(self, row: Row, address: str) -> Path:
+        """The path a row takes by an address."""
+        return address, self.receiver_of(row.domain)
+
+    def carried(self, address: str, at: float) -> Traffic:
+        """The address's traffic, its day turned."""
+        traffic = self.traffic.setdefault(address, Traffic())
+        traffic.turn(at)
+        return traffic
+
+    def resting(self, receiver: str) -> list[str]:
+        """The addresses that rest towards a receiver."""
+        return [address for address, other in self.rests if other == receiver]
+
+
+def path_key(address: str, receiver: str) -> str:
+    """The condition on which mail for a resting path waits."""
+    return f"path:{address}|{receiver}"
+
+
+def closed(states: States, row: Row, address: str) -> str | None:
+    """Why the edge must not attempt this row now; None: go. Asked at the act's turn."""
+    hold = states.contain.covers(row)
+    if hold is not None:
+        return f"held {hold}"
+    rule = states.prevent.covers(row)
+    if rule is not None:
+        return f"rule {rule}"
+    rest = states.deliver.rests.get(states.deliver.path(row, address))
+    if rest is not None and rest.canary != row.key:
+        return "path rests"
+    return None
 
 
 def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
-    """Nothing yet."""
-    yield from ()
+    """Receptions and due rows are placed; replies, holds and paths move rows on."""
+    if isinstance(fact, Reception):
+        yield from _received(states, fact, n)
+    elif isinstance(fact, Due):
+        yield from _due(states, fact, n)
+    elif isinstance(fact, Delivery):
+        states.deliver.receivers[fact.row.domain] = fact.receiver
+        states.deliver.carried(fact.address, fact.at).days[-1] += 1
+        yield Settled(at=fact.at, key=fact.row.key, message=fact.row.message, how="delivered")
+        yield from _campaign_cleared(states, fact.row.campaign, fact.at, n)
+    elif isinstance(fact, NotAttempted):
+        yield from _place(states, fact.row, fact.at, n, fact.text)
+    elif isinstance(fact, Failed):
+        yield from _failed(states, fact, n)
+    elif isinstance(fact, Refusal):
+        yield from _refused(states, fact, n)
+    elif isinstance(fact, Suspicion):
+        yield from _suspected(states, fact, n)
+    elif isinstance(fact, EpisodeOpened):
+        yield from _episode(states, fact, n)
+    elif isinstance(fact, PathReopened):
+        yield from _reopened(states, fact, n)
+    elif isinstance(fact, SenderHeld):
+        yield Sweep(key=f"sweep/{fact.hold}", sender=fact.sender, why="held")
+        yield from _cleared(states, n)
+    elif isinstance(fact, HoldReleased):
+        yield Wake(key=f"release/{n}", waits_for=f"hold:{fact.hold}", limit=1000, why="released")
+    elif isinstance(fact, Resent):
+        yield from _place(states, fact.row, fact.at, n, "resent")
+    elif isinstance(fact, HandSent) and fact.which == "copy":
+        yield Settled(at=fact.at, key=fact.key, message=fact.message, how="superseded")
+    elif isinstance(fact, Woken):
+        if fact.left and (fact.done or "").startswith("reopen/"):
+            due = fact.at + states.accept.policy.wake_every_s
+            yield SetTimer(key=f"wake|{fact.waits_for}", due=due)
+    elif isinstance(fact, TimerFired) and fact.key.startswith("wake|"):
+        yield _wake(states, fact.key[5:], n)
+    elif isinstance(fact, Configured):
+        states.deliver.pools = fact.pools
+        states.deliver.receivers.update(fact.receivers)
+        states.deliver.pool_of = {a: pool for pool in fact.pools for a in pool.addresses}
+
+
+# ---------------------------------------------------------------- in
+
+
+def _received(states: States, fact: Reception, n: int) -> Iterator[Out]:
+    for index, recipient in enumerate(fact.recipients):
+        row = Row(
+            key=f"{fact.id}.{index}",
+            message=fact.id,
+            sender=fact.sender,
+            tenant=fact.tenant,
+            recipient=recipient.person,
+            domain=recipient.domain,
+            first_at=fact.at,
+            campaign=states.accept.campaign,
+            digest=fact.digest,
+            known=states.accept.knows(fact.sender, recipient.person, fact.at),
+            null_sender=fact.null_sender,
+        )
+        if states.resend.already(row, fact.at):
+            yield Settled(at=fact.at, key=row.key, message=row.message, how="superseded")
+        else:
+            yield from _place(states, row, fact.at, n, "received")
+
+
+def _due(states: States, fact: Due, n: int) -> Iterator[Out]:
+    row = fact.row
+    if fact.why == "until":
+        yield from _patience_over(states, row, fact.at, n)
+    elif fact.why == "canary":
+        rest = states.deliver.rests.get(states.deliver.path(row, row.address))
+        if rest is not None:
+            rest.canary = row.key
+        yield from _place(states, row, fact.at, n, "canary")
+    elif fact.why != "resend":  # the resend station answers those with Resent
+        yield from _place(states, row, fact.at, n, fact.why)
+
+
+def _patience_over(states: States, row: Row, at: float, n: int) -> Iterator[Out]:
+    if row.state == "booked":
+        yield Settled(at=at, key=row.key, message=row.message, how="bounced")
+    elif row.waits_for.startswith("suspicion:") and not row.null_sender:
+        until = at + states.accept.policy.books_s
+        path = row.waits_for.removeprefix("suspicion:")
+        booked = _replaced(row, state="booked", waits_for=f"book:{path}", until=until)
+        yield Booked(at=at, row=booked, until=until, because=(n,))
+        yield Queued(at=at, row=booked, why="suspicion outlasted its wait", because=(n,))
+        yield _ndr(row, n, 550, "5.7.1", "the receiver refused it and did not say why", True)
+    else:
+        how = "discarded" if row.state == "held" else "expired"
+        yield Settled(at=at, key=row.key, message=row.message, how=how)
+        if not row.null_sender:
+            text = "delivery time expired" if how == "expired" else "held until its term ended"
+            yield _ndr(row, n, 550, "4.4.7" if how == "expired" else "5.7.1", text, False)
+
+
+# ---------------------------------------------------------------- place
+
+
+def _place(states: States, row: Row, at: float, n: int, why: str) -> Iterator[Out]:
+    """Decide where a row goes next: an address now, or the condition it waits for."""
+    hold = states.contain.covers(row)
+    if hold is not None:
+        until = states.contain.holds[hold].expires_at
+        held = _replaced(row, state="held", waits_for=f"hold:{hold}", until=until)
+        yield Queued(at=at, row=held, why=f"held: {hold}", because=(n,))
+        return
+    rule = states.prevent.covers(row)
+    if rule is not None:
+        until = at + states.accept.policy.hold_s
+        held = _replaced(row, state="held", waits_for=f"rule:{rule}", until=until)
+        yield Queued(at=at, row=held, why=f"held by rule {rule}", because=(n,))
+        return
+    pool = _pool(states, row)
+    if pool is None:
+        wait = _replaced(row, state="wait", waits_for="pool", until=_give_up(states, row))
+        yield Queued(at=at, row=wait, why="no pool is configured", because=(n,))
+        return
+    epoch = epoch_of(at, pool.epoch_s)
+    if not row.drawn:
+        first = draw(states.key, row.sender, epoch, pool.addresses)
+        row = _replaced(row, drawn=first.address, address=first.address)
+        if _open(states, row, first.address):
+            yield _routed(row, pool, first.address, first.probability, epoch, "draw", at)
+            yield from _send(row, pool, first.address, at, n)
+            return
+    elif _open(states, row, row.address):
+        yield _routed(row, pool, row.address, 1.0, epoch, "kept", at, among=1)
+        yield from _send(row, pool, row.address, at, n, cautious=why == "canary")
+        return
+    yield from _elsewhere(states, row, pool, epoch, at, n)
+
+
+def _elsewhere(
+    states: States, row: Row, pool: Pool, epoch: int, at: float, n: int
+) -> Iterator[Out]:
+    """The row's path rests: another address if DESIGN section 8 allows, else wait."""
+    verdict, reasons = states.explain.judged(states, row, at)
+    rests = states.deliver.rests
+    others = [a for a in pool.addresses if states.deliver.path(row, a) not in rests]
+    if row.refused:
+        others = [a for a in others if states.deliver.carried(a, at).room(at) > 0]
+    may = verdict == "clean" and not row.moved and _sender_cleared(states, row)
+    if may and others:
+        without = [a for a in pool.addresses if a not in others]
+        again = draw(states.key, row.sender, epoch, pool.addresses, without=without)
+        moved = _replaced(row, address=again.address, moved=row.refused > 0)
+        reason = "moved" if row.refused else "redraw"
+        if row.refused:
+            states.deliver.carried(again.address, at).moved += 1
+        yield _routed(
+            moved, pool, again.address, again.probability, epoch, reason, at, among=len(others)
+        )
+        yield from _send(moved, pool, again.address, at, n)
+        return
+    path = states.deliver.path(row, row.address)
+    condition = path_key(*path)
+    if not may and row.campaign and verdict == "unsure" and not row.refused:
+        states.deliver.campaign_waits.setdefault(row.campaign, set()).add(path)
+        condition = f"campaign:{row.campaign}"
+    wait = _replaced(row, state="wait", waits_for=condition, until=_give_up(states, row))
+    why = "path rests; " + (reasons or ("no other address has room" if may else verdict))
+    yield Queued(at=at, row=wait, why=why, because=(n,))
+
+
+def _send(
+    row: Row, pool: Pool, address: str, at: float, n: int, *, cautious: bool = False
+) -> Iterator[Out]:
+    out = _replaced(row, state="out", address=address, waits_for="", until=None, due=None)
+    yield Queued(at=at, row=out, because=(n,))
+    yield Deliver(
+        key=f"{row.key}/{row.attempts}.{n}",
+        row=out,
+        address=address,
+        helo=pool.helo,
+        cautious=cautious,
+    )
+
+
+def _open(states: States, row: Row, address: str) -> bool:
+    rest = states.deliver.rests.get(states.deliver.path(row, address))
+    return rest is None or rest.canary == row.key
+
+
+def _sender_cleared(states: States, row: Row) -> bool:
+    """DESIGN section 8: culprits named and held, or 30 clean days."""
+    if states.contain.hold_of(row.sender) is not None:
+        return False
+    return (
+        states.contain.culprits_held(states)
+        or states.explain.clean_days(row.sender) >= states.accept.policy.clean_days
+    )
+
+
+def _pool(states: States, row: Row) -> Pool | None:
+    pools = states.deliver.pools
+    if row.null_sender:
+        for pool in pools:
+            if pool.name == "null":
+                return pool
+    return pools[0] if pools else None
+
+
+def _give_up(states: States, row: Row) -> float:
+    return row.first_at + (86400.0 if row.null_sender else states.accept.policy.give_up_s)
+
+
+# ---------------------------------------------------------------- replies
+
+
+def _failed(states: States, fact: Failed, n: int) -> Iterator[Out]:
+    row = _replaced(fact.row, attempts=fact.row.attempts + 1)
+    if fact.temporary:
+        due = retry_at(row.first_at, row.attempts, fact.at, null_sender=row.null_sender)
+        if due is not None:
+            later = _replaced(row, state="due", due=due, waits_for="", until=None)
+            yield Queued(at=fact.at, row=later, why=f"{fact.code} {fact.reason}", because=(n,))
+            return
+    how = "expired" if fact.temporary else "bounced"
+    yield Settled(at=fact.at, key=row.key, message=row.message, how=how, because=(n,))
+    if not row.null_sender:
+        yield _ndr(row, n, fact.code, fact.enhanced, fact.text, False)
+    yield from _campaign_cleared(states, row.campaign, fact.at, n)
+
+
+def _refused(states: States, fact: Refusal, n: int) -> Iterator[Out]:
+    path = (fact.address, fact.receiver)
+    rest = states.deliver.rests.get(path)
+    if rest is None:
+        episode = states.sense.episode_at(fact.address, fact.receiver, fact.zone)
+        states.deliver.rests[path] = Rest(fact.at, episode)
+        yield PathRested(
+            at=fact.at,
+            address=fact.address,
+            receiver=fact.receiver,
+            episode=episode,
+            why=f"refused, {fact.zone or 'no list named'}",
+        )
+    elif rest.canary == fact.row.key:
+        rest.canary = ""
+    row = _replaced(fact.row, attempts=fact.row.attempts + 1, refused=fact.row.refused + 1)
+    if fact.retry == "never" and fact.zone is None and row.moved:
+        yield Settled(at=fact.at, key=row.key, message=row.message, how="bounced", because=(n,))
+        if not row.null_sender:
+            yield _ndr(row, n, fact.code, fact.enhanced, fact.text, True)
+        return
+    if fact.retry == "never":
+        row = _replaced(row, moved=True)  # never by another address; it waits for its own
+    yield from _place(states, row, fact.at, n, "refused")
+
+
+def _suspected(states: States, fact: Suspicion, n: int) -> Iterator[Out]:
+    row = _replaced(fact.row, attempts=fact.row.attempts + 1, refused=fact.row.refused + 1)
+    until = fact.at + states.accept.policy.suspicion_wait_s
+    if row.moved or fact.row.refused:  # a second doubtful reply adds no patience
+        until = min(until, row.first_at + 2 * states.accept.policy.suspicion_wait_s)
+    wait = _replaced(
+        row,
+        state="wait",
+        waits_for=f"suspicion:{fact.address}|{fact.receiver}",
+        until=max(until, fact.at),
+    )
+    yield Queued(at=fact.at, row=wait, why="may be a refusal; waits to see", because=(n,))
+
+
+def _episode(states: States, fact: EpisodeOpened, n: int) -> Iterator[Out]:
+    """Rest the paths the episode is about, and wake what waited under suspicion."""
+    receivers = states.sense.receivers_of(fact)
+    for receiver in receivers:
+        path = (fact.address, receiver)
+        rest = states.deliver.rests.get(path)
+        if rest is None:
+            states.deliver.rests[path] = Rest(fact.at, fact.episode)
+            yield PathRested(
+                at=fact.at,
+                address=fact.address,
+                receiver=receiver,
+                episode=fact.episode,
+                why=f"asks {fact.zone}" if fact.zone else "its replies shifted",
+            )
+        elif rest.episode is None:
+            rest.episode = fact.episode
+        name = f"{fact.address}|{receiver}"
+        yield Wake(
+            key=f"suspicion/{name}/{n}", waits_for=f"suspicion:{name}", limit=1000, why="episode"
+        )
+
+
+def _reopened(states: States, fact: PathReopened, n: int) -> Iterator[Out]:
+    path = (fact.address, fact.receiver)
+    states.deliver.rests.pop(path, None)
+    yield _wake(states, path_key(*path), n)
+    yield _wake(states, f"suspicion:{fact.address}|{fact.receiver}", n)
+    for campaign in sorted(states.deliver.campaign_waits):
+        paths = states.deliver.campaign_waits[campaign]
+        if path in paths:
+            paths.discard(path)
+            yield _wake(states, f"campaign:{campaign}", n)
+            if not paths:
+                del states.deliver.campaign_waits[campaign]
+
+
+def _campaign_cleared(states: States, campaign: str, at: float, n: int) -> Iterator[Out]:
+    """Enough of a waiting campaign's answers came back clean: its mail may draw again."""
+    waits = states.deliver.campaign_waits
+    if campaign in waits and states.explain.campaign_clean(states, campaign, at):
+        del waits[campaign]
+        yield _wake(states, f"campaign:{campaign}", n)
+
+
+def _cleared(states: States, n: int) -> Iterator[Out]:
+    """A culprit was held: mail that waits on resting paths is looked at once more."""
+    for address, receiver in sorted(states.deliver.rests):
+        name = path_key(address, receiver)
+        yield Wake(key=f"cleared/{name}/{n}", waits_for=name, limit=500, why="cleared")
+
+
+def _wake(states: States, waits_for: str, n: int) -> Wake:
+    limit = states.accept.policy.wake_batch
+    return Wake(key=f"reopen/{waits_for}/{n}", waits_for=waits_for, limit=limit, why="reopened")
+
+
+# ---------------------------------------------------------------- shapes
+
+
+def _replaced(row: Row, **changes: object) -> Row:
+    return msgspec.structs.replace(row, **changes)
+
+
+def _routed(
+    row: Row,
+    pool: Pool,
+    address: str,
+    probability: float,
+    epoch: int,
+    why: str,
+    at: float,
+    *,
+    among: int | None = None,
+) -> Routed:
+    return Routed(
+        at=at,
+        key=row.key,
+        message=row.message,
+        sender=row.sender,
+        domain=row.domain,
+        pool=pool.name,
+        address=address,
+        probability=probability,
+        epoch=epoch,
+        among=len(pool.addresses) if among is None else among,
+        why=why,
+    )
+
+
+def _ndr(row: Row, n: int, code: int, enhanced: str | None, text: str, block: bool) -> SendNdr:
+    return SendNdr(
+        key=f"ndr/{row.key}/{n}",
+        row=row,
+        action="failed",
+        code=code,
+        enhanced=enhanced,
+        text=text,
+        receiver=row.domain,
+        block=block,
+    )

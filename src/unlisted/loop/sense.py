@@ -1,20 +1,366 @@
-"""3. What was refused: reply to refusal, suspicion or failure; when it is an episode."""
+"""3. What was refused: reply to refusal, suspicion or failure; when it is an episode.
+
+An episode opens on a refusal or suspicion whose list confirms the listing by DNS, or on a shift:
+replies at one receiver turn against one address and not the others (e-detector, then contrast).
+Replies are counted per address x receiver; which receivers ask which list is learned from what
+they name. A failed look-up is unknown, never clean and never listed.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import TYPE_CHECKING
 
-from unlisted.facts import Fact
+from unlisted.commands import Probe, SetTimer
+from unlisted.facts import (
+    Bounce,
+    Configured,
+    Delivery,
+    EpisodeClosed,
+    EpisodeOpened,
+    Fact,
+    Failed,
+    Outcome,
+    ProbeAnswered,
+    Refusal,
+    Suspicion,
+    TimerFired,
+    TransientFailure,
+)
+from unlisted.mail.reply import Reply
+from unlisted.rates.contrast import contrast
+from unlisted.rates.edetector import EDetector, threshold
+from unlisted.rates.windows import SlidingCounts
+from unlisted.replies.classify import Meaning, classify
 
 if TYPE_CHECKING:
     from unlisted.loop._fixpoint import Out, States
 
+ALPHA = 1e-3  # of one false alarm per stream and mean run length; split over the streams in use
+BASE_RATE = 0.02  # upper bound of the ordinary share of refusals and suspicions
+RECENT_S = 2 * 3600.0
+ASK_AGAIN_S = 60.0
+TRIES = 5
+
+
+class Episode:
+    """One listing of one address on one list, or one block at one receiver."""
+
+    __slots__ = (
+        "address",
+        "attempts",
+        "basis",
+        "closed_at",
+        "id",
+        "opened_at",
+        "parent",
+        "receiver",
+        "refusals",
+        "since",
+        "zone",
+    )
+
+    def __init__(self, fact: EpisodeOpened) -> None:
+        self.id = fact.episode
+        self.address = fact.address
+        self.zone = fact.zone
+        self.receiver = fact.receiver
+        self.basis = fact.basis
+        self.parent = fact.parent
+        self.since = fact.since
+        self.opened_at = fact.at
+        self.refusals = fact.refusals
+        self.attempts = fact.attempts
+        self.closed_at: float | None = None
+
 
 class State:
-    """What this station keeps; written by it, read by all."""
+    """Counts, detectors, what is known of lists, and the episodes."""
+
+    def __init__(self) -> None:
+        self.ours: tuple[IPv4Network | IPv6Network, ...] = ()
+        self.zones: tuple[str, ...] = ()
+        self.users: dict[str, set[str]] = {}  # zone -> receivers that named it
+        self.followers: dict[str, set[str]] = {}  # zone -> receivers that refuse while it lists
+        self.blamed: dict[str, list[float]] = {}  # address -> recent refusals and suspicions
+        self.blamed_at: dict[tuple[str, str], float] = {}  # path -> last of them
+        self.counts = SlidingCounts(window_s=6 * 3600.0)
+        self.by_sender = SlidingCounts(window_s=6 * 3600.0)
+        self.hour = SlidingCounts(window_s=3600.0, bucket_s=60.0)
+        self.senders: dict[tuple[str, str], dict[str, float]] = {}
+        self.detectors: dict[tuple[str, str], EDetector] = {}
+        self.asked: dict[tuple[str, str], float] = {}
+        self.tries: dict[tuple[str, str], int] = {}
+        self.answers: dict[tuple[str, str], ProbeAnswered] = {}
+        self.episodes: dict[str, Episode] = {}
+        self.open: dict[tuple[str, str], str] = {}  # (address, zone or "@"receiver) -> episode
+
+    def episode_at(self, address: str, receiver: str, zone: str | None) -> str | None:
+        """The open episode that a refusal of `address` at `receiver` belongs to."""
+        own = self.open.get((address, f"@{receiver}"))
+        if own is not None:
+            return own
+        if zone is not None:
+            return self.open.get((address, zone))
+        for other in sorted({*self.users, *self.followers}):
+            if self.asks(receiver, other) and (address, other) in self.open:
+                return self.open[address, other]
+        return None
+
+    def asks(self, receiver: str, zone: str) -> bool:
+        """Whether a receiver is known to refuse what this list lists."""
+        return receiver in self.users.get(zone, ()) or receiver in self.followers.get(zone, ())
+
+    def receivers_of(self, fact: EpisodeOpened) -> list[str]:
+        """The receivers an episode closes paths to: the one, or all that ask the list and all
+        that blamed the address just now."""
+        if fact.receiver is not None:
+            return [fact.receiver]
+        zone = fact.zone or ""
+        just = {
+            receiver
+            for (address, receiver), at in self.blamed_at.items()
+            if address == fact.address and fact.at - at <= RECENT_S
+        }
+        return sorted(just | self.users.get(zone, set()) | self.followers.get(zone, set()))
+
+    def open_episodes(self) -> list[Episode]:
+        """Episodes not closed, oldest first."""
+        return [one for one in self.episodes.values() if one.closed_at is None]
 
 
 def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
-    """Nothing yet."""
-    yield from ()
+    """Classify each reply, keep the counts, ask the lists, open and close episodes."""
+    state = states.sense
+    if isinstance(fact, TransientFailure | Bounce):
+        yield from _reply(states, fact, n)
+    elif isinstance(fact, Refusal):
+        _followed(states, fact)
+    elif isinstance(fact, Delivery):
+        yield from _counted(states, fact, False, n)
+    elif isinstance(fact, ProbeAnswered):
+        yield from _answered(states, fact, n)
+    elif isinstance(fact, TimerFired) and fact.key.startswith("ask|"):
+        _, zone, address = fact.key.split("|")
+        yield _probe(zone, address, n)
+    elif isinstance(fact, EpisodeOpened):
+        state.episodes[fact.episode] = Episode(fact)
+        state.open[fact.address, fact.zone or f"@{fact.receiver}"] = fact.episode
+    elif isinstance(fact, EpisodeClosed):
+        episode = state.episodes[fact.episode]
+        episode.closed_at = fact.at
+        state.open.pop((episode.address, episode.zone or f"@{episode.receiver}"), None)
+        for path in [p for p in state.detectors if p[0] == episode.address]:
+            del state.detectors[path]
+    elif isinstance(fact, Configured):
+        addresses = [a for pool in fact.pools for a in pool.addresses]
+        state.ours = tuple(ip_network(address) for address in addresses)
+        state.zones = tuple(one.zone for one in fact.lists) if fact.lookups else ()
+
+
+# ---------------------------------------------------------------- replies
+
+
+def _reply(states: States, fact: Outcome, n: int) -> Iterator[Out]:
+    state = states.sense
+    temporary = isinstance(fact, TransientFailure)
+    reply = Reply(code=fact.code, enhanced=fact.enhanced, text=fact.text)
+    meaning = classify(reply, ours=state.ours, source=fact.address, stage=fact.stage)
+    common = {
+        "at": fact.at,
+        "row": fact.row,
+        "address": fact.address,
+        "receiver": fact.receiver,
+        "code": fact.code,
+        "enhanced": fact.enhanced,
+        "text": fact.text[:500],
+        "rule": meaning.rule,
+    }
+    blames = meaning.refusal == "yes" and meaning.ours != "no"
+    doubt = meaning.refusal == "suspicion" and not temporary
+    rest = states.deliver.rests.get((fact.address, fact.receiver))
+    if not blames and doubt and rest is not None and rest.episode is not None:
+        blames = True  # this path's block is known; the words need not say it again
+    yield from _counted(states, fact, blames or doubt, n)
+    if blames:
+        zone = _zone(meaning)
+        if zone is not None:
+            state.users.setdefault(zone, set()).add(fact.receiver)
+        yield Refusal(**common, zone=zone, retry=meaning.retry, temporary=temporary)
+    elif doubt:
+        yield Suspicion(**common, temporary=temporary)
+    else:
+        yield Failed(**common, reason=meaning.reason or "undefined", temporary=temporary)
+    if blames or doubt:
+        yield from _ask(states, fact, _zone(meaning) if blames else None, n)
+
+
+def _followed(states: States, fact: Refusal) -> None:
+    """A receiver that names no list but goes on refusing while one holds the address, follows it."""
+    rest = states.deliver.rests.get((fact.address, fact.receiver))
+    if fact.zone is None and rest is not None and rest.episode is not None and rest.since < fact.at:
+        episode = states.sense.episodes.get(rest.episode)
+        if episode is not None and episode.zone is not None and episode.closed_at is None:
+            states.sense.followers.setdefault(episode.zone, set()).add(fact.receiver)
+
+
+def _zone(meaning: Meaning) -> str | None:
+    """The DNS zone a refusal names; a site's own list has none."""
+    return meaning.blames if meaning.blames and "." in meaning.blames else None
+
+
+def _ask(states: States, fact: Outcome, zone: str | None, n: int) -> Iterator[Out]:
+    """Ask the named list, or every list known, about the address; not twice a minute."""
+    state = states.sense
+    config = states.accept.config
+    if config is None or not config.lookups:
+        return
+    zones = [zone] if zone else sorted({*state.zones, *state.users})
+    for one in zones[:64]:
+        last = state.asked.get((one, fact.address))
+        if (fact.address, one) not in state.open and (
+            last is None or fact.at - last >= ASK_AGAIN_S
+        ):
+            state.asked[one, fact.address] = fact.at
+            state.tries[one, fact.address] = 0
+            yield _probe(one, fact.address, n)
+
+
+def _probe(zone: str, address: str, n: int) -> Probe:
+    return Probe(key=f"probe/{zone}/{address}/{n}", zone=zone, address=address)
+
+
+def _answered(states: States, fact: ProbeAnswered, n: int) -> Iterator[Out]:
+    state = states.sense
+    path = (fact.zone, fact.address)
+    state.answers[path] = fact
+    if (fact.address, fact.zone) in state.open:
+        return
+    blamed = [at for at in state.blamed.get(fact.address, ()) if fact.at - at <= RECENT_S]
+    if fact.state == "listed" and blamed:
+        attempts = max(state.counts.total(fact.address, fact.at)[1], len(blamed))
+        yield EpisodeOpened(
+            at=fact.at,
+            episode=f"e{n}",
+            address=fact.address,
+            zone=fact.zone,
+            receiver=None,
+            basis="reply+dns",
+            since=blamed[0],
+            refusals=len(blamed),
+            attempts=attempts,
+            because=(n,),
+        )
+    elif fact.state != "listed" and blamed:
+        # unknown: ask again soon; clean: the receiver may know earlier than the zone's caches
+        tries = state.tries.get(path, 0) + 1
+        state.tries[path] = tries
+        if tries <= TRIES:
+            yield SetTimer(key=f"ask|{fact.zone}|{fact.address}", due=fact.at + ASK_AGAIN_S * tries)
+
+
+# ---------------------------------------------------------------- shifts
+
+
+def _counted(states: States, fact: Outcome, blamed: bool, n: int) -> Iterator[Out]:
+    """Count one reply; open an episode when one address shifts against the others."""
+    state = states.sense
+    address, receiver, at = fact.address, fact.receiver, fact.at
+    state.counts.add(address, at, part=int(blamed))
+    state.counts.add(f"{address}|{receiver}", at, part=int(blamed))
+    state.hour.add("all", at, part=int(blamed))
+    state.by_sender.add(f"{address}|{receiver}|{fact.row.sender}", at, part=int(blamed))
+    senders = state.senders.setdefault((address, receiver), {})
+    senders[fact.row.sender] = at
+    if len(senders) > 500:
+        del senders[next(iter(senders))]
+    if blamed:
+        recent = [t for t in state.blamed.get(address, ()) if at - t <= RECENT_S]
+        state.blamed[address] = [*recent[-199:], at]
+        state.blamed_at[address, receiver] = at
+        for episode in state.open_episodes():
+            if episode.address == address and (episode.receiver in (None, receiver)):
+                episode.refusals += 1
+    detector = state.detectors.get((address, receiver))
+    if detector is None:
+        detector = state.detectors[address, receiver] = EDetector(p0=BASE_RATE)
+    log_e = detector.update(blamed)
+    if not blamed or (address, f"@{receiver}") in state.open:
+        return
+    parent = _parent(state, address)
+    if parent is not None and (address, receiver) in states.deliver.rests:
+        return  # the list's own episode explains it
+    if parent is not None:
+        shifted = _against_one(states, address, receiver, at)
+    else:
+        alarm = log_e >= threshold(ALPHA, max(1, len(state.detectors)))
+        shifted = alarm and _contrasts(states, address, receiver, at)
+    if shifted:
+        part, whole = state.counts.total(f"{address}|{receiver}", at)
+        yield EpisodeOpened(
+            at=at,
+            episode=f"e{n}s",
+            address=address,
+            zone=None,
+            receiver=receiver,
+            basis="shift",
+            since=_first_blamed(states, address, receiver, at),
+            refusals=max(part, 1),
+            attempts=max(whole, 1),
+            parent=parent,
+            because=(n,),
+        )
+
+
+def _parent(state: State, address: str) -> str | None:
+    for episode in state.open_episodes():
+        if episode.address == address and episode.zone is not None:
+            return episode.id
+    return None
+
+
+def _per_sender(
+    states: States, address: str, receiver: str, at: float
+) -> dict[str, tuple[int, int]]:
+    state = states.sense
+    senders = state.senders.get((address, receiver), {})
+    found = {s: state.by_sender.total(f"{address}|{receiver}|{s}", at) for s in sorted(senders)}
+    return {sender: pair for sender, pair in found.items() if pair[1]}
+
+
+def _by_address(states: States, receiver: str, at: float) -> dict[str, tuple[int, int]]:
+    state = states.sense
+    return {
+        address: state.counts.total(f"{address}|{receiver}", at)
+        for address in sorted(states.deliver.pool_of)
+    }
+
+
+def _contrasts(states: States, address: str, receiver: str, at: float) -> bool:
+    found = contrast(
+        _by_address(states, receiver, at), address, _per_sender(states, address, receiver, at)
+    )
+    return found.kind == "address"
+
+
+def _against_one(states: States, address: str, receiver: str, at: float) -> bool:
+    """A list's episode is open on this address: two senders refused here and none of the
+    neighbours' mail is enough, because the prior odds are no longer one in a thousand."""
+    per_sender = _per_sender(states, address, receiver, at)
+    refused = sum(1 for part, _ in per_sender.values() if part)
+    others = [pair for a, pair in _by_address(states, receiver, at).items() if a != address]
+    resting = {a for a, _ in states.deliver.rests}
+    elsewhere = sum(
+        pair[0]
+        for a, pair in _by_address(states, receiver, at).items()
+        if a != address and a not in resting
+    )
+    return refused >= 2 and elsewhere == 0 and sum(pair[1] for pair in others) > 0
+
+
+def _first_blamed(states: States, address: str, receiver: str, at: float) -> float:
+    series = states.sense.counts.series(f"{address}|{receiver}", at)
+    first = next((start for start, part, _ in series if part), at)
+    blamed = [t for t in states.sense.blamed.get(address, ()) if t >= first]
+    return blamed[0] if blamed else at

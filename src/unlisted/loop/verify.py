@@ -1,20 +1,245 @@
-"""8. Is it over: the rate, the list, and a control receiver must agree."""
+"""8. Is it over: the rate, the list, and a control receiver must agree.
+
+After the list lets go, one waiting message per path is let through (a canary), or a transaction
+without mail when nothing waits. A path that accepts reopens; an episode closes when its list says
+clean (with sane test points), every path it closed accepts again, one of them at a receiver that
+is known to ask that list, and nothing was refused since. Fewer refusals alone never close it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from unlisted.facts import Fact
+from unlisted.commands import SetTimer, TestPath, Wake
+from unlisted.facts import (
+    Delisted,
+    Delivery,
+    EpisodeClosed,
+    EpisodeOpened,
+    Fact,
+    PathReopened,
+    PathRested,
+    PathTested,
+    Refusal,
+    Relisted,
+    SourceStopped,
+    Suspicion,
+    TimerFired,
+    Woken,
+)
+from unlisted.mail.reply import Reply
+from unlisted.rates.interval import rule_of_three
+from unlisted.replies.classify import classify
 
 if TYPE_CHECKING:
     from unlisted.loop._fixpoint import Out, States
 
+Path = tuple[str, str]
+
+
+class Check:
+    """What one episode still needs before it is over."""
+
+    __slots__ = ("accepted", "attempts", "delisted_at", "paths", "reopened", "stopped")
+
+    def __init__(self) -> None:
+        self.paths: set[Path] = set()
+        self.reopened: dict[Path, float] = {}
+        self.delisted_at: float | None = None
+        self.stopped = False
+        self.attempts = 0
+        self.accepted = 0
+
 
 class State:
-    """What this station keeps; written by it, read by all."""
+    """Checks of open episodes, and how often a path was tried again."""
+
+    def __init__(self) -> None:
+        self.checks: dict[str, Check] = {}
+        self.rounds: dict[Path, int] = {}
+
+    def stopped(self, episode: str) -> bool:
+        """Whether the source behind an open episode was found stopped."""
+        check = self.checks.get(episode)
+        return check is None or check.stopped
 
 
 def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
-    """Nothing yet."""
+    """Let canaries out, hear them, close what is over."""
+    state = states.verify
+    if isinstance(fact, EpisodeOpened):
+        check = state.checks[fact.episode] = Check()
+        rests = states.deliver.rests
+        check.paths.update(path for path in rests if rests[path].episode == fact.episode)
+    elif isinstance(fact, PathRested):
+        yield from _rested(states, fact)
+    elif isinstance(fact, TimerFired) and fact.key.startswith("canary|"):
+        _, address, receiver = fact.key.split("|")
+        yield from _canary(states, (address, receiver), fact.at, n)
+    elif isinstance(fact, Delisted):
+        yield from _delisted(states, fact.episode, fact.at, n)
+    elif isinstance(fact, Relisted) and fact.episode in state.checks:
+        state.checks[fact.episode].delisted_at = None
+    elif isinstance(fact, SourceStopped):
+        for episode in fact.episodes:
+            if episode in state.checks:
+                state.checks[episode].stopped = True
+    elif isinstance(fact, Woken) and (fact.done or "").startswith("canary/") and not fact.taken:
+        address, _, receiver = fact.waits_for.removeprefix("path:").partition("|")
+        pool = states.deliver.pool_of.get(address)
+        if pool is not None and (address, receiver) in states.deliver.rests:
+            key = f"test/{address}/{receiver}/{n}"
+            yield TestPath(key=key, address=address, helo=pool.helo, receiver=receiver)
+    elif isinstance(fact, PathTested):
+        yield from _tested(states, fact, n)
+    elif isinstance(fact, Delivery):
+        yield from _accepted(states, fact, n)
+    elif isinstance(fact, Refusal | Suspicion):
+        yield from _refused(states, fact)
+    elif isinstance(fact, PathReopened):
+        yield from _reopened(states, fact, n)
+
+
+def episode_of(states: States, path: Path) -> str | None:
+    """The open episode a resting path waits for: its own, or its parent's if that is a list's."""
+    rest = states.deliver.rests.get(path)
+    return rest.episode if rest is not None else None
+
+
+def _rested(states: States, fact: PathRested) -> Iterator[Out]:
+    path = (fact.address, fact.receiver)
+    if fact.episode in states.verify.checks:
+        states.verify.checks[fact.episode].paths.add(path)
+    yield _timer(states, path, fact.at)
+
+
+def _listed(states: States, path: Path) -> bool:
+    """Whether a list that this receiver is known to follow still holds the address."""
+    address, receiver = path
+    for episode in states.sense.open_episodes():
+        if episode.address == address and episode.zone is not None:
+            clock = states.delist.clocks.get(episode.id)
+            if clock is not None and not clock.delisted and states.sense.asks(receiver, clock.zone):
+                return True
+    return False
+
+
+def _canary(states: States, path: Path, at: float, n: int) -> Iterator[Out]:
+    """Try a resting path with one message, unless a list is known to hold the address."""
+    rest = states.deliver.rests.get(path)
+    if rest is None:
+        return
+    if rest.episode is not None and rest.episode in states.verify.checks:
+        states.verify.checks[rest.episode].paths.add(path)
+    yield _timer(states, path, at)
+    if not _listed(states, path) and not rest.canary:
+        address, receiver = path
+        yield Wake(
+            key=f"canary/{address}/{receiver}/{n}",
+            waits_for=f"path:{address}|{receiver}",
+            limit=1,
+            why="canary",
+        )
+
+
+def _timer(states: States, path: Path, at: float) -> SetTimer:
+    rounds = states.verify.rounds.get(path, 0)
+    states.verify.rounds[path] = rounds + 1
+    wait = states.accept.policy.reopen_every_s * min(2 ** (rounds // 2), 16)
+    return SetTimer(key=f"canary|{path[0]}|{path[1]}", due=at + wait)
+
+
+def _delisted(states: States, episode: str, at: float, n: int) -> Iterator[Out]:
+    check = states.verify.checks.get(episode)
+    if check is None:
+        return
+    check.delisted_at = at
+    check.attempts = check.accepted = 0
+    address = states.sense.episodes[episode].address
+    for path in sorted(p for p in states.deliver.rests if p[0] == address):
+        states.verify.rounds[path] = 0
+        yield from _canary(states, path, at, n)
+    yield from _closes(states, episode, at, n)
+
+
+def _tested(states: States, fact: PathTested, n: int) -> Iterator[Out]:
+    path = (fact.address, fact.receiver)
+    rest = states.deliver.rests.get(path)
+    if rest is None or fact.code == 0:
+        return
+    reply = Reply(code=fact.code, enhanced=fact.enhanced, text=fact.text)
+    meaning = classify(reply, ours=states.sense.ours, source=fact.address, stage=fact.stage)
+    if fact.code < 400 or (fact.code >= 500 and meaning.refusal == "no"):
+        yield PathReopened(
+            at=fact.at,
+            address=fact.address,
+            receiver=fact.receiver,
+            episode=rest.episode,
+            why="a transaction without mail was accepted",
+            because=(n,),
+        )
+
+
+def _accepted(states: States, fact: Delivery, n: int) -> Iterator[Out]:
+    for episode, check in states.verify.checks.items():
+        if states.sense.episodes[episode].address == fact.address and check.delisted_at is not None:
+            check.attempts += 1
+            check.accepted += 1
+    path = (fact.address, fact.receiver)
+    rest = states.deliver.rests.get(path)
+    if rest is not None and rest.canary == fact.row.key:
+        yield PathReopened(
+            at=fact.at,
+            address=fact.address,
+            receiver=fact.receiver,
+            episode=rest.episode,
+            why="accepted again",
+            because=(n,),
+        )
+
+
+def _refused(states: States, fact: Refusal | Suspicion) -> Iterator[Out]:
+    for episode, check in states.verify.checks.items():
+        if states.sense.episodes[episode].address == fact.address and check.delisted_at is not None:
+            check.attempts += 1
     yield from ()
+
+
+def _reopened(states: States, fact: PathReopened, n: int) -> Iterator[Out]:
+    path = (fact.address, fact.receiver)
+    states.verify.rounds.pop(path, None)
+    for episode in sorted(states.verify.checks):
+        check = states.verify.checks[episode]
+        if states.sense.episodes[episode].address == fact.address and (
+            path in check.paths or episode == fact.episode
+        ):
+            check.reopened[path] = fact.at
+            yield from _closes(states, episode, fact.at, n)
+
+
+def _closes(states: States, episode: str, at: float, n: int) -> Iterator[Out]:
+    """Close the episode if the list, every path and a control receiver agree."""
+    check = states.verify.checks[episode]
+    opened = states.sense.episodes[episode]
+    if any(path not in check.reopened for path in check.paths):
+        return
+    if opened.zone is not None:
+        users = states.sense.users.get(opened.zone, set())
+        control = sorted(path[1] for path in check.reopened if path[1] in users)
+        if check.delisted_at is None or (users and not control):
+            return
+    elif not check.reopened:
+        return
+    how = "source stopped, delisted" if check.stopped else "delisted"
+    if opened.zone is None:
+        how = "the receiver accepts again"
+    bound = rule_of_three(check.attempts)
+    evidence = f"{len(check.reopened)} of {len(check.paths)} refused paths accept again"
+    if opened.zone is not None and check.attempts:
+        evidence += (
+            f"; since the delisting {check.attempts - check.accepted} of {check.attempts} "
+            f"attempts refused (rate below {bound:.2f} if none)"
+        )
+    del states.verify.checks[episode]
+    yield EpisodeClosed(at=at, episode=episode, how=how, evidence=evidence, because=(n,))

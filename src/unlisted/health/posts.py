@@ -1,0 +1,121 @@
+"""Posts: what changed, what we did, what users should do, when the next comes.
+
+A post is made from what was measured and cannot be rendered without its figures. It names no
+sender, tenant, pool or address.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from unlisted.facts import Figure
+from unlisted.health.figures import clock, in_words
+from unlisted.health.incident import TITLE
+
+NEEDED = ("refused_share", "waiting", "blocked_addresses")
+
+
+class PostError(ValueError):
+    """A figure that a post needs is not there."""
+
+
+class Story(msgspec.Struct, frozen=True, kw_only=True):
+    """What a post tells; times in seconds since the epoch, None: not known or not yet."""
+
+    final: bool
+    since: float
+    figures: tuple[Figure, ...]
+    named: bool
+    stopped: bool
+    open_episodes: int
+    delisted: int
+    release_at: float | None
+    release_basis: str = ""
+    changed: tuple[str, ...] = ()
+    resent: int = 0
+    ended: float | None = None
+    next_update_by: float | None = None
+
+
+def sections(story: Story) -> tuple[tuple[str, str], ...]:
+    """The post's sections in order. Raises PostError without its figures."""
+    figures = {figure.name: figure for figure in story.figures}
+    missing = [name for name in NEEDED if name not in figures]
+    if missing:
+        raise PostError(f"figures not there: {', '.join(missing)}")
+    past = story.final
+    out = [
+        ("Title", TITLE),
+        (
+            "User impact",
+            "Some messages to some receivers "
+            + ("were" if past else "are")
+            + " delayed. They are not lost: they wait, and go out by themselves.",
+        ),
+        ("Final status" if past else "Current status", _status(story)),
+        ("Measured", _measured(figures)),
+        ("What we did", _done(story)),
+        ("What you should do", _advice(story, figures)),
+        ("Start time", clock(story.since)),
+    ]
+    if past and story.ended is not None:
+        out.append(("End time", clock(story.ended)))
+    if not past and story.release_at is not None:
+        out.append(("Expected end", f"{clock(story.release_at)}, {story.release_basis}"))
+    if past:
+        out.append(("Root cause", _cause(story)))
+    if story.next_update_by is not None:
+        out.append(("Next update by", clock(story.next_update_by)))
+    return tuple(out)
+
+
+def _status(story: Story) -> str:
+    if story.final:
+        return (
+            "Over: the lists no longer hold our addresses, receivers that had refused them accept "
+            "again, and nothing was refused since."
+        )
+    changed = " ".join(story.changed)
+    if not story.open_episodes:
+        now = "Receivers accept again; we watch whether it stays so."
+    elif story.delisted == story.open_episodes:
+        now = "The list let go of our addresses; we check each receiver before we call it over."
+    elif story.stopped:
+        now = "The source is stopped; we wait for the list's term to end."
+    elif story.named:
+        now = "The source is found and held; we check that nothing more of it leaves."
+    else:
+        now = "We are looking for the source."
+    return f"{changed} {now}".strip() if changed else f"Nothing new since the last post. {now}"
+
+
+def _measured(figures: dict[str, Figure]) -> str:
+    return (
+        f"Refused: {in_words(figures['refused_share'])}. "
+        f"Sending addresses blocked: {in_words(figures['blocked_addresses'])}. "
+        f"Messages waiting: {in_words(figures['waiting'])}."
+    )
+
+
+def _done(story: Story) -> str:
+    steps = ["Mail is kept off the blocked addresses where its sender is known to be clean."]
+    if story.named:
+        steps.append("The accounts that caused it are held; nobody else is.")
+    if story.stopped:
+        steps.append("Nothing of theirs left any more, which we checked.")
+    if story.resent:
+        steps.append(f"{story.resent} messages that had bounced were sent again by us.")
+    return " ".join(steps)
+
+
+def _advice(story: Story, figures: dict[str, Figure]) -> str:
+    waiting = int(figures["waiting"].value or 0)
+    if story.final:
+        return "Nothing. What waited has gone out, once."
+    return f"You need not re-send: {waiting} waiting messages go out by themselves."
+
+
+def _cause(story: Story) -> str:
+    if story.named:
+        return "Spam from a few accounts used by somebody else put our addresses on a blocklist."
+    return "Our addresses were listed; the evidence does not show who caused it."
