@@ -136,7 +136,6 @@ FACT_HELP: dict[str, str] = {
     "policy.books_s": "how long bounced mail is kept for a re-send",
     "policy.give_up_s": "age at which undelivered mail is returned (RFC 5321 §4.5.4.1)",
     "policy.clean_days": "days without blame after which a sender counts as clean",
-    "policy.extra_share": "extra mail an address may take over from a resting one, as a share",
     "policy.explain_every_s": "how often causes are ranked again while an episode is open",
     "policy.probe_every_s": "how often a list is asked while an episode is open",
     "policy.stop_watch_s": "silence of the named senders that counts as stopped",
@@ -492,11 +491,7 @@ def _check_policy(config: Config) -> Found:
     for field in msgspec.structs.fields(Policy):
         value = getattr(policy, field.name)
         path = ("policy", field.name)
-        if field.name == "extra_share":
-            # DESIGN section 8: within 20 % of its usual volume.
-            if not 0 <= value <= 0.2:
-                yield path, f"{value:g}: expected a share of 0 to 0.2"
-        elif field.name in ("clean_days", "wake_batch"):
+        if field.name in ("clean_days", "wake_batch"):
             if not 1 <= value <= 10_000:
                 yield path, f"{value}: expected 1 to 10000"
         elif not 0 < value <= 366 * 86400:
