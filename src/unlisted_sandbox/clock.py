@@ -501,7 +501,12 @@ class Coordinator:
 
     def watch_in(self) -> float:
         """Real seconds until the watchdog wants to look."""
-        return max(0.01, self._stands_since + self._warn_after_s - time.monotonic())
+        look_at = self._stands_since + self._warn_after_s
+        for since in self._absent_since.values():
+            look_at = min(look_at, since + self.absence_limit_s)
+        if self.stall_limit_s is not None:
+            look_at = min(look_at, self._stands_since + self.stall_limit_s)
+        return max(0.01, look_at - time.monotonic())
 
     def watch(self) -> bool:
         """Name who holds time, if it has stood too long; True if that is a failure."""
@@ -529,9 +534,12 @@ class Coordinator:
         held = [f"world holds {label} {age:.1f} s" for label, age in self._holds.listing()]
         held += [f"{n}: absent {now - at:.1f} s" for n, at in sorted(self._absent_since.items())]
         for name, participant in sorted(self._participants.items()):
-            if not participant.idle:
-                state = _process_state(participant.pid)
-                held.append(f"{name}: busy {now - participant.since:.1f} s, process state {state}")
+            state = _process_state(participant.pid)
+            # One that was stopped while idle does not even know that it has been asked.
+            if not participant.idle or state not in ("R", "S"):
+                doing = "idle" if participant.idle else "busy"
+                age = now - participant.since
+                held.append(f"{name}: {doing} {age:.1f} s, process state {state}")
         return held or ["the world's own loop"]
 
     def _fail(self, why: str) -> bool:

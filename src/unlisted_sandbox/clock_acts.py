@@ -121,22 +121,32 @@ class Hold:
         if self in self._holds.opened:
             self._holds.adopt(self)
 
-    def __enter__(self) -> Hold:
+    def open(self) -> Hold:
+        """For work that a callback ends, such as a writer thread's: not bound to the task that
+        opens it, so a sleep of that task does not park it. `with` binds to the task."""
         if self in self._holds.opened:
             raise RuntimeError(f"hold {self.label!r} is open already")
-        try:
-            self.task = asyncio.current_task()
-        except RuntimeError:
-            self.task = None  # before the loop runs
         self.since = time.monotonic()
         self._holds.opened[self] = None
         self._holds.adopt(self)
         return self
 
+    def close(self) -> None:
+        """The end of `open`; a second one is harmless."""
+        if self in self._holds.opened:
+            del self._holds.opened[self]
+            self.parked = False
+            self.settle()
+
+    def __enter__(self) -> Hold:
+        try:
+            self.task = asyncio.current_task()
+        except RuntimeError:
+            self.task = None  # before the loop runs
+        return self.open()
+
     def __exit__(self, *exception: object) -> None:
-        del self._holds.opened[self]
-        self.parked = False
-        self.settle()
+        self.close()
 
     def settle(self) -> None:
         """Bring the count, and the turn of the act it belongs to, in line with its state."""
@@ -189,13 +199,13 @@ class Holds:
     def wake(self, task: asyncio.Task[Any] | None) -> None:
         """The task waits for its peer no longer: its holds count again."""
         for hold in self.opened:
-            if hold.task is task and hold.parked:
+            if hold.task is not None and hold.task is task and hold.parked:
                 hold.parked = False
                 hold.settle()
 
     def fall_asleep(self, task: asyncio.Task[Any] | None, change: int) -> None:
         for hold in self.opened:
-            if hold.task is task:
+            if hold.task is not None and hold.task is task:
                 hold.asleep += change
                 hold.settle()
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
 from typing import NewType, Protocol
 
 from unlisted.edge.clock_simulated import Timer
@@ -39,12 +40,26 @@ RealSeconds = NewType("RealSeconds", float)
 
 
 class Hold(Protocol):
-    """Time stands while it is open."""
+    """Time stands while it is open: inside its `with`, which belongs to the task that enters it,
+    or from `open` to `close`, which belong to nobody and suit work that a callback ends."""
 
     @property
     def label(self) -> str: ...
 
     def relabel(self, label: str) -> None: ...
+
+    def open(self) -> Hold: ...
+
+    def close(self) -> None: ...
+
+    def __enter__(self) -> Hold: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
 
 
 class Clock(Protocol):
@@ -61,7 +76,7 @@ class Clock(Protocol):
         """Call back at that time; ties in order of creation; `Timer.cancel()`."""
         ...
 
-    def hold(self, label: str) -> AbstractContextManager[Hold]:
+    def hold(self, label: str) -> Hold:
         """Time stands: from before a transaction's first byte until its outcome is committed,
         or from `record()` to its future. Label a transaction with its initiator's `ip:port`."""
         ...

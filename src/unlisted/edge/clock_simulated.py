@@ -182,11 +182,21 @@ class Hold:
         if self._holds.is_open(self):
             self._holds.adopt(self)
 
-    def __enter__(self) -> Hold:
-        self.task = _current_task()
+    def open(self) -> Hold:
+        """For work that a callback ends, such as a writer thread's: not bound to the task that
+        opens it, so a sleep of that task does not park it. `with` binds to the task."""
         self.since = time.monotonic()
         self._holds.open(self)
         return self
+
+    def close(self) -> None:
+        """The end of `open`; a second one is harmless."""
+        if self._holds.is_open(self):
+            self._holds.close(self)
+
+    def __enter__(self) -> Hold:
+        self.task = _current_task()
+        return self.open()
 
     def __exit__(
         self,
@@ -194,7 +204,7 @@ class Hold:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._holds.close(self)
+        self.close()
 
     def settle(self) -> None:
         """Bring the count, and the turn of the act it belongs to, in line with its state."""
@@ -263,13 +273,13 @@ class Holds:
     def wake(self, task: asyncio.Task[Any] | None) -> None:
         """The task waits for its peer no longer: its holds count again."""
         for hold in self._open:
-            if hold.task is task and hold.parked:
+            if hold.task is not None and hold.task is task and hold.parked:
                 hold.parked = False
                 hold.settle()
 
     def fall_asleep(self, task: asyncio.Task[Any] | None, change: int) -> None:
         for hold in self._open:
-            if hold.task is task:
+            if hold.task is not None and hold.task is task:
                 hold.asleep += change
                 hold.settle()
 

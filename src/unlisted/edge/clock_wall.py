@@ -26,6 +26,12 @@ class NoHold:
     def relabel(self, label: str) -> None:
         self.label = label
 
+    def open(self) -> NoHold:
+        return self
+
+    def close(self) -> None:
+        return None
+
     def __enter__(self) -> NoHold:
         return self
 
