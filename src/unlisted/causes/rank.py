@@ -4,7 +4,7 @@ Each sender is weighed as a whole, by its mail to strangers, and by each of its 
 heaviest unit speaks for it, at the price of having chosen. Named "guilty" is only who
 
 1. had mail by the listed address before a listing,
-2. reaches `GUILTY` in all, and
+2. reaches `GUILTY` in all (more, if it had but a sliver of the mail at risk), and
 3. is spoken against by two independent kinds, one of them the recipients' answers (unknown users,
    complaints), or else the draws of at least three listings.
 
@@ -39,6 +39,10 @@ _RATE = 0.03
 _UNKNOWN_SOURCE = 0.1
 _Z90 = 1.645
 _LUCK = 0.05
+# Less of the mail at risk than this needs more than `GUILTY`.
+_PART = 0.005
+_ROUNDS = 4
+_AGAIN = math.log(2.0)
 
 
 class Share(msgspec.Struct, frozen=True):
@@ -122,7 +126,9 @@ def _weigh_sender(
     return _Weighed(sender, best, units, total, at_risk, exposed)
 
 
-def _standing(weighed: _Weighed) -> Standing:
+def _standing(weighed: _Weighed, at_risk: float) -> Standing:
+    """`at_risk` is the mail at risk of all whom nothing explains yet: a small part of it needs more
+    evidence, as there are more such."""
     best = weighed.best
     answers = max(0.0, best.of("unknown_users")) + max(0.0, best.of("complaints"))
     draws = best.of("lottery")
@@ -135,7 +141,9 @@ def _standing(weighed: _Weighed) -> Standing:
             and hits >= _DRAWS_EVENTS
             and answers + max(0.0, best.of("habit")) >= _SECOND
         )
-        if weighed.total >= GUILTY and (by_answers or by_draws):
+        part = max(weighed.at_risk / at_risk, 1e-9) if at_risk > 0 else 1.0
+        enough = weighed.total >= GUILTY + max(0.0, math.log(_PART / part))
+        if enough and (by_answers or by_draws):
             return "guilty"
         if by_answers or by_draws or weighed.total >= GUILTY:
             return "probable"
@@ -180,19 +188,24 @@ def rank(
         )
     senders = sorted(candidates, key=lambda c: c.sender)
     weighed = [_weigh_sender(sender, events, {}) for sender in senders]
+    everybody = sum(one.at_risk for one in weighed)
     for one in weighed:
-        one.standing = _standing(one)
-    # Naming needs no explaining away: the draw is independent of the others. For all the rest, what
-    # the guilty explain is not evidence a second time.
-    guilty = [one for one in weighed if one.standing == "guilty"]
-    if guilty:
+        one.standing = _standing(one, everybody)
+    # What the guilty explain speaks neither for nor against the others: their draws are weighed
+    # again with it, until nobody new is named. Looking twice has its price.
+    guilty: list[_Weighed] = []
+    for _ in range(_ROUNDS):
+        found = [one for one in weighed if one.standing == "guilty"]
+        if len(found) == len(guilty):
+            break
+        guilty = found
         rests = {p: sum(_pieces(one, p) for one in guilty) for p in range(len(events))}
+        unexplained = everybody - sum(one.at_risk for one in guilty)
         for place, one in enumerate(weighed):
-            if one.standing in ("open", "probable") and one.exposed:
+            if one.exposed and one.standing != "guilty":
                 again = _weigh_sender(senders[place], events, rests)
-                again.standing = _standing(again)
-                if again.standing == "guilty":
-                    again.standing = "probable"
+                again.total -= _AGAIN
+                again.standing = _standing(again, unexplained)
                 weighed[place] = again
 
     at_risk = sum(one.at_risk for one in weighed)
