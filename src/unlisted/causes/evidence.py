@@ -207,13 +207,12 @@ def weigh(
     *,
     near_duplicates: bool = False,
     whole: Traffic | None = None,
-    rests: dict[int, float] | None = None,
 ) -> UnitEvidence:
     """All kinds for one unit. `whole` is the mail whose habit counts, if not the unit's own: mail
     chosen for being to strangers must not be blamed for having strangers only."""
     lots = tuple(lot_of(traffic, event) for event in events)
     parts = [
-        lottery(lots, events, rests or {}),
+        lottery(lots, events, {}),
         unknown_users(traffic),
         complaints(traffic),
         habit(whole or traffic, usual),
@@ -222,3 +221,13 @@ def weigh(
         parts.append(campaign(traffic, usual))
     bad = traffic.unknown_users + traffic.complaints
     return UnitEvidence(unit, tuple(parts), sum(p.log_ratio for p in parts), lots, bad)
+
+
+def with_rests(
+    found: UnitEvidence, events: tuple[Event, ...], rests: dict[int, float]
+) -> UnitEvidence:
+    """The same with its draws weighed again, now that others explain a part of the events."""
+    parts = (lottery(found.lots, events, rests), *found.contributions[1:])
+    return msgspec.structs.replace(
+        found, contributions=parts, total=sum(p.log_ratio for p in parts)
+    )

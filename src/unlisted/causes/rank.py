@@ -17,7 +17,13 @@ from typing import Literal
 
 import msgspec
 
-from unlisted.causes.evidence import ANSWER_KINDS, Contribution, UnitEvidence, weigh
+from unlisted.causes.evidence import (
+    ANSWER_KINDS,
+    Contribution,
+    UnitEvidence,
+    weigh,
+    with_rests,
+)
 from unlisted.causes.lottery import Event, events_of
 from unlisted.causes.traffic import Episode, SenderEvidence
 
@@ -93,37 +99,28 @@ class _Weighed(msgspec.Struct):
     standing: Standing = "open"
 
 
-def _weigh_sender(
-    sender: SenderEvidence, events: tuple[Event, ...], rests: dict[int, float]
-) -> _Weighed:
+def _weigh_sender(sender: SenderEvidence, events: tuple[Event, ...]) -> _Weighed:
     usual = sender.profile
-    units = [weigh("sender", sender.total, usual, events, rests=rests)]
+    units = [weigh("sender", sender.total, usual, events)]
     if sender.to_strangers is not None and sender.to_strangers.messages:
-        units.append(
-            weigh("strangers", sender.to_strangers, usual, events, whole=sender.total, rests=rests)
-        )
+        units.append(weigh("strangers", sender.to_strangers, usual, events, whole=sender.total))
     for part in sorted(sender.campaigns, key=lambda c: c.campaign_id):
         # A few messages are no campaign, and choosing among many costs more than it brings.
         if part.traffic.messages >= _MIN_CAMPAIGN:
-            units.append(
-                weigh(
-                    part.campaign_id,
-                    part.traffic,
-                    usual,
-                    events,
-                    near_duplicates=True,
-                    rests=rests,
-                )
-            )
-    best = max(units, key=lambda unit: (unit.total, unit.unit))
-    total = best.total - math.log(len(units))
+            units.append(weigh(part.campaign_id, part.traffic, usual, events, near_duplicates=True))
     heaviest = units[1] if len(units) > 1 and units[1].unit == "strangers" else units[0]
     at_risk = sum(
         lot.by_address + 0.1 * whole.by_address
         for lot, whole in zip(heaviest.lots, units[0].lots, strict=True)
     )
+    return _chosen(sender, units, at_risk)
+
+
+def _chosen(sender: SenderEvidence, units: list[UnitEvidence], at_risk: float) -> _Weighed:
+    """The heaviest unit speaks, at the price of having been chosen."""
+    best = max(units, key=lambda unit: (unit.total, unit.unit))
     exposed = any(lot.by_address > 0 for lot in best.lots)
-    return _Weighed(sender, best, units, total, at_risk, exposed)
+    return _Weighed(sender, best, units, best.total - math.log(len(units)), at_risk, exposed)
 
 
 def _standing(weighed: _Weighed, at_risk: float) -> Standing:
@@ -187,7 +184,7 @@ def rank(
             "not enough evidence", (), (), (), 1.0, 0.0, 1.0, 0.5, 0, None, "no episode is known"
         )
     senders = sorted(candidates, key=lambda c: c.sender)
-    weighed = [_weigh_sender(sender, events, {}) for sender in senders]
+    weighed = [_weigh_sender(sender, events) for sender in senders]
     everybody = sum(one.at_risk for one in weighed)
     for one in weighed:
         one.standing = _standing(one, everybody)
@@ -203,7 +200,8 @@ def rank(
         unexplained = everybody - sum(one.at_risk for one in guilty)
         for place, one in enumerate(weighed):
             if one.exposed and one.standing != "guilty":
-                again = _weigh_sender(senders[place], events, rests)
+                units = [with_rests(unit, events, rests) for unit in one.units]
+                again = _chosen(one.evidence, units, one.at_risk)
                 again.total -= _AGAIN
                 again.standing = _standing(again, unexplained)
                 weighed[place] = again
