@@ -34,6 +34,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--export", metavar="DIR", help="keep states, journals and logs there")
     parser.add_argument("--stall", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--kill-at", type=float, metavar="HOURS", help=argparse.SUPPRESS)
     given = parser.parse_args(argv)
     platforms = tuple(given.only.split(",")) if given.only else PLATFORMS
     if unknown := sorted(set(platforms) - set(PLATFORMS)):
@@ -51,6 +52,7 @@ def main(argv: list[str] | None = None) -> int:
         stop_at=None if given.stop_at is None else given.stop_at * 3600,
         export=None if given.export is None else Path(given.export),
         stall=given.stall,
+        kill_at=None if given.kill_at is None else given.kill_at * 3600,
         progress=True,
     )
     try:

@@ -142,7 +142,14 @@ class ListAsker(asyncio.DatagramProtocol):
         if len(data) >= 12:
             waiting = self._waiting.pop(struct.unpack_from("!H", data)[0], None)
             if waiting is not None and not waiting.done():
-                waiting.set_result(read_answer(data))
+                try:
+                    waiting.set_result(read_answer(data))
+                except (IndexError, struct.error):
+                    waiting.set_result((False, 0.0))  # no answer is "not listed" to these sites
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
 
     async def ask(self, name: str) -> tuple[bool, float]:
         """(listed, TTL); the caller holds the clock meanwhile."""
@@ -160,7 +167,8 @@ def question_packet(number: int, name: str) -> bytes:
 
 
 def read_answer(packet: bytes) -> tuple[bool, float]:
-    """(an A record in 127/8 is there, TTL of the answer or of the SOA's negative answer)."""
+    """(an A record in 127/8 is there, TTL of the answer or of the SOA's negative answer);
+    IndexError or struct.error on what is no message."""
     _id, _flags, questions, answers, authority, _more = struct.unpack_from("!6H", packet)
     at, listed, ttl_s = 12, False, 0.0
     for _ in range(questions):

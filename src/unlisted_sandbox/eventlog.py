@@ -15,7 +15,8 @@ from msgspec import Struct
 
 class Event(Struct, frozen=True, omit_defaults=True, order=True):
     """`kind`: submitted, refused (for the list), unknown, deferred, content, hung, delivered,
-    bounced (a notice reached the sender), evidence, complaint, stranger."""
+    bounced (the sender was told), turned away (at submission), evidence, complaint, held and released
+    (by the postmaster of `usual`), mail home, notice of nothing. `at` is the instant of the reply."""
 
     at: float
     kind: str
@@ -36,7 +37,7 @@ class Log:
         self.lane = lane
         self.events: list[Event] = []
         self.counts: dict[str, int] = {}
-        self.watch: dict[str, Callable[[], None]] = {}  # called when a kind happens
+        self.watch: dict[str, Callable[[Event], None]] = {}  # called when a kind happens
 
     def add(
         self,
@@ -53,9 +54,10 @@ class Log:
         text: str = "",
     ) -> None:
         self.counts[kind] = self.counts.get(kind, 0) + 1
-        self.events.append(Event(at, kind, site, address, token, mailbox, sender, stage, id, text))
+        event = Event(at, kind, site, address, token, mailbox, sender, stage, id, text)
+        self.events.append(event)
         if kind in self.watch:
-            self.watch[kind]()
+            self.watch[kind](event)
 
     def last(self, kind: str, n: int) -> list[Event]:
         """The newest of a kind, newest first."""

@@ -84,6 +84,13 @@ class Mta:
         self._idle: dict[tuple[str, Route], SmtpClient] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
+    def close(self) -> None:
+        """The end of the world."""
+        for client in self._idle.values():
+            client.abort()
+        for task in list(self._tasks):
+            task.cancel()
+
     # As a house of the SMTP server
 
     def lane_of(self, address: str) -> Lane | None:

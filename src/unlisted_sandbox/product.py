@@ -66,6 +66,7 @@ class Product:
         self.public = (host, ports[1])
         self.operator = (host, ports[2])
         self._stopping = False
+        self._killed = False
         self._watching: asyncio.Task[None] | None = None
 
     def write(self) -> None:
@@ -167,10 +168,19 @@ class Product:
             process = self.process
             if process is None or process.poll() is None or self._stopping:
                 continue
-            self.lane.faults.append(f"unlisted serve ended with {process.returncode}")
+            if self._killed:
+                self._killed = False
+            else:
+                self.lane.faults.append(f"unlisted serve ended with {process.returncode}")
             if self.restarts >= RESTARTS_MAX:
                 return
             self._spawn()
+
+    def kill(self) -> None:
+        """kill -9, as a test of its restart."""
+        if self.process is not None:
+            self._killed = True
+            self.process.kill()
 
     def token(self) -> str:
         return (self.state / "operator.token").read_text().strip()

@@ -162,11 +162,11 @@ class Visit:
                 return self._refuse(now, "rcpt", recipient, (recipient,), wait_s)
         if self.site.directory.kind(recipient) == "unknown":
             reply = self._worded(receiver.unknown_wording, recipient)
-            self._log(now, "unknown", reply, (recipient,))
+            self._log(now + wait_s, "unknown", reply, (recipient,))
             return Said(reply, wait_s)
         if receiver.greylist_s > 0 and self._greylisted(recipient, now):
             reply = self._worded(receiver.greylist_wording, recipient)
-            self._log(now, "deferred", reply, (recipient,))
+            self._log(now + wait_s, "deferred", reply, (recipient,))
             return Said(reply, wait_s)
         if receiver.tempfail_share > 0:
             key = (self.reverse_path or "", recipient.lower())
@@ -180,7 +180,7 @@ class Visit:
                 attempt,
             ):
                 reply = self._worded(receiver.tempfail_wording, recipient)
-                self._log(now, "deferred", reply, (recipient,))
+                self._log(now + wait_s, "deferred", reply, (recipient,))
                 return Said(reply, wait_s)
         self.recipients.append(recipient)
         return say(250, "2.1.5 Ok", wait_s=wait_s)
@@ -209,7 +209,7 @@ class Visit:
             wait_s = round(draw.lognormal(receiver.answer_s, 0.4), 3)
         if token and any(self.site.directory.content_refused(r, token) for r in self.recipients):
             reply = self._worded(receiver.content_wording, self.recipients[0])
-            self._log(now, "content", reply, tuple(self.recipients), token)
+            self._log(now + wait_s, "content", reply, tuple(self.recipients), token)
             return Said(reply, wait_s)
         self._accepted = content
         queued = chance.digest(
@@ -290,7 +290,7 @@ class Visit:
     ) -> Said:
         reply = self._worded(self.site.receiver.wording, recipient)
         self.lane.log.add(
-            now,
+            now + wait_s,
             "refused",
             site=self.site.receiver.name,
             address=self.address,
@@ -303,10 +303,10 @@ class Visit:
         return Said(reply, wait_s)
 
     def _log(
-        self, now: float, kind: str, reply: Reply, recipients: tuple[str, ...], token: str = ""
+        self, at: float, kind: str, reply: Reply, recipients: tuple[str, ...], token: str = ""
     ) -> None:
         self.lane.log.add(
-            now,
+            at,
             kind,
             site=self.site.receiver.name,
             address=self.address,

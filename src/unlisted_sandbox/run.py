@@ -14,6 +14,7 @@ import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 from msgspec import Struct
@@ -30,7 +31,7 @@ from unlisted_sandbox.product import Product
 from unlisted_sandbox.receiver import Complaint, LaneState, Site
 from unlisted_sandbox.score import Score, score
 from unlisted_sandbox.script import Submission, script
-from unlisted_sandbox.smtp_server import listen
+from unlisted_sandbox.smtp_server import House, Listener
 from unlisted_sandbox.smtp_shell import HomeHouse, Pools, SiteHouse
 from unlisted_sandbox.stage_view import Stage, stage_of
 from unlisted_sandbox.submitter import Submitter
@@ -54,6 +55,7 @@ class Options(Struct, frozen=True, kw_only=True):
     stop_at: float | None = None  # simulated seconds after the start
     export: Path | None = None
     stall: bool = False
+    kill_at: float | None = None  # kill -9 the product, simulated seconds after the start
     progress: bool = False
     serve: tuple[str, ...] = ()  # another command than this Python's `unlisted`
     stall_limit_s: float | None = 120.0
@@ -82,6 +84,10 @@ class Result(Struct, frozen=True, kw_only=True):
             if s.resolved_s is not None and (s.recovered_s is None or s.resolved_s < s.recovered_s):
                 found.append(f"{name}: closed at {s.resolved_s}, recovered at {s.recovered_s}")
         return found
+
+
+class Closable(Protocol):
+    def close(self) -> None: ...
 
 
 class Running:
@@ -123,8 +129,7 @@ class Running:
         self.started = time.monotonic()
         self.over = False
         self._pools = Pools(list(self.lanes.values()))
-        self._servers: list[asyncio.Server] = []
-        self._transports: list[asyncio.BaseTransport] = []
+        self._open: list[Closable] = []
         self._hosts: dict[str, str] = {}
         self._honest: list[Submission] = []
         self._told_real = 0.0
@@ -162,7 +167,7 @@ class Running:
         self._hosts = hosts
         names = NameServer(world, self._list_answer, hosts)
         transport, port = await serve_dns(names, NAMES)
-        self._transports.append(transport)
+        self._open.append(transport)
         resolver = (NAMES, port)
         routes: dict[str, tuple[str, int]] = {}
         for receiver in world.receivers:
@@ -174,13 +179,12 @@ class Running:
             asker = None
             if receiver.access == "dns":
                 asker = await open_asker(hosts[receiver.name], resolver)
+                self._open.append(asker)
             house = SiteHouse(site, self._pools, asker, self._complain)
-            server, port = await listen(house, hosts[receiver.name])
-            self._servers.append(server)
+            port = await self._listen(house, hosts[receiver.name])
             for domain in receiver.domains:
                 routes[domain] = (hosts[receiver.name], port)
-        server, port = await listen(HomeHouse(self._pools, self._received), HOME)
-        self._servers.append(server)
+        port = await self._listen(HomeHouse(self._pools, self._received), HOME)
         for tenant in everybody.tenants:
             routes[tenant] = (HOME, port)
         for s in everybody.senders:  # a script's host may be the domain of its reverse-path
@@ -208,9 +212,8 @@ class Running:
             else:
                 mta = Usual(lane, world, clock, accounts, routes, self._looks_like_spam)
             self.mtas[name] = mta
-            server, port = await listen(mta, lane.smtp[0])
-            self._servers.append(server)
-            lane.smtp = (lane.smtp[0], port)
+            self._open.append(mta)
+            lane.smtp = (lane.smtp[0], await self._listen(mta, lane.smtp[0]))
         if self.product is not None:
             await self.product.start()
             lane = lanes["unlisted"]
@@ -218,10 +221,17 @@ class Running:
                 lane, self.product.public, self.product.operator, self.product.token()
             )
             lane.log.watch["refused"] = self.viewer.refused
+            if self.options.kill_at is not None:
+                lane.clock.call_at(world.start + self.options.kill_at, self.product.kill)
         for name, lane in lanes.items():
             self.submitters[name].begin()
             lane.clock.call_at(world.end, lambda lane=lane: self._tick(lane))  # type: ignore[misc]
         self.started = time.monotonic()
+
+    async def _listen(self, house: House, host: str) -> int:
+        listener = Listener(house)
+        self._open.append(listener)
+        return await listener.open(host)
 
     def _list_answer(self, zone: str, address: str) -> ListAnswer:
         lane = self._pools.owner(address) or next(iter(self.lanes.values()))
@@ -327,10 +337,10 @@ class Running:
     async def _close(self) -> None:
         if self.product is not None:
             await self.product.stop()
-        for server in self._servers:
-            server.close()
-        for transport in self._transports:
-            transport.close()
+        for thing in reversed(self._open):
+            thing.close()
+        for _ in range(3):  # the loop closes what was aborted
+            await asyncio.sleep(0)
         self.coordinator.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 

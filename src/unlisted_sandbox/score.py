@@ -111,6 +111,7 @@ def score(
     wanted = {
         (s.token, r): s
         for s in honest
+        if s.at <= end
         for r in sorted({x.lower() for x in s.recipients})
         if directory.kind(r) == "mailbox"
     }

@@ -12,7 +12,6 @@ import asyncio
 import base64
 import binascii
 import re
-from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Protocol, cast
 
@@ -52,9 +51,9 @@ class House(Protocol):
 class SmtpServer(asyncio.Protocol):
     """One connection."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: House, connections: set[SmtpServer]) -> None:
         self._house = house
-        self._lines: deque[bytes] = deque()
+        self._connections = connections
         self._buffer = bytearray()
         self._transport: asyncio.Transport | None = None
         self._visit: Visit | None = None
@@ -76,6 +75,7 @@ class SmtpServer(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self._connections.add(self)
         host, port = transport.get_extra_info("peername")[:2]
         self._address, self._label = host, f"{host}:{port}"
         self._lane = self._house.lane_of(host)
@@ -88,10 +88,15 @@ class SmtpServer(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
+        self._connections.discard(self)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         self._unpark()
+
+    def abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
         if self._lane is not None and self._stamp is not None and not self._waiting:
@@ -319,8 +324,26 @@ class SmtpServer(asyncio.Protocol):
         return self._lane.clock.now()
 
 
-async def listen(house: House, host: str, port: int = 0) -> tuple[asyncio.Server, int]:
-    """A listening server and its port."""
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: SmtpServer(house), host, port, backlog=256)
-    return server, server.sockets[0].getsockname()[1]
+class Listener:
+    """A listening socket and the connections it has taken."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._server: asyncio.Server | None = None
+        self.connections: set[SmtpServer] = set()
+
+    async def open(self, host: str) -> int:
+        """Listen at a free port of `host`; the port."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._connection, host, 0, backlog=256)
+        port: int = self._server.sockets[0].getsockname()[1]
+        return port
+
+    def _connection(self) -> SmtpServer:
+        return SmtpServer(self._house, self.connections)
+
+    def close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        for connection in list(self.connections):
+            connection.abort()

@@ -4,10 +4,11 @@
 - Mail refused for policy (5.7.x, a greeting, words of blocking, our address in the text; not an
   unknown user) is tried from the next address of the pool, until each has been refused once.
   An address refused at a site within the last hour is not the first choice there.
-- Refusals are counted; `alert_refusals` within `alert_window_s` at an address raise an alert, one a
-  day and address. `postmaster_delay_s` later the postmaster holds the sender with the most recipients in
-  `volume_window_s`, for `hold_h`. Then he has spoken with the owner and read what is held: what a
-  person sees to be spam is thrown away and the account's later spam refused, the rest is sent.
+- Refusals are counted, but for addresses already dealt with; `alert_refusals` within
+  `alert_window_s` raise an alert. `postmaster_delay_s` later the postmaster holds the sender with
+  the most recipients in `volume_window_s`, for `hold_h`. Then he has spoken with the owner and read
+  what is held: what a person sees to be spam is thrown away and the account's later spam refused,
+  the rest is sent.
 It has no notion of shares, lists' terms or resending.
 """
 
@@ -24,7 +25,7 @@ from unlisted_sandbox.replies import Reply
 from unlisted_sandbox.worldfile import World
 
 REST_S = 3600.0  # an address refused at a site is not the first choice there for so long
-ALERT_AGAIN_S = 86400.0
+KNOWN_S = 86400.0  # a listing that was dealt with raises no alert for so long
 
 _UNKNOWN_USER = re.compile(
     r"\b5\.1\.\d|\b5\.[24]\.[12]\b|unknown (user|recipient|in)|user unknown|no such|no mailbox"
@@ -60,8 +61,9 @@ class Usual(Mta):
         self._hour: dict[str, tuple[float, int]] = {}  # sender -> (since, recipients)
         self._recent: deque[tuple[float, str, int]] = deque()  # (at, sender, recipients)
         self._refused: dict[tuple[str, Route], float] = {}
-        self._refusals: dict[str, deque[float]] = {}
-        self._alerted: dict[str, float] = {}
+        self._seen: deque[tuple[float, str]] = deque()  # refusals that count for the alert
+        self._known: dict[str, float] = {}  # addresses known to be listed, until when
+        self._called = False  # the postmaster is on his way
         self.held: dict[str, list[Entry]] = {}
         self.closed: set[str] = set()  # accounts whose spam is refused
         self.holds = 0
@@ -128,20 +130,22 @@ class Usual(Mta):
 
     def _alert(self, address: str, now: float) -> None:
         rules = self.world.usual
-        seen = self._refusals.setdefault(address, deque())
-        seen.append(now)
-        while seen and seen[0] <= now - rules.alert_window_s:
-            seen.popleft()
-        if len(seen) < rules.alert_refusals:
-            return
-        if now - self._alerted.get(address, -ALERT_AGAIN_S) < ALERT_AGAIN_S:
-            return
-        self._alerted[address] = now
-        self.clock.call_at(now + rules.postmaster_delay_s, self._postmaster)
+        if now < self._known.get(address, now):
+            return  # it is known to be listed; that says nothing new
+        self._seen.append((now, address))
+        while self._seen and self._seen[0][0] <= now - rules.alert_window_s:
+            self._seen.popleft()
+        if len(self._seen) >= rules.alert_refusals and not self._called:
+            self._called = True
+            self.clock.call_at(now + rules.postmaster_delay_s, self._postmaster)
 
     def _postmaster(self) -> None:
         """The top sender by volume is held."""
         now = self.clock.now()
+        self._called = False
+        for _at, address in self._seen:
+            self._known[address] = now + KNOWN_S
+        self._seen.clear()
         while self._recent and self._recent[0][0] <= now - self.world.usual.volume_window_s:
             self._recent.popleft()
         volumes: dict[str, int] = {}

@@ -1,14 +1,15 @@
 """Somebody who looks at the product's two faces: its operator's API and its public page.
 
 One `GET` at a time, each held by the clock from its first byte to its last. The viewer looks a
-second after refusals (at most once a second), every five minutes while anything is open, and once
-at the end. A time the product states is believed unless the viewer had looked since and seen
+second after refusals (at most once a second), every five minutes while anything is open and for
+an hour after a refusal, and once at the end. A time the product states is believed unless the viewer had looked since and seen
 nothing there: then it is the time of the look. Refuses answers over 16 MiB.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 from datetime import datetime
 from html.parser import HTMLParser
 from typing import Any, cast
@@ -16,6 +17,7 @@ from typing import Any, cast
 import msgspec
 from msgspec import Struct
 
+from unlisted_sandbox.eventlog import Event
 from unlisted_sandbox.lanes import Lane
 from unlisted_sandbox.smtp_client import bound_socket
 from unlisted_sandbox.submitter import Tasks
@@ -23,6 +25,7 @@ from unlisted_sandbox.submitter import Tasks
 MAX_ANSWER = 16 << 20
 AFTER_REFUSAL_S = 1.0
 EVERY_S = 300.0
+LINGER_S = 3600.0
 VIEWER = "127.20.2.1"
 
 
@@ -135,15 +138,17 @@ class Viewer:
         self.posts: dict[tuple[str, int], Seen] = {}
         self.incidents: list[dict[str, Any]] = []
         self.last_look = lane.clock.now()
+        self.last_refusal = -math.inf
         self.open_incident = False
         self.problems: list[str] = []
         self._planned = False
         self._looking = False
         self._tasks = Tasks(lane.faults)
 
-    def refused(self) -> None:
+    def refused(self, event: Event) -> None:
         """The world has just seen a refusal."""
-        self.plan(AFTER_REFUSAL_S)
+        self.last_refusal = event.at
+        self.plan(event.at - self.lane.clock.now() + AFTER_REFUSAL_S)
 
     def plan(self, in_s: float) -> None:
         if not self._planned:
@@ -157,7 +162,9 @@ class Viewer:
 
     async def _regular(self) -> None:
         await self.look()
-        if self.open_incident or any(not e.row.get("closed_at") for e in self.episodes.values()):
+        busy = self.lane.clock.now() < self.last_refusal + LINGER_S
+        still = any(not e.row.get("closed_at") for e in self.episodes.values())
+        if busy or still or self.open_incident:
             self.plan(EVERY_S)
 
     async def look(self) -> None:
