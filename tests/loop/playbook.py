@@ -521,8 +521,15 @@ class Playbook:
         pending = any(
             isinstance(c, Wake) and c.waits_for == row.waits_for for c in self.outbox.values()
         )
-        if pending or f"wake|{row.waits_for}" in self.timers:
+        if pending:
             return
+        if kind in ("path", "campaign"):
+            path = deliver.path_of(row.waits_for)
+            chain = states.deliver.waking.get(path, [])
+            moving = any(isinstance(c, Wake) and c.waits_for in chain for c in self.outbox.values())
+            moving = moving or f"wake|{path[0]}|{path[1]}" in self.timers
+            if row.waits_for in chain and moving:
+                return
         if kind == "path":
             address, _, receiver = what.partition("|")
             rest = states.deliver.rests.get((address, receiver))
@@ -532,9 +539,10 @@ class Playbook:
                 canary = self.rows.get(rest.canary)
                 assert canary is not None and canary.state == "out", f"lost canary: {end}"
         elif kind == "campaign":
-            paths = states.deliver.campaign_waits.get(what)
-            assert paths, f"no path ends this wait: {end}"
-            assert paths <= states.deliver.rests.keys(), f"a path of it is open: {end}"
+            path = deliver.path_of(row.waits_for)
+            paths = states.deliver.campaign_waits.get(what.partition("|")[0], set())
+            assert path in paths, f"nothing ends this wait: {end}"
+            assert path in states.deliver.rests, f"the path is open: {end}"
         elif kind == "hold":
             assert what in states.contain.holds, f"the hold is over: {end}"
             assert f"hold|{what}" in self.timers, f"the hold has no end: {end}"
