@@ -54,6 +54,7 @@ def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
     """Keep the books."""
     state = states.resend
     if isinstance(fact, Booked):
+        state.resent.pop(fact.row.key, None)
         state.books[fact.row.key] = fact.row
         state.by_body[_same(fact.row)] = fact.row.key
     elif isinstance(fact, Reception) and fact.origin != "ndr":
@@ -70,6 +71,7 @@ def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
         state.count += 1
     elif isinstance(fact, Settled):
         _struck(state, fact.key)
+        state.resent.pop(fact.key, None)
 
 
 def _again(states: States, fact: Due, n: int) -> Iterator[Out]:
