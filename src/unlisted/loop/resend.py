@@ -102,12 +102,13 @@ def _by_hand(states: States, fact: Reception, n: int) -> Iterator[Out]:
                 because=(n,),
             )
         elif same in state.delivered or same in state.resent.values():
+            waits = same in state.resent.values()
             yield HandSent(
                 at=fact.at,
                 key=f"{fact.id}.{index}",
                 message=fact.id,
                 copy=f"{fact.id}.{index}",
-                which="original was delivered",
+                which="original is on its way" if waits else "original was delivered",
                 because=(n,),
             )
 
