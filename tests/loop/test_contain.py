@@ -223,6 +223,7 @@ def test_mail_of_the_scope_that_left_after_the_hold_postpones_the_stop(pb: Playb
     held_at = pb.last(SenderHeld).at
     pb.wait(300)
     from playbook import OK
+
     from unlisted.facts import Delivery
 
     row = pb.row(late)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 from playbook import DAY, HOUR, ZONE, Playbook, configured, named
@@ -139,7 +140,7 @@ def test_a_canary_refused_again_waits_longer_each_time(pb: Playbook) -> None:
     message = pb.send(sender, "ann@quiet.test")
     pb.wait(DAY)
     times = [at for at, _ in pb.tries(message)]
-    gaps = [b - a for a, b in zip(times, times[1:], strict=False)]
+    gaps = [b - a for a, b in itertools.pairwise(times)]
     assert gaps == sorted(gaps) and gaps[-1] > gaps[0]
     assert gaps[-1] <= 16 * Policy().reopen_every_s
     assert len(times) < 20
