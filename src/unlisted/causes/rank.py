@@ -177,7 +177,8 @@ def _share_interval(share: float, low: float, high: float, pieces: int) -> tuple
 def rank(
     episodes: Sequence[Episode], candidates: Sequence[SenderEvidence], *, most: int = 20
 ) -> Causes:
-    """Weigh all candidates against all episodes so far; at most `most` shares are told."""
+    """Weigh all candidates against all episodes so far; at most `most` shares are told, and
+    those of all who are guilty or probable."""
     events = events_of(episodes)
     if not events:
         return Causes(
@@ -234,9 +235,13 @@ def rank(
     middle, timid, bold = shares_at(0.0), shares_at(-2.0), shares_at(2.0)
     pieces = 2 * len(events)
     shares = []
-    for one in sorted(
+    ranked = sorted(
         weighed, key=lambda o: (-middle[o.evidence.sender], -o.total, o.evidence.sender)
-    )[:most]:
+    )
+    # Who is named is told of, however small the share.
+    told = [o for o in ranked if o.standing in ("guilty", "probable")]
+    told += [o for o in ranked if o.standing in ("open", "cleared")][: max(0, most - len(told))]
+    for one in sorted(told, key=ranked.index):
         sender = one.evidence.sender
         low, high = _share_interval(
             middle[sender],
