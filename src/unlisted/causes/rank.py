@@ -238,10 +238,13 @@ def rank(
     ranked = sorted(
         weighed, key=lambda o: (-middle[o.evidence.sender], -o.total, o.evidence.sender)
     )
-    # Who is named is told of, however small the share.
-    told = [o for o in ranked if o.standing in ("guilty", "probable")]
-    told += [o for o in ranked if o.standing in ("open", "cleared")][: max(0, most - len(told))]
-    for one in sorted(told, key=ranked.index):
+    room = most - sum(1 for one in ranked if one.standing in ("guilty", "probable"))
+    for one in ranked:
+        # Who is named is told of, however small the share.
+        if one.standing not in ("guilty", "probable"):
+            room -= 1
+            if room < 0:
+                continue
         sender = one.evidence.sender
         low, high = _share_interval(
             middle[sender],
