@@ -184,6 +184,10 @@ class Running:
             port = await self._listen(house, hosts[receiver.name])
             for domain in receiver.domains:
                 routes[domain] = (hosts[receiver.name], port)
+            place = hosts[receiver.name]
+            for called in (receiver.name, *receiver.domains, place, f"{place}:{port}"):
+                for lane in lanes.values():
+                    lane.sites[called] = receiver.name
         port = await self._listen(HomeHouse(self._pools, self._received), HOME)
         for tenant in everybody.tenants:
             routes[tenant] = (HOME, port)
