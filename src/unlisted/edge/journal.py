@@ -13,7 +13,7 @@ import hashlib
 import hmac
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -81,7 +81,7 @@ class Journal:
         self,
         n: int,
         fact: Fact,
-        derived: Iterable[tuple[int, Fact, int]],
+        derived: Sequence[tuple[int, Fact, int]],
         commands_: Iterable[Command] = (),
         timers: Iterable[SetTimer | CancelTimer] = (),
         *,
@@ -115,6 +115,12 @@ class Journal:
                 db.execute("insert or replace into timer values(?,?)", (timer.key, timer.due))
             else:
                 db.execute("delete from timer where key=?", (timer.key,))
+        # Last: a report asked for in this very transaction still needs the header block.
+        settled = {queue.place(f.key)[0] for _, f, _ in derived if isinstance(f, facts.Settled)}
+        if isinstance(fact, Observed) and (fact.done or "").startswith("ndr/"):
+            settled.add(queue.place(str(fact.done).split("/")[1])[0])
+        for message in sorted(settled):
+            queue.drop_body(db, message)
 
     def commit(self) -> None:
         """Make the open transaction durable. Raises JournalError; then nothing of it stands."""

@@ -28,6 +28,11 @@ _ROW = msgspec.json.Decoder(Row)
 _ENCODER = msgspec.json.Encoder(order="deterministic")
 
 
+def read(text: str) -> Row:
+    """The row as the table's column holds it."""
+    return _ROW.decode(text)
+
+
 def place(key: str) -> tuple[int, int]:
     """Message number and recipient index of a row's key, "m17.0"."""
     message, _, index = key.partition(".")
@@ -54,12 +59,17 @@ def project(db: sqlite3.Connection, fact: Fact) -> None:
             ),
         )
     elif isinstance(fact, Settled):
-        message, _ = place(fact.key)
         db.execute("delete from queue where key=?", (fact.key,))
-        db.execute(
-            "delete from body where message=? and not exists (select 1 from queue where message=?)",
-            (message, message),
-        )
+
+
+def drop_body(db: sqlite3.Connection, message: int) -> None:
+    """Forget the body of a message that has no row left and no report still to be written: an
+    NDR gives back the header block (RFC 3464)."""
+    db.execute(
+        "delete from body where message=? and not exists (select 1 from queue where message=?) "
+        "and not exists (select 1 from outbox where key between ? and ?)",
+        (message, message, f"ndr/m{message}.", f"ndr/m{message}/"),
+    )
 
 
 def due(db: sqlite3.Connection, now: float, limit: int) -> list[tuple[Row, str]]:
@@ -111,7 +121,7 @@ def rows(db: sqlite3.Connection, limit: int = 10_000) -> list[Row]:
 def rebuilt(facts: Iterable[Fact]) -> dict[str, str]:
     """The table as the journal's facts alone say it: key to row (JSON)."""
     db = sqlite3.connect(":memory:")
-    db.executescript(SCHEMA + "create table body(message integer primary key, raw blob);")
+    db.executescript(SCHEMA)
     for fact in facts:
         project(db, fact)
     table: dict[str, str] = dict(db.execute("select key, row from queue").fetchall())

@@ -1,0 +1,146 @@
+"""Takes rows from the queue when their time or condition comes: each becomes a Due.
+
+The queue's order in SQL becomes a recorded input here, so a replay needs no SQL. One timer stands
+for the earliest row; rows are loaded only while there is room. A row that a station could not take
+(its Due was quarantined) is left alone for an hour instead of coming due for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from unlisted.edge import queue
+from unlisted.edge.clock import Clock, Timer
+from unlisted.edge.journal import JournalError
+from unlisted.edge.runner import Quarantined, Runner
+from unlisted.facts import Due, Queued, Row
+from unlisted.loop._fixpoint import Followed
+
+log = logging.getLogger("unlisted.loader")
+
+CHUNK = 100
+LEFT_ALONE_S = 3600.0
+AGAIN_S = 1.0  # real: the journal could not be written
+
+
+class Loader:
+    """`is_full`: no room for more; `spawn` runs a task of the edge."""
+
+    def __init__(
+        self,
+        runner: Runner,
+        clock: Clock,
+        is_full: Callable[[], bool],
+        spawn: Callable[[Coroutine[Any, Any, None]], None],
+    ) -> None:
+        self._runner = runner
+        self._clock = clock
+        self._is_full = is_full
+        self._spawn = spawn
+        self._timer: Timer | None = None
+        self._due: float | None = None
+        self._loading = False
+        self._starved = False
+        self._stopped = False
+        self._left_alone: dict[str, float] = {}
+
+    def stop(self) -> None:
+        """Load no more."""
+        self._stopped = True
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def note(self, followed: Followed) -> None:
+        """Rows were written: the earliest time may have moved forward. (Backward costs one look
+        that finds nothing.)"""
+        for _, fact, _ in followed.facts:
+            if isinstance(fact, Queued):
+                row = fact.row
+                when = row.due if row.state == "due" else row.until if row.state != "out" else None
+                if when is not None and (self._due is None or when < self._due):
+                    self._set(when)
+
+    def room(self) -> None:
+        """An act ended: go on, if loading stopped for want of room."""
+        if self._starved and not self._is_full():
+            self._starved = False
+            self._fire()
+
+    def look(self) -> None:
+        """Set the timer by what the table says."""
+        when = queue.next_due(self._runner.journal.database)
+        if when is None:
+            return
+        now = self._clock.now()
+        if when <= now and self._left_alone:
+            # What is due now and was not taken is what is left alone.
+            when = min(self._left_alone.values())
+        self._set(max(when, now))
+
+    def _set(self, when: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._due = when
+        self._timer = None if self._stopped else self._clock.call_at(when, self._fire)
+
+    def _fire(self) -> None:
+        self._due = None
+        if not self._loading and not self._stopped:
+            self._loading = True
+            self._spawn(self._load())
+
+    async def _load(self) -> None:
+        try:
+            while not self._stopped:
+                if self._is_full():
+                    self._starved = True
+                    return
+                now = self._clock.now()
+                self._left_alone = {k: t for k, t in self._left_alone.items() if t > now}
+                limit = CHUNK + len(self._left_alone)
+                found = queue.due(self._runner.journal.database, now, limit)
+                rows = [entry for entry in found if entry[0].key not in self._left_alone]
+                if not rows:
+                    break
+                await self.bring(rows)
+        finally:
+            self._loading = False
+        if not self._stopped:
+            self.look()
+
+    async def bring(self, rows: Sequence[tuple[Row, str]]) -> int:
+        """Record Due for these rows, in order, unless one has moved on meanwhile. How many."""
+        taken = 0
+        for start in range(0, len(rows), CHUNK):
+            waiting: list[tuple[Row, asyncio.Future[int]]] = []
+            for row, why in rows[start : start + CHUNK]:
+                if self._stands(row):
+                    now = self._clock.now()
+                    waiting.append((row, self._runner.record(Due(at=now, row=row, why=why))))
+            taken += await self._committed(waiting)
+        return taken
+
+    async def _committed(self, waiting: list[tuple[Row, asyncio.Future[int]]]) -> int:
+        taken = 0
+        lost = False
+        for row, future in waiting:
+            try:
+                await future
+                taken += 1
+            except Quarantined as exc:
+                log.error("row %s is left alone: %s", row.key, exc)
+                self._left_alone[row.key] = self._clock.now() + LEFT_ALONE_S
+            except JournalError:
+                lost = True
+        if lost:
+            await asyncio.sleep(AGAIN_S)  # the rows stand where they stood
+        return taken
+
+    def _stands(self, row: Row) -> bool:
+        found = self._runner.journal.database.execute(
+            "select row from queue where key=?", (row.key,)
+        ).fetchone()
+        return found is not None and queue.read(found[0]) == row

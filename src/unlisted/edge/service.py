@@ -1,0 +1,106 @@
+"""The relay put together: intake, performer, their sockets. Started and stopped by `apps`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from unlisted.edge.clock import Clock
+from unlisted.edge.delivery import Courier
+from unlisted.edge.dns_client import DnsClient
+from unlisted.edge.dns_prober import DnsProber
+from unlisted.edge.intake import Intake
+from unlisted.edge.journal import Journal
+from unlisted.edge.ndr import Notices
+from unlisted.edge.people import People, derived
+from unlisted.edge.performer import Performer
+from unlisted.edge.routes import Routes
+from unlisted.edge.runner import Runner
+from unlisted.edge.smtp_server import Listener, SmtpServer
+from unlisted.edge.users import RelayHost, Users
+
+JOURNAL = "journal.db"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """All that the relay is told. `relay_hosts`: by address or network. `routes`: by domain.
+
+    `resolver` None: nothing is asked of the DNS; `mx` and `lookups` need it. `dns_source`: the
+    address that questions leave by, empty for the system's choice.
+    """
+
+    hostname: str = "localhost"
+    listeners: tuple[Listener, ...] = (Listener("127.0.0.1", 2525),)
+    users: Users = field(default_factory=Users)
+    relay_hosts: Mapping[str, RelayHost] = field(default_factory=dict)
+    abuse: tuple[str, ...] = ()
+    local_domains: tuple[str, ...] = ()
+    size_limit: int = 25 << 20
+    routes: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    resolver: tuple[str, int] | None = None
+    dns_source: str = ""
+    mx: bool = False
+    lookups: bool = False
+    postmaster: str = ""
+    link: str = ""
+
+
+def open_runner(state: Path, secret: bytes) -> Runner:
+    """The journal of a state folder, its states replayed. Raises JournalError."""
+    return Runner(Journal(state / JOURNAL, secret), derived(secret, "draw"))
+
+
+class Service:
+    """One relay on one journal."""
+
+    def __init__(self, settings: Settings, clock: Clock, runner: Runner, secret: bytes) -> None:
+        self.settings = settings
+        self.runner = runner
+        self.clock = clock
+        self.people = People(secret)
+        trace_key = derived(secret, "trace")
+        client = None
+        if settings.resolver is not None:
+            client = DnsClient(*settings.resolver, source=settings.dns_source)
+        self.routes = Routes(settings.routes, clock, client if settings.mx else None)
+        courier = Courier(
+            clock,
+            runner.journal,
+            self.people,
+            self.routes,
+            hostname=settings.hostname,
+            trace_key=trace_key,
+        )
+        notices = Notices(
+            runner.journal,
+            hostname=settings.hostname,
+            postmaster=settings.postmaster or f"postmaster@{settings.hostname}",
+            link=settings.link,
+        )
+        prober = DnsProber(clock, client if settings.lookups else None)
+        self.performer = Performer(runner, clock, self.routes, courier, prober, notices)
+        self.intake = Intake(runner, clock, self.people, trace_key=trace_key, abuse=settings.abuse)
+        self.server = SmtpServer(
+            self.intake,
+            self.people,
+            hostname=settings.hostname,
+            users=settings.users,
+            relay_hosts=settings.relay_hosts,
+            local_domains=settings.local_domains,
+            size_limit=settings.size_limit,
+            routable=self.routes.routable,
+            busy=self.performer.is_full,
+        )
+
+    async def start(self) -> list[tuple[str, int]]:
+        """Listen, then take up what was left. The addresses in use. Raises OSError."""
+        addresses = [await self.server.listen(one) for one in self.settings.listeners]
+        self.performer.start()
+        return addresses
+
+    async def stop(self) -> None:
+        """No new mail, acts under way ended, connections closed. The journal stays open."""
+        await self.server.stop()
+        await self.performer.stop()
