@@ -80,6 +80,8 @@ class Receiver:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for _ in range(3):  # aborted transports close in the loop's next turns
+            await asyncio.sleep(0)
 
     def say(self, stage: str, peer: str) -> str:
         script = self.scripts[stage]
