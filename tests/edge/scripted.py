@@ -270,7 +270,7 @@ def journaled(runner: Runner, *kinds: type[Fact]) -> list[Any]:
 async def until(condition: Callable[[], Any], limit_s: float = 10.0) -> Any:
     """What the condition gives once it is true; fails after a while."""
     async with asyncio.timeout(limit_s):
-        while not (found := condition()):
+        while not (found := condition()):  # noqa: ASYNC110 — it watches state of many kinds
             await asyncio.sleep(0.005)
     return found
 
