@@ -1,0 +1,143 @@
+"""The public face: incidents and their posts, for anybody, without script.
+
+Columns as service-health portals print them: ID, workload feature, title, classification,
+severity, start, last updated. It shows only Posted facts, which name no sender, tenant, pool or
+address of ours; it has no other source, so it cannot leak one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from unlisted.apps import operator_api, web
+from unlisted.edge.readmodel import Incident, ReadModel
+from unlisted.facts import Figure, Posted
+
+FEATURE = "Outgoing mail, delivery to other providers"
+LATEST = 50  # incidents on the index
+POSTS = 40  # whole posts on one page; older ones by their headline
+STATUS = {
+    "serviceOperational": "Service operational",
+    "investigating": "Investigating",
+    "serviceDegradation": "Service degradation",
+    "restoringService": "Restoring service",
+    "extendedRecovery": "Extended recovery",
+    "serviceRestored": "Service restored",
+    "falsePositive": "False positive",
+}
+
+
+class Public:
+    """The application; `ReadModel` is all it knows."""
+
+    def __init__(self, model: ReadModel, name: str) -> None:
+        self.model = model
+        self.name = name
+        self.app = Starlette(
+            routes=[
+                Route("/", self.index),
+                Route("/incidents/{id}", self.incident),
+                Route("/api/incidents.json", self.incidents),
+                Route("/style.css", web.style),
+                Route("/favicon.ico", web.icon),
+                Route("/favicon.svg", web.icon),
+            ],
+            exception_handlers={HTTPException: web.on_error},
+        )
+
+    async def index(self, request: Request) -> Response:
+        await self.model.catch_up()
+        found = list(reversed(self.model.incidents.values()))
+        return web.page(
+            request,
+            "public_index.html",
+            name=self.name,
+            feature=FEATURE,
+            incidents=[view(one) for one in found[:LATEST]],
+            current=[view(one) for one in found if one.closed is None][:LATEST],
+            more=max(0, len(found) - LATEST),
+        )
+
+    async def incident(self, request: Request) -> Response:
+        await self.model.catch_up()
+        one = self.model.incidents.get(request.path_params["id"])
+        if one is None:
+            return web.failed(request, 404, "There is no incident of this name.")
+        return web.page(
+            request,
+            "public_incident.html",
+            name=self.name,
+            feature=FEATURE,
+            incident=view(one),
+            posts=[_post(post) for post in reversed(one.posts)][:POSTS],
+            older=[post for post in reversed(one.posts)][POSTS:],
+        )
+
+    async def incidents(self, request: Request) -> Response:
+        await self.model.catch_up()
+        return web.data(request, operator_api.incidents(self.model))
+
+
+def view(one: Incident) -> dict[str, Any]:
+    """What both pages say of an incident."""
+    last = one.posts[-1] if one.posts else None
+    return {
+        "id": one.opened.incident,
+        "title": one.opened.title,
+        "classification": one.opened.classification,
+        "severity": one.opened.severity,
+        "since": one.opened.since,
+        "until": one.closed.until if one.closed else None,
+        "opened_at": one.opened.at,
+        "updated_at": one.updated_at,
+        "open": one.closed is None,
+        "status": STATUS.get(last.status, last.status) if last else "Investigating",
+        "next_update_by": last.next_update_by if last and one.closed is None else None,
+        "met": sum(1 for post in one.posts if post.deadline_met),
+        "promised": sum(1 for post in one.posts if post.deadline_met is not None),
+        "posts": len(one.posts),
+    }
+
+
+def _post(post: Posted) -> dict[str, Any]:
+    return {
+        "number": post.number,
+        "at": post.at,
+        "final": post.post == "final",
+        "status": STATUS.get(post.status, post.status),
+        "sections": [(label, text) for label, text in post.sections if label != "Title"],
+        "figures": [figure(one) for one in post.figures],
+        "next_update_by": post.next_update_by,
+        "deadline": post.deadline,
+        "deadline_met": post.deadline_met,
+    }
+
+
+def figure(one: Figure) -> dict[str, Any]:
+    """A figure with its query, window, n and interval, as a row of a table."""
+    return {
+        "name": one.name.replace("_", " ").capitalize(),
+        "value": shown(one.value, one.unit),
+        "interval": None
+        if one.low is None or one.high is None
+        else f"{shown(one.low, one.unit)} to {shown(one.high, one.unit)}",
+        "n": one.n,
+        "query": one.query,
+        "start": one.start,
+        "end": one.end,
+    }
+
+
+def shown(value: float | None, unit: str) -> str:
+    """A number with its unit; unknown is said, not shown as 0."""
+    if value is None:
+        return "unknown"
+    if unit == "share":
+        return f"{value:.1%}"
+    return f"{value:,.0f} {unit}" if value == int(value) else f"{value:,.2f} {unit}"

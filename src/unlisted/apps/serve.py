@@ -1,0 +1,317 @@
+"""`unlisted serve`: the whole service in one process and one event loop.
+
+Builds clock, journal, runner, relay and the two faces; says it is ready in STATE/ready.json when
+every listener answers; ends on SIGTERM or SIGINT after what is in hand, within 5 seconds.
+Exit codes: 0 stopped as asked, 1 it could not start or go on (one sentence says why), 2 the
+configuration is wrong (every problem is named).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import secrets
+import signal
+import sys
+from pathlib import Path
+
+import msgspec
+
+from unlisted import config
+from unlisted.apps.settings import Settings, read_history
+from unlisted.config import ConfigError, endpoint
+from unlisted.edge.clock import Clock, ClockError, new_event_loop, open_clock
+from unlisted.edge.http import HttpServer
+from unlisted.edge.journal import Journal, JournalError
+from unlisted.edge.people import People, SecretError, load_secret, parse_secret
+from unlisted.edge.readmodel import ReadModel
+from unlisted.edge.routes import receivers
+from unlisted.edge.runner import Runner
+from unlisted.edge.service import Service, open_runner
+from unlisted.edge.service import Settings as RelaySettings
+from unlisted.edge.smtp_server import Listener
+from unlisted.edge.users import RelayHost, Users, UsersError, read_users
+from unlisted.facts import Configured, Fact, SenderHistory, decode
+
+log = logging.getLogger("unlisted.serve")
+
+CLOCK_NAME = "unlisted"
+STOP_S = 5.0
+
+
+class StartError(Exception):
+    """Why the service cannot start, in a sentence."""
+
+
+def serve(settings: Settings) -> int:
+    """Run until told to stop; the exit code."""
+    logging.basicConfig(
+        level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    log.setLevel(logging.INFO)
+    try:
+        settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        settings.ready.unlink(missing_ok=True)
+        secret = site_secret(settings)
+        clock = open_clock(settings.config.clock, CLOCK_NAME)
+    except (ClockError, SecretError, OSError) as exc:
+        return _failed(exc)
+    loop = new_event_loop(clock)
+    asyncio.set_event_loop(loop)
+    try:
+        return loop.run_until_complete(_Platform(settings, clock, secret).run())
+    except ConfigError as exc:
+        print(exc, file=sys.stderr)
+        return 2
+    except (StartError, JournalError, ClockError, OSError) as exc:
+        return _failed(exc)
+    finally:
+        settings.ready.unlink(missing_ok=True)
+        loop.close()
+
+
+def site_secret(settings: Settings) -> bytes:
+    """The configured secret, else the one in the state folder, made on the first start."""
+    if settings.config.secret:
+        return parse_secret(settings.config.secret)
+    return load_secret(settings.secret)
+
+
+def _failed(exc: Exception) -> int:
+    print(f"unlisted serve: {exc}", file=sys.stderr)
+    return 1
+
+
+class _Platform:
+    """Everything of one service, wired."""
+
+    def __init__(self, settings: Settings, clock: Clock, secret: bytes) -> None:
+        self.settings = settings
+        self.config = settings.config
+        self.clock = clock
+        self.secret = secret
+        self.stopping = asyncio.Event()
+
+    async def run(self) -> int:
+        loop = asyncio.get_running_loop()
+        for one in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(one, self.stopping.set)
+        relay = relay_settings(self.settings)
+        runner = open_runner(self.settings.state, self.secret)
+        try:
+            return await self._run(runner, relay)
+        finally:
+            runner.journal.close()
+
+    async def _run(self, runner: Runner, relay: RelaySettings) -> int:
+        from unlisted.apps.operator import Operator, acted
+        from unlisted.apps.public import Public
+
+        clock = self.clock
+        service = Service(relay, clock, runner, self.secret)
+        with clock.hold("start"):
+            await record_configured(runner, self.config, clock.now())
+            await self._import_history(runner)
+
+        async def act(actor: str, what: str, target: str, reason: str) -> None:
+            with clock.hold("act"):
+                await runner.record(acted(clock.now(), actor, what, target, reason))
+
+        model = ReadModel(self.settings.journal)
+        token = make_token(self.settings.token)
+        name = self.config.hostname
+        public_url = self.config.http.public_url
+        operator = Operator(
+            model, token, act, clock.now, name=name, public_url=public_url
+        )  # fmt: skip
+        faces = [
+            _server(Public(model, name).app, self.config.http.public),
+            _server(operator.app, self.config.http.operator),
+        ]
+        started = False
+        try:
+            public, private = [_url(await face.start()) for face in faces]
+            operator.base = private
+            operator.public_url = public_url or public
+            smtp = await service.start()
+            started = True
+            self._say(smtp, public, private)
+            await self.stopping.wait()
+        finally:
+            self.settings.ready.unlink(missing_ok=True)
+            if started:
+                await _bounded(service.stop(), "connections")
+            for face in faces:
+                await face.stop(STOP_S)
+            model.close()
+        log.info("stopped")
+        return 0
+
+    async def _import_history(self, runner: Runner) -> None:
+        name = self.config.history.import_
+        if not name or has_kind(runner.journal, "SenderHistory"):
+            return
+        people = People(self.secret)
+        count = await record_histories(
+            runner, people, read_history(self.settings.beside(name)), self.clock.now()
+        )
+        log.info("history of %d senders imported from %s", count, name)
+
+    def _say(self, smtp: list[tuple[str, int]], public: str, operator: str) -> None:
+        """To people on standard error, to programs in ready.json, both at once."""
+        for remark in config.remarks(self.config):
+            log.warning("%s", remark)
+        shown = [_at(one) for one in smtp]
+        log.info("mail on %s; public page %s; operator's page %s", ", ".join(shown), public, operator)
+        ready = {"smtp": shown, "public": public, "operator": operator, "pid": os.getpid()}
+        write_whole(self.settings.ready, json.dumps(ready) + "\n", 0o644)
+
+
+def _server(app: object, where: str) -> HttpServer:
+    found = endpoint(where)
+    assert found is not None  # config.parse refused everything else
+    return HttpServer(app, *found)
+
+
+async def _bounded(stopping: object, what: str) -> None:
+    # Real seconds: under another process's clock simulated time may stand for good by now.
+    task = asyncio.ensure_future(stopping)  # type: ignore[call-overload]
+    done, _ = await asyncio.wait([task], timeout=STOP_S)
+    if not done:
+        log.warning("%s still open after %g s; left to the next start", what, STOP_S)
+        task.cancel()
+        await asyncio.wait([task], timeout=1.0)
+
+
+def _at(address: tuple[str, int]) -> str:
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _url(address: tuple[str, int]) -> str:
+    return f"http://{_at(address)}"
+
+
+def relay_settings(settings: Settings) -> RelaySettings:
+    """What the relay is told. Raises ConfigError when the users file has bad lines."""
+    made = settings.config
+    users = Users()
+    if made.smtp.users:
+        try:
+            users = read_users(settings.beside(made.smtp.users))
+        except UsersError as exc:
+            raise ConfigError(
+                str(settings.file), [config.Problem(0, "smtp.users", text) for text in exc.problems]
+            ) from None
+    return RelaySettings(
+        hostname=made.hostname,
+        listeners=tuple(
+            Listener(*found) for one in made.smtp.listen if (found := endpoint(one)) is not None
+        ),
+        users=users,
+        relay_hosts={
+            one.address: RelayHost(name=one.name, tenant=one.tenant)
+            for one in made.smtp.relay_hosts
+        },
+        abuse=made.smtp.abuse,
+        local_domains=made.smtp.local_domains,
+        size_limit=made.smtp.size_limit,
+        routes=static_routes(made),
+        resolver=endpoint(made.dns.resolver) if made.dns.resolver else None,
+        mx=made.dns.mx,
+        lookups=made.dns.lists,
+        link=made.http.public_url,
+    )
+
+
+def static_routes(made: config.Config) -> dict[str, tuple[str, int]]:
+    """The routes of the file, parsed."""
+    return {
+        domain: found
+        for domain, target in made.routes.items()
+        if (found := config.route_target(target)) is not None
+    }
+
+
+def configured(made: config.Config, at: float) -> Configured:
+    """The fact that the stations know this configuration by."""
+    return Configured(
+        at=at,
+        hostname=made.hostname,
+        pools=config.pools(made),
+        lists=made.lists,
+        lookups=made.dns.lists,
+        local_domains=made.smtp.local_domains,
+        receivers=receivers(static_routes(made)),
+        policy=made.policy,
+    )
+
+
+async def record_configured(runner: Runner, made: config.Config, at: float) -> bool:
+    """Record Configured unless the last one says the same; whether it was recorded."""
+    fact = configured(made, at)
+    last = last_of_kind(runner.journal, "Configured")
+    if last is not None and msgspec.structs.replace(fact, at=last.at) == last:
+        return False
+    await runner.record(fact)
+    return True
+
+
+async def record_histories(
+    runner: Runner, people: People, histories: list[SenderHistory], at: float
+) -> int:
+    """Record them in one transaction, names replaced by keyed hashes; how many."""
+    future = None
+    for one in histories:
+        kind, _, name = one.sender.partition(":")
+        sender = people.login(name) if kind == "login" else people.host(name)
+        fact = msgspec.structs.replace(
+            one,
+            at=at,
+            sender=sender,
+            correspondents=tuple(sorted(people.person(address) for address in one.correspondents)),
+        )
+        future = runner.record(fact, personal={sender: one.sender})
+    if future is not None:
+        await future
+    return len(histories)
+
+
+def has_kind(journal: Journal, kind: str) -> bool:
+    """Whether the journal holds a fact of this kind."""
+    return journal.database.execute("select 1 from fact where kind=? limit 1", (kind,)).fetchone() is not None
+
+
+def last_of_kind(journal: Journal, kind: str) -> Fact | None:
+    """The newest fact of a kind."""
+    row = journal.database.execute(
+        "select body from fact where kind=? order by n desc limit 1", (kind,)
+    ).fetchone()
+    return decode(kind, row[0]) if row else None
+
+
+def make_token(path: Path) -> str:
+    """The operator's token: made anew when there is none; only its owner may read it."""
+    if path.exists():
+        if path.stat().st_mode & 0o077:
+            raise StartError(f"{path}: others may read it; expected mode 0600")
+        token = path.read_text("ascii", errors="replace").strip()
+        if len(token) >= 32:
+            return token
+    token = secrets.token_urlsafe(32)
+    write_whole(path, token + "\n", 0o600)
+    return token
+
+
+def write_whole(path: Path, text: str, mode: int) -> None:
+    """All of it or nothing, under a temporary name first."""
+    part = path.with_name(path.name + ".part")
+    part.unlink(missing_ok=True)
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)

@@ -1,0 +1,144 @@
+"""Finds and reads the configuration, and knows what lies where in a state folder.
+
+`--config FILE`, else ./unlisted.toml, else none: then loopback only, static routes only, no
+resolver asked. `--state DIR` wins over the file. Names inside the file are relative to it.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from unlisted import config
+from unlisted.config import Config, ConfigError, Lines, Problem
+from unlisted.facts import SenderHistory
+
+MAX_DAYS = 400
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """A configuration and where it stands. `file` None: there is none."""
+
+    config: Config
+    file: Path | None
+    state: Path
+
+    def beside(self, name: str) -> Path:
+        """A path of the configuration, relative to its file."""
+        return (self.file.parent if self.file else Path()) / name
+
+    @property
+    def journal(self) -> Path:
+        return self.state / "journal.db"
+
+    @property
+    def secret(self) -> Path:
+        return self.state / "secret"
+
+    @property
+    def token(self) -> Path:
+        return self.state / "operator.token"
+
+    @property
+    def ready(self) -> Path:
+        return self.state / "ready.json"
+
+
+def load(file: Path | None = None, state: Path | None = None) -> Settings:
+    """The settings. Raises ConfigError with all problems at once."""
+    if file is None and Path(config.DEFAULT_FILE).exists():
+        file = Path(config.DEFAULT_FILE)
+    lines: Lines = {}
+    if file is None:
+        made = Config()
+    else:
+        made, lines = config.parse(_text(file), str(file))
+    settings = Settings(
+        config=made, file=file, state=state or (file.parent if file else Path()) / made.state
+    )
+    problems = _missing_files(settings, lines)
+    if problems:
+        raise ConfigError(str(file), problems)
+    return settings
+
+
+def state_folder(file: Path | None = None, state: Path | None = None) -> Path:
+    """The state folder alone, for programs that only read it."""
+    return state if state is not None else load(file).state
+
+
+def _text(file: Path) -> str:
+    try:
+        if file.stat().st_size > config.MAX_BYTES:
+            raise ConfigError(str(file), [Problem(0, "", "is too large for a configuration")])
+        return file.read_text("utf-8")
+    except OSError as exc:
+        words = f"cannot be read: {exc.strerror}"
+        raise ConfigError(str(file), [Problem(0, "", words)]) from None
+    except UnicodeDecodeError as exc:
+        line = file.read_bytes()[: exc.start].count(b"\n") + 1
+        raise ConfigError(str(file), [Problem(line, "", "is not UTF-8 text")]) from None
+
+
+def _missing_files(settings: Settings, lines: Lines) -> list[Problem]:
+    made = settings.config
+    problems = []
+    for path, name in ((("smtp", "users"), made.smtp.users), (("history", "import"),
+                       made.history.import_)):  # fmt: skip
+        if name and not settings.beside(name).is_file():
+            where = settings.beside(name)
+            words = f"there is no file {where}; names are relative to this file"
+            problems.append(Problem(config.line_of(lines, path), ".".join(path), words))
+    return problems
+
+
+def read_history(file: Path) -> list[SenderHistory]:
+    """Sender histories, one JSON object a line. Raises ConfigError with all bad lines.
+
+    {"sender", "tenant", "until", "days", "correspondents"}; sender and correspondents are the
+    readable names ("login:anna", "bob@example.net"): the caller replaces them by keyed hashes.
+    """
+    facts: list[SenderHistory] = []
+    problems: list[Problem] = []
+    try:
+        with file.open(encoding="utf-8") as handle:
+            for number, line in enumerate(handle, 1):
+                if not line.strip():
+                    continue
+                try:
+                    facts.append(_history(line))
+                except (ValueError, msgspec.MsgspecError) as exc:
+                    problems.append(Problem(number, "", str(exc)))
+                if len(problems) >= 20:
+                    break
+    except (OSError, UnicodeDecodeError) as exc:
+        problems.append(Problem(0, "", f"cannot be read: {exc}"))
+    if problems:
+        raise ConfigError(str(file), problems)
+    return facts
+
+
+def _history(line: str) -> SenderHistory:
+    data = json.loads(line)
+    if not isinstance(data, dict):
+        raise ValueError("expected an object with sender, tenant, until, days")
+    known = {"sender", "tenant", "until", "days", "correspondents"}
+    extra = sorted(set(data) - known)
+    if extra:
+        raise ValueError(f"unknown key {extra[0]!r}; known: {', '.join(sorted(known))}")
+    until = data.get("until", 0.0)
+    if isinstance(until, str):
+        moment = datetime.fromisoformat(until)
+        if moment.tzinfo is None:
+            raise ValueError(f"until: {until!r} has no zone; expected as 2026-11-23T00:00:00Z")
+        until = moment.timestamp()
+    fact = msgspec.convert({**data, "until": until, "at": 0.0}, SenderHistory)
+    kind, colon, name = fact.sender.partition(":")
+    if kind not in ("login", "host") or not (colon and name):
+        raise ValueError(f"sender: {fact.sender[:80]!r}; expected login:NAME or host:NAME")
+    if any(min(day) < 0 for day in fact.days) or len(fact.days) > MAX_DAYS:
+        raise ValueError(f"days: expected up to {MAX_DAYS} of five counts, none below 0")
+    return fact

@@ -1,0 +1,73 @@
+"""How times, spans, states and conditions are said to a person. Every time with its zone."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+STATES = {
+    "due": "waits for its next try",
+    "wait": "waits",
+    "held": "is held",
+    "out": "is being sent",
+    "booked": "bounced; kept for a re-send",
+}
+REQUESTS = {
+    "never": "the list asks not to be asked",
+    "owner": "the network's owner may ask",
+    "anyone": "anyone may ask",
+    "unknown": "who may ask is not known",
+}
+
+
+def iso(at: float | None) -> str | None:
+    """ISO 8601, UTC, to the microsecond; None stays None."""
+    if at is None:
+        return None
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def clock(at: float, *, seconds: bool = True) -> str:
+    """As people read it: 2026-11-23 13:55:07 UTC."""
+    form = "%Y-%m-%d %H:%M:%S UTC" if seconds else "%Y-%m-%d %H:%M UTC"
+    return datetime.fromtimestamp(at, UTC).strftime(form)
+
+
+def span(seconds: float) -> str:
+    """A duration in its two largest units: 2 h 13 min."""
+    left = max(0, round(seconds))
+    if left < 60:
+        return f"{left} s"
+    units = (("d", 86400), ("h", 3600), ("min", 60))
+    said: list[str] = []
+    for i, (name, size) in enumerate(units):
+        if left >= size:
+            said.append(f"{left // size} {name}")
+            left %= size
+            if i + 1 < len(units) and left >= units[i + 1][1]:
+                said.append(f"{left // units[i + 1][1]} {units[i + 1][0]}")
+            break
+    return " ".join(said)
+
+
+def condition(waits_for: str) -> str:
+    """A queue row's condition in words."""
+    kind, _, rest = waits_for.partition(":")
+    address, _, receiver = rest.partition("|")
+    match kind:
+        case "path":
+            return f"until {receiver} takes mail from {address} again"
+        case "hold":
+            return f"until hold {rest} ends"
+        case "rule":
+            return f"until rule {rest} is retired"
+        case "campaign":
+            return f"until another message of campaign {rest} is judged clean"
+        case "suspicion":
+            return f"until it is known whether {receiver} blocks {address}"
+        case "book":
+            return f"for a re-send, should {receiver} prove to have blocked {address}"
+        case "pool":
+            return "until a pool is configured"
+        case "":
+            return ""
+    return f"for {waits_for}"

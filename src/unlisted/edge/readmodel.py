@@ -1,0 +1,339 @@
+"""What the pages and the API show: episodes, causes, holds, paths, incidents, counts per hour.
+
+A projection of committed facts alone, read through a connection of its own, so that a page never
+shows what a failed commit took back. `catch_up` reads what is new; a restart reads everything
+once, in slices, so that mail goes on meanwhile. It decides nothing and keeps no mail.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from unlisted.edge import journal
+from unlisted.facts import (
+    CausesRanked,
+    Configured,
+    Delisted,
+    DelistingAdvised,
+    Delivery,
+    EpisodeClosed,
+    EpisodeOpened,
+    Fact,
+    FactError,
+    HoldReleased,
+    IncidentClosed,
+    IncidentOpened,
+    PathReopened,
+    PathRested,
+    Pool,
+    Posted,
+    Refusal,
+    ReleasePredicted,
+    Relisted,
+    Row,
+    RuleStepped,
+    SenderHeld,
+    SourceStopped,
+    StationFault,
+    decode,
+)
+
+HOUR_S = 3600.0
+KEPT_HOURS = 14 * 24  # of the charts
+KEPT_FAULTS = 50
+SLICE = 2000
+_ROW = msgspec.json.Decoder(Row)
+
+
+@dataclass
+class Episode:
+    """One listing, or one block at one receiver, with all that became of it."""
+
+    opened: EpisodeOpened
+    refusals: int
+    predicted: ReleasePredicted | None = None
+    stopped: SourceStopped | None = None
+    advised: DelistingAdvised | None = None
+    delisted: Delisted | None = None
+    relisted_at: list[float] = field(default_factory=list)
+    closed: EpisodeClosed | None = None
+    causes: CausesRanked | None = None
+
+
+@dataclass
+class Hold:
+    """A hold and its end."""
+
+    held: SenderHeld
+    released: HoldReleased | None = None
+    campaigns: tuple[str, ...] = ()
+
+
+@dataclass
+class Incident:
+    """An incident, its posts oldest first."""
+
+    opened: IncidentOpened
+    posts: list[Posted] = field(default_factory=list)
+    closed: IncidentClosed | None = None
+
+    @property
+    def updated_at(self) -> float:
+        return self.posts[-1].at if self.posts else self.opened.at
+
+
+@dataclass
+class Address:
+    """One egress address: what it carried, where it rests, since when."""
+
+    pool: str
+    helo: str
+    resting: dict[str, tuple[float, str]] = field(default_factory=dict)
+    day: int = -1
+    today: int = 0
+
+
+class ReadModel:
+    """Reads the journal at `path`; the writer may go on beside it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.db: sqlite3.Connection = journal.reader(path)
+        self.n = 0
+        self.at = 0.0
+        self.episodes: dict[str, Episode] = {}
+        self.causes: list[CausesRanked] = []
+        self.holds: dict[str, Hold] = {}
+        self.incidents: dict[str, Incident] = {}
+        self.addresses: dict[str, Address] = {}
+        self.pools: tuple[Pool, ...] = ()
+        self.configured: Configured | None = None
+        self.faults: list[StationFault] = []
+        self.rules: dict[str, RuleStepped] = {}
+        self.refusals: Counter[int] = Counter()
+        self._delivered: dict[int, Counter[str]] = {}
+        self._named: set[str] = set()
+        self._busy = asyncio.Lock()
+
+    # ------------------------------------------------------------ following
+
+    async def catch_up(self) -> None:
+        """Take in all facts committed by now, a slice at a time."""
+        async with self._busy:
+            while self._slice():
+                await _breathe()
+
+    def catch_up_now(self) -> None:
+        """The same at once, for programs without an event loop."""
+        while self._slice():
+            pass
+
+    def _slice(self) -> bool:
+        rows = self.db.execute(
+            "select n, at, kind, body from fact where n>? order by n limit ?", (self.n, SLICE)
+        ).fetchall()
+        for n, at, kind, body in rows:
+            self.n = n
+            self.at = max(self.at, at)
+            take = _TAKES.get(kind)
+            if take is not None:
+                try:
+                    take(self, decode(kind, body))
+                except FactError:
+                    continue  # of a later version; a page without it is better than no page
+        return len(rows) == SLICE
+
+    def _opened(self, fact: Any) -> None:
+        self.episodes[fact.episode] = Episode(fact, fact.refusals)
+
+    def _refusal(self, fact: Any) -> None:
+        self.refusals[int(fact.at // HOUR_S)] += 1
+        if len(self.refusals) > KEPT_HOURS:
+            del self.refusals[min(self.refusals)]
+        for episode in self.episodes.values():
+            opened = episode.opened
+            if episode.closed or opened.address != fact.address or fact.at <= opened.at:
+                continue
+            if opened.receiver == fact.receiver or (opened.zone and opened.zone == fact.zone):
+                episode.refusals += 1
+
+    def _delivery(self, fact: Any) -> None:
+        hour = int(fact.at // HOUR_S)
+        self._delivered.setdefault(hour, Counter())[fact.row.sender] += 1
+        if len(self._delivered) > KEPT_HOURS:
+            del self._delivered[min(self._delivered)]
+        address = self.addresses.get(fact.address)
+        if address is not None:
+            day = int(fact.at // 86400)
+            if address.day != day:
+                address.day, address.today = day, 0
+            address.today += 1
+
+    def _causes(self, fact: Any) -> None:
+        episode = self.episodes.get(fact.episode)
+        if episode is not None:
+            episode.causes = fact
+        # Ranked every few minutes: only a changed verdict is a new line, else it replaces the last.
+        for i in range(len(self.causes) - 1, -1, -1):
+            if self.causes[i].episode == fact.episode:
+                last = self.causes[i]
+                if (last.verdict, last.named) == (fact.verdict, fact.named):
+                    self.causes[i] = msgspec.structs.replace(fact, at=last.at)
+                    self._named.update(fact.named)
+                    return
+                break
+        self.causes.append(fact)
+        self._named.update(fact.named)
+
+    def _held(self, fact: Any) -> None:
+        self.holds[fact.hold] = Hold(fact, campaigns=fact.campaigns)
+        self._named.add(fact.sender)
+
+    def _released(self, fact: Any) -> None:
+        if fact.hold in self.holds:
+            self.holds[fact.hold].released = fact
+            if fact.actor != "policy":
+                self._named.discard(fact.sender)
+
+    def _configured(self, fact: Any) -> None:
+        self.configured = fact
+        self.pools = fact.pools
+        for pool in fact.pools:
+            for address in pool.addresses:
+                known = self.addresses.setdefault(address, Address(pool.name, pool.helo))
+                known.pool, known.helo = pool.name, pool.helo
+
+    def _rested(self, fact: Any) -> None:
+        if fact.address in self.addresses:
+            self.addresses[fact.address].resting[fact.receiver] = (fact.at, fact.why)
+
+    def _reopened(self, fact: Any) -> None:
+        if fact.address in self.addresses:
+            self.addresses[fact.address].resting.pop(fact.receiver, None)
+
+    def _stopped(self, fact: Any) -> None:
+        for name in fact.episodes:
+            if name in self.episodes:
+                self.episodes[name].stopped = fact
+
+    def _relisted(self, fact: Any) -> None:
+        if fact.episode in self.episodes:
+            self.episodes[fact.episode].relisted_at.append(fact.at)
+            self.episodes[fact.episode].delisted = None
+
+    def _fault(self, fact: Any) -> None:
+        self.faults = [*self.faults[-(KEPT_FAULTS - 1) :], fact]
+
+    def _rule(self, fact: Any) -> None:
+        self.rules[fact.rule] = fact
+
+    def _incident(self, fact: Any) -> None:
+        self.incidents[fact.incident] = Incident(fact)
+
+    def _posted(self, fact: Any) -> None:
+        if fact.incident in self.incidents:
+            self.incidents[fact.incident].posts.append(fact)
+
+    def _of_episode(self, name: str) -> Callable[[Any], None]:
+        def put(fact: Any) -> None:
+            if fact.episode in self.episodes:
+                setattr(self.episodes[fact.episode], name, fact)
+
+        return put
+
+    # ------------------------------------------------------------ asking
+
+    def honest_delivered(self) -> dict[int, int]:
+        """Deliveries per hour (of the epoch), senders named guilty left out."""
+        return {
+            hour: sum(count for sender, count in senders.items() if sender not in self._named)
+            for hour, senders in sorted(self._delivered.items())
+        }
+
+    def person(self, person: str) -> str:
+        """The readable name behind a keyed hash, else the hash."""
+        row = self.db.execute("select value from personal where person=?", (person,)).fetchone()
+        return str(row[0]) if row else person
+
+    def hash_of(self, name: str) -> str:
+        """The keyed hash of a readable name ("login:anna", or "anna"); else the text itself."""
+        row = self.db.execute(
+            "select person from personal where value in (?, ?, ?) limit 1",
+            (name, f"login:{name}", f"host:{name}"),
+        ).fetchone()
+        return str(row[0]) if row else name
+
+    def queue(self, sender: str = "", state: str = "", limit: int = 200) -> list[Row]:
+        """Queue rows, oldest first."""
+        rows = self.db.execute(
+            "select row from queue where (?='' or sender=?) and (?='' or state=?) "
+            "order by message, idx limit ?",
+            (sender, sender, state, state, limit),
+        )
+        return [_ROW.decode(row) for (row,) in rows]
+
+    def queue_counts(self) -> list[tuple[str, str, int]]:
+        """(state, what it waits for, rows), most first."""
+        return self.db.execute(
+            "select state, waits_for, count(*) as c from queue "
+            "group by state, waits_for order by c desc, state, waits_for limit 50"
+        ).fetchall()
+
+    def lines_of(self, message: str) -> list[journal.Line]:
+        """The journal's rows about one message."""
+        rows = self.db.execute(
+            "select n,at,kind,cause,logic,body from fact where message=? order by n limit 5000",
+            (message,),
+        )
+        return [journal.Line(*row) for row in rows]
+
+    def close(self) -> None:
+        self.db.close()
+
+
+async def _breathe() -> None:
+    await asyncio.sleep(0)
+
+
+def _takes() -> dict[str, Callable[[ReadModel, Fact], None]]:
+    def attribute(name: str) -> Callable[[ReadModel, Fact], None]:
+        return lambda model, fact: model._of_episode(name)(fact)
+
+    def closed(model: ReadModel, fact: Any) -> None:
+        if fact.incident in model.incidents:
+            model.incidents[fact.incident].closed = fact
+
+    table: dict[type[Fact], Callable[[ReadModel, Any], None]] = {
+        EpisodeOpened: ReadModel._opened,
+        Refusal: ReadModel._refusal,
+        Delivery: ReadModel._delivery,
+        CausesRanked: ReadModel._causes,
+        SenderHeld: ReadModel._held,
+        HoldReleased: ReadModel._released,
+        Configured: ReadModel._configured,
+        PathRested: ReadModel._rested,
+        PathReopened: ReadModel._reopened,
+        SourceStopped: ReadModel._stopped,
+        Relisted: ReadModel._relisted,
+        StationFault: ReadModel._fault,
+        RuleStepped: ReadModel._rule,
+        IncidentOpened: ReadModel._incident,
+        Posted: ReadModel._posted,
+        IncidentClosed: closed,
+        ReleasePredicted: attribute("predicted"),
+        DelistingAdvised: attribute("advised"),
+        Delisted: attribute("delisted"),
+        EpisodeClosed: attribute("closed"),
+    }
+    return {kind.__name__: take for kind, take in table.items()}
+
+
+_TAKES = _takes()
