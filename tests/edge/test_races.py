@@ -98,9 +98,7 @@ def test_paths_do_not_wait_for_each_other(tmp_path: Path) -> None:
             await submit(port, 20, "quick.example")
             await until(lambda: len(quick.messages) == 20)
             assert slow.most_open["127.0.3.1"] == 2
-            service.performer._paths.close_all()
-            for task in list(service.performer._tasks):
-                task.cancel()
+            kill(service)
 
     asyncio.run(run())
 
@@ -187,6 +185,14 @@ def test_an_act_whose_sender_was_closed_meanwhile_is_not_attempted(
     asyncio.run(run())
 
 
+def kill(service: Service) -> None:
+    """As a kill would: no outcome is recorded, nothing begins any more."""
+    performer = service.performer
+    performer._stopping = performer._paths.stopped = True
+    for task in list(performer._tasks):
+        task.cancel()
+
+
 async def add(service: Service, address: str) -> None:
     from unlisted.edge.intake import Submitter
 
@@ -231,7 +237,9 @@ def test_a_cautious_act_has_its_path_for_itself(
             service.performer._take(ask(second, cautious=True))
             service.performer._take(ask(third))
             service.performer._take(
-                commands.TestPath(key="t", address="127.0.3.1", helo="out", receiver="there.example")
+                commands.TestPath(
+                    key="t", address="127.0.3.1", helo="out", receiver="there.example"
+                )
             )
             await until(lambda: len(done(service)) == 3 and journaled(service.runner, PathTested))
             assert there.most_open["127.0.3.1"] == 1
@@ -281,8 +289,7 @@ def test_a_restart_takes_up_the_outbox_and_repeats_only_what_had_no_outcome(
         ):
             told = await submit(port, 3)
             await until(lambda: there.commands("DATA") == 2)
-            for task in list(service.performer._tasks):
-                task.cancel()  # as a kill would: no outcome is recorded
+            kill(service)
         runner = open_runner(tmp_path, SECRET)
         assert len(runner.journal.outbox()) == 3
         runner.journal.close()

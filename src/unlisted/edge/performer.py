@@ -102,7 +102,7 @@ class Performer:
 
     async def stop(self) -> None:
         """Let acts under way end, begin no other. What is left stands in the outbox."""
-        self._stopping = True
+        self._stopping = self._paths.stopped = True
         self._loader.stop()
         for timer in self._timers.values():
             timer.cancel()
