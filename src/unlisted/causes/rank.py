@@ -38,6 +38,7 @@ _NOBODY = 0.8
 _RATE = 0.03
 _UNKNOWN_SOURCE = 0.1
 _Z90 = 1.645
+_LUCK = 0.05
 
 
 class Share(msgspec.Struct, frozen=True):
@@ -154,7 +155,8 @@ def _pieces(weighed: _Weighed, place: int) -> float:
 
 
 def _share_interval(share: float, low: float, high: float, pieces: int) -> tuple[float, float]:
-    """Wilson's, over the pieces of evidence a list had, widened by the doubt about the sender."""
+    """Wilson's, over the pieces of evidence a list had, widened by the doubt about the sender. It
+    reaches 0 or 1 where none or all of the pieces could have been the sender's by luck."""
 
     def wilson(p: float, sign: float) -> float:
         z2 = _Z90 * _Z90 / pieces
@@ -162,7 +164,9 @@ def _share_interval(share: float, low: float, high: float, pieces: int) -> tuple
         spread = math.sqrt(z2 * (p * (1 - p) + z2 / 4))
         return (middle + sign * spread) / (1 + z2)
 
-    return max(0.0, min(share, wilson(low, -1.0))), min(1.0, max(share, wilson(high, 1.0)))
+    least = 0.0 if (1 - low) ** pieces >= _LUCK else max(0.0, min(share, wilson(low, -1.0)))
+    most = 1.0 if high**pieces >= _LUCK else min(1.0, max(share, wilson(high, 1.0)))
+    return least, most
 
 
 def rank(
