@@ -58,7 +58,7 @@ MAX_IN_HAND = 5000  # commands not begun; above this no mail is taken in and no 
 SWEEP_LIMIT = 100_000
 CHUNK = 100
 AGAIN_S = 1.0  # real: until a journal that could not be written is tried again
-STOP_S = 10.0  # real: acts under way may end this long after a stop
+STOP_S = 3.0  # real: acts under way may end this long after a stop; serve allows 5 s in all
 
 PathAct = Deliver | TestPath
 
