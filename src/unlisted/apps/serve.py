@@ -119,7 +119,7 @@ class _Platform:
             with clock.hold("act"):
                 await runner.record(acted(clock.now(), actor, what, target, reason))
 
-        model = ReadModel(self.settings.journal)
+        model = ReadModel(self.settings.journal, live=True)
         token = make_token(self.settings.token)
         name = self.config.hostname
         public_url = self.config.http.public_url
@@ -164,7 +164,9 @@ class _Platform:
         for remark in config.remarks(self.config):
             log.warning("%s", remark)
         shown = [_at(one) for one in smtp]
-        log.info("mail on %s; public page %s; operator's page %s", ", ".join(shown), public, operator)
+        log.info(
+            "mail on %s; public page %s; operator's page %s", ", ".join(shown), public, operator
+        )
         ready = {"smtp": shown, "public": public, "operator": operator, "pid": os.getpid()}
         write_whole(self.settings.ready, json.dumps(ready) + "\n", 0o644)
 
@@ -281,7 +283,10 @@ async def record_histories(
 
 def has_kind(journal: Journal, kind: str) -> bool:
     """Whether the journal holds a fact of this kind."""
-    return journal.database.execute("select 1 from fact where kind=? limit 1", (kind,)).fetchone() is not None
+    return (
+        journal.database.execute("select 1 from fact where kind=? limit 1", (kind,)).fetchone()
+        is not None
+    )
 
 
 def last_of_kind(journal: Journal, kind: str) -> Fact | None:
