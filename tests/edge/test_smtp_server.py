@@ -12,7 +12,7 @@ from tests.edge.scripted import Client, client, journaled, letter, relay, until
 
 from unlisted.edge.journal import JournalError
 from unlisted.edge.service import Service
-from unlisted.edge.smtp_server import MAX_RECIPIENTS
+from unlisted.edge.smtp_server import MAX_RECIPIENTS, Listener
 from unlisted.edge.users import UsersError, parse_user, read_users, scrypt, ssha256
 from unlisted.facts import FeedbackReceived, Observed, Reception, Rejection
 from unlisted.loop import accept
@@ -446,3 +446,59 @@ def test_a_users_file_is_read_or_all_its_problems_are_named(tmp_path: Path) -> N
 def test_a_hash_that_is_none_or_too_dear_is_refused(line: str) -> None:
     with pytest.raises(ValueError):
         parse_user(line)
+
+
+# ---------------------------------------------------------------- TLS
+
+
+def certificate(folder: Path) -> tuple[Path, Path]:
+    from datetime import UTC, datetime, timedelta
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "ours.example")])
+    start = datetime(2020, 1, 1, tzinfo=UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(start)
+        .not_valid_after(start + timedelta(days=365 * 50))
+        .sign(key, hashes.SHA256())
+    )
+    files = folder / "cert.pem", folder / "key.pem"
+    files[0].write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    files[1].write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return files
+
+
+def test_starttls_carries_a_login_and_a_message(tmp_path: Path) -> None:
+    import ssl
+
+    async def run() -> None:
+        listeners = (Listener("127.0.0.1", 0, *certificate(tmp_path)),)
+        async with talking(tmp_path, STRANGER, listeners=listeners) as (service, us):
+            assert "STARTTLS" in await us.say("EHLO x")
+            context = ssl.create_default_context()
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+            assert (await us.say("STARTTLS")).startswith("220")
+            await us.writer.start_tls(context)
+            assert "STARTTLS" not in await us.say("EHLO x")
+            assert (await us.say(f"AUTH PLAIN {LOGIN}")).startswith("235")
+            assert (await us.send(letter(), ["bob@there.example"])).startswith("250")
+            (reception,) = journaled(service.runner, Reception)
+            assert reception.origin == "login"
+
+    asyncio.run(run())
