@@ -48,7 +48,7 @@ class Public:
                 Route("/favicon.ico", web.icon),
                 Route("/favicon.svg", web.icon),
             ],
-            exception_handlers={HTTPException: web.on_error},
+            exception_handlers={HTTPException: web.on_error, Exception: web.on_fault},
         )
 
     async def index(self, request: Request) -> Response:
