@@ -124,14 +124,20 @@ def figure(one: Figure) -> dict[str, Any]:
     return {
         "name": one.name.replace("_", " ").capitalize(),
         "value": shown(one.value, one.unit),
-        "interval": None
-        if one.low is None or one.high is None
-        else f"{shown(one.low, one.unit)} to {shown(one.high, one.unit)}",
+        "interval": _interval(one),
         "n": one.n,
         "query": one.query,
         "start": one.start,
         "end": one.end,
     }
+
+
+def _interval(one: Figure) -> str:
+    if one.value is None:
+        return "unknown"
+    if one.low is None or one.high is None:
+        return "exact"
+    return f"{shown(one.low, one.unit)} to {shown(one.high, one.unit)}"
 
 
 def shown(value: float | None, unit: str) -> str:
