@@ -61,11 +61,19 @@ def hijack(world: World, h: int) -> Iterator[Submission]:
     bank = content.bank(world.content.spam)
     text = content.campaign(bank, world.seed, ("hijack", h), row.family, row.words_varied)
     at = world.start + row.start_h * 3600
-    mean_s = 3600 / row.per_hour if row.per_hour else 86400 / row.per_day
+    mean_s = 3600 / (row.per_hour or row.per_day / 24)
     for n in range(row.total_max):
         ids: Ids = ("hijack", h, n)
         if n:
-            at += Draw(world.seed, "gap", *ids).exponential(mean_s)
+            gap = Draw(world.seed, "gap", *ids)
+            within_s = row.burst_s / row.burst
+            # A rate per day is a promise for each day, so its gaps are even; a rate per hour is not.
+            if row.burst > 1 and n % row.burst:
+                at += gap.exponential(within_s)
+            elif row.burst > 1:
+                at += max(0.0, mean_s * row.burst - row.burst_s) * gap.between(0.95, 1.05)
+            else:
+                at += gap.exponential(mean_s) if row.per_hour else mean_s * gap.between(0.6, 1.4)
         if at >= world.end:
             return
         yield _submission(

@@ -270,7 +270,13 @@ class Hijack(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     name: Annotated[Name, _help("stable name, never sent")]
     start_h: Annotated[Amount, _help("hours after the start of its first mail")]
     per_hour: Annotated[Amount, _help("messages an hour, mean; 0 = see `per_day`")] = 0.0
-    per_day: Annotated[Amount, _help("messages a day, mean; 0 = see `per_hour`")] = 0.0
+    per_day: Annotated[Amount, _help("messages a day, mean, evenly spaced; 0 = see `per_hour`")] = (
+        0.0
+    )
+    burst: Annotated[
+        Some, _help("messages in one burst; the rate above is the mean over bursts and pauses")
+    ] = 1
+    burst_s: Annotated[Amount, _help("seconds a burst takes")] = 0.0
     total_max: Annotated[Some, _help("messages, most")] = 500
     tenant: Annotated[int, Meta(ge=-1), _help("tenant number; -1 = drawn")] = -1
     person: Annotated[int, Meta(ge=-1), _help("person number within the tenant; -1 = drawn")] = -1
@@ -543,7 +549,11 @@ def _near(name: str, known: Any) -> str:
 def meaning(annotated: Any) -> str:
     """What a key means, from its annotation."""
     metas = getattr(annotated, "__metadata__", ())
-    return next((m.description for m in metas if isinstance(m, Meta) and m.description), "")
+    said = next((m.description for m in metas if isinstance(m, Meta) and m.description), "")
+    kind = getattr(annotated, "__origin__", None)
+    if get_origin(kind) is Literal:
+        said += ": " + ", ".join(f'"{choice}"' for choice in get_args(kind))
+    return said
 
 
 def _check(w: World, lines: dict[str, int]) -> Iterator[Problem]:

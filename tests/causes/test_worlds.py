@@ -8,8 +8,6 @@ from bisect import bisect_left
 from dataclasses import dataclass, field
 from random import Random
 
-import pytest
-
 from unlisted.causes.profile import SenderProfile, profile
 from unlisted.causes.rank import Causes, rank
 from unlisted.causes.traffic import CampaignTraffic, Episode, Exposure, SenderEvidence, Traffic
@@ -39,6 +37,7 @@ class World:
     caught_in_campaign: float = 0.85  # share of near-duplicates the index recognises
     list_errors: int = 0  # listings of random addresses, for nothing
     hijacks: bool = True
+    schools: int = 1
 
 
 @dataclass(slots=True)
@@ -107,7 +106,8 @@ class Simulation:
         for i in range(world.senders):
             self._person(f"p{i:03}")
         self._bulk("newsletter", 900, 0.01, times=2, habit=True)
-        self._bulk("school", 700, 0.97, times=1, habit=False)
+        for i in range(world.schools):
+            self._bulk(f"school{i}", 700 - 90 * i % 600, 0.97, times=1, habit=False)
         self._steady("ticket", 90, 0.7)
         self._steady("webform", 25, 0.5)
         if world.hijacks:
@@ -383,3 +383,46 @@ def _traffic(mail: list[Mail], now: float) -> Traffic:
             for (_, a), ms in sorted(rows.items())
         ),
     )
+
+
+LATER = 1_000  # seeds on which nothing was tuned
+HIJACKED = ("loud", "mixed", "quiet")
+
+
+def outcomes(world: World, seeds: int) -> list[Outcome]:
+    return [Simulation(world, LATER + seed).run() for seed in range(seeds)]
+
+
+def test_hijacks_are_named_soon_after_their_listing_and_nobody_else_is():
+    found = outcomes(World(), 3) + outcomes(World(pieces=3, term_s=48 * HOUR), 1)
+    assert [name for o in found for name in o.honest_named] == []
+    assert all(o.verdicts for o in found)
+    loud = [o.named_at.get("loud", 999.0) for o in found if "loud" in o.hijacks]
+    mixed = [o.named_at.get("mixed", 999.0) for o in found if "mixed" in o.hijacks]
+    assert loud and mixed
+    assert sum(hours <= 3.01 for hours in loud) >= 0.75 * len(loud)
+    assert all(hours < 999 for hours in mixed)
+
+
+def test_with_other_rates_and_a_dozen_schools_still_no_honest_sender_is_named():
+    other = World(
+        schools=12,
+        honest_unknown=(0.005, 0.03),
+        honest_complaints=(0.0, 0.002),
+        traps=(0.005, 0.02),
+    )
+    assert [name for o in outcomes(other, 2) for name in o.honest_named] == []
+
+
+def test_a_list_that_errs_gets_nobody_blamed():
+    for o in outcomes(World(hijacks=False, list_errors=3, schools=3), 2):
+        assert o.last is not None
+        assert o.honest_named == []
+        assert set(o.verdicts) <= {"nobody here", "not enough evidence", "probable"}
+        assert o.last.verdict in ("nobody here", "not enough evidence")
+
+
+def test_the_same_world_twice_gives_the_same_answer():
+    world = World(senders=40, days=2.0)
+    one, other = (Simulation(world, LATER + 50).run() for _ in range(2))
+    assert one == other

@@ -3,11 +3,12 @@
 Five kinds, each bounded so that none condemns by its size alone:
 - `lottery`: its draws against the listed addresses (`lottery.py`);
 - `unknown_users`: "no such user" answers, a bought or harvested list's 5-30 % against the
-  best-fitting honest rate up to 3 %, one honest list in 33 being stale up to 6 %;
+  best-fitting honest rate up to 3 %, one honest list in 100 being stale up to 6 %;
 - `complaints`: 0.5-5 % against an honest rate up to 0.2 %; their absence says little, for many
   receivers send none and people take hours;
 - `habit`: strangers and their number against the sender's own history, JOINTLY capped at ln 100
-  (one honest sender in 100 writes to a crowd of strangers for once), ln 2 with a bulk habit;
+  (one honest sender in 100 writes to a crowd of strangers for once), ln 2 with a bulk
+  habit (ln 10 if it takes on far more new recipients than ever);
 - `campaign`: near-duplicates to strangers, at most ln 2.
 
 Refuses volume as such: a newsletter larger than any hijack is not evidence.
@@ -27,11 +28,11 @@ Kind = Literal["lottery", "unknown_users", "complaints", "habit", "campaign"]
 ANSWER_KINDS: tuple[Kind, ...] = ("unknown_users", "complaints")
 
 _HIJACK_UNKNOWN = tuple(0.05 + 0.25 * (i + 0.5) / 12 for i in range(12))
-_HONEST_UNKNOWN, _STALE_UNKNOWN, _STALE_PART = 0.03, 0.06, 0.03
+_HONEST_UNKNOWN, _STALE_UNKNOWN, _STALE_PART = 0.03, 0.06, 0.01
 _HIJACK_COMPLAINTS = tuple(0.005 * 10 ** ((i + 0.5) / 8) for i in range(8))
 _HONEST_COMPLAINTS, _RESENTED_COMPLAINTS, _RESENTED_PART = 0.002, 0.006, 0.02
 _NO_COMPLAINTS_FLOOR = 0.4
-_BURST_PART, _BURST_PART_BULK, _BURST_PART_NEW_ACCOUNT = 0.01, 0.5, 0.2
+_BURST_PART, _BURST_PART_BULK, _BURST_PART_NEW_LIST, _BURST_PART_NEW_ACCOUNT = 0.01, 0.5, 0.1, 0.2
 _YOUNG_DAYS = 7
 
 
@@ -50,6 +51,8 @@ class UnitEvidence(msgspec.Struct, frozen=True):
     contributions: tuple[Contribution, ...]
     total: float
     lots: tuple[Lot, ...]
+    # Unknown users and complaints, counted.
+    bad: int
 
     def of(self, *kinds: Kind) -> float:
         """The sum of some kinds."""
@@ -130,13 +133,18 @@ def habit(traffic: Traffic, usual: SenderProfile) -> Contribution:
     # More than 100 recipients say no more about a share than 100.
     damp = min(1.0, 100.0 / traffic.recipients)
     s, o = strangers * damp, others * damp
-    share = _log_beta_ratio(a, b, s, o) - _log_beta_ratio(19.6, 0.4, s, o)
-    # The number: a hijack's is about any, a person's tail beyond the known maximum falls steeply.
     known = usual.usual_max_new_per_day + 4.0
+    # A handful of strangers is nobody's burst, whatever their share.
+    share = _log_beta_ratio(a, b, s, o) - _log_beta_ratio(19.6, 0.4, s, o)
+    share *= min(1.0, per_day / known)
+    # The number: a hijack's is about any, a person's tail beyond the known maximum falls steeply.
     number = 2.0 * math.log(known / per_day) if per_day > known else 0.0
     usual_enough = min(50.0, share + number)
+    # A habit of writing to many known recipients covers a new list less well than new recipients.
     part = (
         _BURST_PART_BULK
+        if usual.bulk_habit and per_day <= 2 * known
+        else _BURST_PART_NEW_LIST
         if usual.bulk_habit
         else _BURST_PART_NEW_ACCOUNT
         if usual.days < _YOUNG_DAYS
@@ -196,17 +204,20 @@ def weigh(
     usual: SenderProfile,
     events: tuple[Event, ...],
     *,
-    near_duplicates: bool,
+    near_duplicates: bool = False,
+    whole: Traffic | None = None,
     rests: dict[int, float] | None = None,
 ) -> UnitEvidence:
-    """All kinds for one unit."""
+    """All kinds for one unit. `whole` is the mail whose habit counts, if not the unit's own: mail
+    chosen for being to strangers must not be blamed for having strangers only."""
     lots = tuple(lot_of(traffic, event) for event in events)
     parts = [
         lottery(lots, events, rests or {}),
         unknown_users(traffic),
         complaints(traffic),
-        habit(traffic, usual),
+        habit(whole or traffic, usual),
     ]
     if near_duplicates:
         parts.append(campaign(traffic, usual))
-    return UnitEvidence(unit, tuple(parts), sum(p.log_ratio for p in parts), lots)
+    bad = traffic.unknown_users + traffic.complaints
+    return UnitEvidence(unit, tuple(parts), sum(p.log_ratio for p in parts), lots, bad)

@@ -24,11 +24,14 @@ from unlisted.causes.traffic import Episode, SenderEvidence
 Verdict = Literal["guilty", "probable", "not enough evidence", "nobody here"]
 Standing = Literal["guilty", "probable", "open", "cleared"]
 
-GUILTY = 10.0
-PROBABLE = 6.0
+GUILTY = 7.5
+PROBABLE = 5.0
 # The answers' own weight without which nobody is named, and the draws' that may stand for it.
 _ANSWERS, _DRAWS, _DRAWS_EVENTS = math.log(10.0), math.log(1000.0), 3
 _SECOND = math.log(3.0)
+_MIN_CAMPAIGN = 5
+# Fewer unknown users and complaints than this are an accident at any rate.
+_BAD = 3
 _CLEARED = -math.log(20.0)
 _NOBODY = 0.8
 # Pieces of evidence one of a culprit's messages brings a list, for the shares.
@@ -88,28 +91,20 @@ class _Weighed(msgspec.Struct):
 def _weigh_sender(
     sender: SenderEvidence, events: tuple[Event, ...], rests: dict[int, float]
 ) -> _Weighed:
-    units = [
-        weigh("sender", sender.total, sender.profile, events, near_duplicates=False, rests=rests)
-    ]
+    usual = sender.profile
+    units = [weigh("sender", sender.total, usual, events, rests=rests)]
     if sender.to_strangers is not None and sender.to_strangers.messages:
         units.append(
-            weigh(
-                "strangers",
-                sender.to_strangers,
-                sender.profile,
-                events,
-                near_duplicates=False,
-                rests=rests,
-            )
+            weigh("strangers", sender.to_strangers, usual, events, whole=sender.total, rests=rests)
         )
     for part in sorted(sender.campaigns, key=lambda c: c.campaign_id):
-        # A single message is no campaign, and choosing among many costs more than it brings.
-        if part.traffic.messages >= 5:
+        # A few messages are no campaign, and choosing among many costs more than it brings.
+        if part.traffic.messages >= _MIN_CAMPAIGN:
             units.append(
                 weigh(
                     part.campaign_id,
                     part.traffic,
-                    sender.profile,
+                    usual,
                     events,
                     near_duplicates=True,
                     rests=rests,
@@ -132,21 +127,19 @@ def _standing(weighed: _Weighed) -> Standing:
     draws = best.of("lottery")
     hits = sum(1 for lot in best.lots if lot.by_address > lot.expected)
     if weighed.exposed and weighed.total >= PROBABLE:
-        by_answers = (
-            answers >= _ANSWERS
-            and best.of(*ANSWER_KINDS) >= _ANSWERS
-            and max(draws, best.of("habit", "campaign")) >= _SECOND
-        )
+        others = max(0.0, draws) + max(0.0, best.of("habit")) + best.of("campaign")
+        by_answers = best.of(*ANSWER_KINDS) >= _ANSWERS and best.bad >= _BAD and others >= _SECOND
         by_draws = (
             draws >= _DRAWS
             and hits >= _DRAWS_EVENTS
-            and max(answers, best.of("habit", "campaign")) >= _SECOND
+            and answers + max(0.0, best.of("habit")) >= _SECOND
         )
         if weighed.total >= GUILTY and (by_answers or by_draws):
             return "guilty"
         if by_answers or by_draws or weighed.total >= GUILTY:
             return "probable"
-    if not weighed.exposed or weighed.total <= _CLEARED:
+    # Without mail by a listed address it did not cause these listings; what else it does may differ.
+    if weighed.total <= (_CLEARED if weighed.exposed else _SECOND):
         return "cleared"
     return "open"
 

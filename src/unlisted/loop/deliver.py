@@ -26,6 +26,7 @@ from unlisted.facts import (
     HandSent,
     HoldReleased,
     NotAttempted,
+    Outcome,
     PathReopened,
     PathRested,
     Pool,
@@ -97,6 +98,7 @@ class State:
         self.rests: dict[Path, Rest] = {}
         self.traffic: dict[str, Traffic] = {}
         self.campaign_waits: dict[str, set[Path]] = {}
+        self.poolless = False  # something waits for a pool to be configured
         self.receivers: dict[str, str] = {}  # domain -> receiver, by route or as last seen
 
     def receiver_of(self, domain: str) -> str:
@@ -139,12 +141,13 @@ def closed(states: States, row: Row, address: str) -> str | None:
 
 def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
     """Receptions and due rows are placed; replies, holds and paths move rows on."""
+    if isinstance(fact, Outcome) and fact.code:
+        states.deliver.receivers[fact.row.domain] = fact.receiver
     if isinstance(fact, Reception):
         yield from _received(states, fact, n)
     elif isinstance(fact, Due):
         yield from _due(states, fact, n)
     elif isinstance(fact, Delivery):
-        states.deliver.receivers[fact.row.domain] = fact.receiver
         states.deliver.carried(fact.address, fact.at).days[-1] += 1
         yield Settled(at=fact.at, key=fact.row.key, message=fact.row.message, how="delivered")
         yield from _campaign_cleared(states, fact.row.campaign, fact.at, n)
@@ -179,6 +182,9 @@ def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
         states.deliver.pools = fact.pools
         states.deliver.receivers.update(fact.receivers)
         states.deliver.pool_of = {a: pool for pool in fact.pools for a in pool.addresses}
+        if fact.pools and states.deliver.poolless:
+            states.deliver.poolless = False
+            yield Wake(key=f"pool/{n}", waits_for="pool", limit=1000, why="configured")
 
 
 # ---------------------------------------------------------------- in
@@ -211,7 +217,7 @@ def _due(states: States, fact: Due, n: int) -> Iterator[Out]:
         yield from _patience_over(states, row, fact.at, n)
     elif fact.why == "canary":
         rest = states.deliver.rests.get(states.deliver.path(row, row.address))
-        if rest is not None:
+        if rest is not None and not rest.canary:
             rest.canary = row.key
         yield from _place(states, row, fact.at, n, "canary")
     elif fact.why != "resend":  # the resend station answers those with Resent
@@ -243,22 +249,27 @@ def _place(states: States, row: Row, at: float, n: int, why: str) -> Iterator[Ou
     """Decide where a row goes next: an address now, or the condition it waits for."""
     hold = states.contain.covers(row)
     if hold is not None:
+        _no_canary(states, row)
         until = states.contain.holds[hold].expires_at
         held = _replaced(row, state="held", waits_for=f"hold:{hold}", until=until)
         yield Queued(at=at, row=held, why=f"held: {hold}", because=(n,))
         return
     rule = states.prevent.covers(row)
     if rule is not None:
+        _no_canary(states, row)
         until = at + states.accept.policy.hold_s
         held = _replaced(row, state="held", waits_for=f"rule:{rule}", until=until)
         yield Queued(at=at, row=held, why=f"held by rule {rule}", because=(n,))
         return
     pool = _pool(states, row)
     if pool is None:
+        states.deliver.poolless = True
         wait = _replaced(row, state="wait", waits_for="pool", until=_give_up(states, row))
         yield Queued(at=at, row=wait, why="no pool is configured", because=(n,))
         return
     epoch = epoch_of(at, pool.epoch_s)
+    if row.address not in states.deliver.pool_of and not row.refused:
+        row = _replaced(row, drawn="", address="")  # never drawn, or its address was taken away
     if not row.drawn:
         first = draw(states.key, row.sender, epoch, pool.addresses)
         row = _replaced(row, drawn=first.address, address=first.address)
@@ -319,6 +330,13 @@ def _send(
     )
 
 
+def _no_canary(states: States, row: Row) -> None:
+    """The row is no longer what its resting path is tried with; another may be."""
+    rest = states.deliver.rests.get(states.deliver.path(row, row.address))
+    if rest is not None and rest.canary == row.key:
+        rest.canary = ""
+
+
 def _open(states: States, row: Row, address: str) -> bool:
     rest = states.deliver.rests.get(states.deliver.path(row, address))
     return rest is None or rest.canary == row.key
@@ -351,6 +369,7 @@ def _give_up(states: States, row: Row) -> float:
 
 
 def _failed(states: States, fact: Failed, n: int) -> Iterator[Out]:
+    _no_canary(states, fact.row)  # neither taken nor refused: the path is not answered for
     row = _replaced(fact.row, attempts=fact.row.attempts + 1)
     if fact.temporary:
         due = retry_at(row.first_at, row.attempts, fact.at, null_sender=row.null_sender)
@@ -392,6 +411,7 @@ def _refused(states: States, fact: Refusal, n: int) -> Iterator[Out]:
 
 
 def _suspected(states: States, fact: Suspicion, n: int) -> Iterator[Out]:
+    _no_canary(states, fact.row)
     row = _replaced(fact.row, attempts=fact.row.attempts + 1, refused=fact.row.refused + 1)
     until = fact.at + states.accept.policy.suspicion_wait_s
     if row.moved or fact.row.refused:  # a second doubtful reply adds no patience

@@ -175,7 +175,7 @@ def _reply(states: States, fact: Outcome, n: int) -> Iterator[Out]:
         "code": fact.code,
         "enhanced": fact.enhanced,
         "text": fact.text[:500],
-        "rule": meaning.rule,
+        "rule": meaning.rule or "",
     }
     blames = meaning.refusal == "yes" and meaning.ours != "no"
     doubt = meaning.refusal == "suspicion" and not temporary

@@ -16,7 +16,7 @@ import msgspec
 
 # How far between p0 and certainty the changed rate lies. Six, because the cost is per event and the
 # loss between two neighbours is under one refusal at the rates that matter.
-GRID = (0.02, 0.05, 0.12, 0.3, 0.6, 0.95)
+GRID = (0.02, 0.05, 0.12, 0.3, 0.6, 0.85)
 _LEAST_P0, _MOST_P0 = 1e-4, 0.5
 _CAP = 1e280
 

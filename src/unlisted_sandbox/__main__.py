@@ -1,0 +1,74 @@
+"""`unlisted-sandbox`: run a world and print what it was worth to each platform.
+
+Exit 0 it ran, 1 a false all-clear or a fault of the run, 2 usage or a world file with problems.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from unlisted_sandbox.clock import ClockFailure
+from unlisted_sandbox.product import ProductError
+from unlisted_sandbox.run import PLATFORMS, Options, run
+from unlisted_sandbox.score import table
+from unlisted_sandbox.worldfile import WORLDS, WorldError, read
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="unlisted-sandbox", description="A small internet on loopback."
+    )
+    parser.add_argument("--world", metavar="FILE", default=str(WORLDS / "demo.toml"))
+    parser.add_argument("--seed", type=int, metavar="N")
+    parser.add_argument(
+        "--speed", type=float, metavar="N", help="simulated seconds per real second at most"
+    )
+    parser.add_argument("--once", action="store_true", help="exit at the end")
+    parser.add_argument("--headless", action="store_true", help="no stage page")
+    parser.add_argument("--json", metavar="FILE", help="write the scoreboard there")
+    parser.add_argument("--only", metavar="PLATFORM,…", help="run these platforms only")
+    parser.add_argument(
+        "--stop-at", type=float, metavar="HOURS", help="stop after so many simulated hours"
+    )
+    parser.add_argument("--export", metavar="DIR", help="keep states, journals and logs there")
+    parser.add_argument("--stall", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--kill-at", type=float, metavar="HOURS", help=argparse.SUPPRESS)
+    given = parser.parse_args(argv)
+    platforms = tuple(given.only.split(",")) if given.only else PLATFORMS
+    if unknown := sorted(set(platforms) - set(PLATFORMS)):
+        parser.error(f"--only: no platform {', '.join(unknown)}; known: {', '.join(PLATFORMS)}")
+    if given.speed is not None and not given.speed > 0:
+        parser.error("--speed must be positive")
+    try:
+        world = read(Path(given.world), given.seed)
+    except WorldError as error:
+        print(error, file=sys.stderr)
+        return 2
+    options = Options(
+        platforms=platforms,
+        speed=given.speed,
+        stop_at=None if given.stop_at is None else given.stop_at * 3600,
+        export=None if given.export is None else Path(given.export),
+        stall=given.stall,
+        kill_at=None if given.kill_at is None else given.kill_at * 3600,
+        progress=True,
+    )
+    try:
+        result = run(world, options)
+    except (ClockFailure, ProductError) as error:
+        print(f"unlisted-sandbox: {error}", file=sys.stderr)
+        return 1
+    print(f"world {result.world}, seed {result.seed}, {result.real_s:.0f} s")
+    print(table(result.platforms))
+    if given.json:
+        Path(given.json).write_bytes(result.json())
+    wrong = [*result.faults, *(f"false all-clear: {x}" for x in result.false_all_clear())]
+    for line in wrong:
+        print(f"fault: {line}", file=sys.stderr)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,365 @@
+"""A whole run: one world, its platforms, their lanes, the clock that steps, and the result.
+
+The order: sockets of the world, then the platforms, then the script; time stands until all of it is
+there. After the scripted days the world runs on until no lane has a listing, mail due or an open
+incident, `tail_h` at most. The result is a scoreboard and the faults that make it worthless.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+from msgspec import Struct
+
+from unlisted_sandbox import tokens
+from unlisted_sandbox.bare import Bare
+from unlisted_sandbox.blocklist import ListAnswer
+from unlisted_sandbox.clock import Coordinator
+from unlisted_sandbox.dns_shell import NameServer, open_asker, serve_dns
+from unlisted_sandbox.lanes import Lane
+from unlisted_sandbox.mta import Accounts, Mta
+from unlisted_sandbox.people import Directory, population
+from unlisted_sandbox.product import Product
+from unlisted_sandbox.receiver import Complaint, LaneState, Site
+from unlisted_sandbox.score import Score, score
+from unlisted_sandbox.script import Submission, script
+from unlisted_sandbox.smtp_server import House, Listener
+from unlisted_sandbox.smtp_shell import HomeHouse, Pools, SiteHouse
+from unlisted_sandbox.stage_view import Stage, stage_of
+from unlisted_sandbox.submitter import Submitter
+from unlisted_sandbox.usual import Usual
+from unlisted_sandbox.viewer import Viewer
+from unlisted_sandbox.worldfile import World
+
+PLATFORMS = ("bare", "usual", "unlisted")
+NETS = {"unlisted": "127.20", "bare": "127.21", "usual": "127.22"}
+HOME, NAMES = "127.50.8.1", "127.50.9.1"
+SETTLE_S = 6 * 3600.0  # mail may wait so long without anything to be seen from outside
+TICK_S = 600.0
+PROGRESS_REAL_S = 5.0
+
+
+class Options(Struct, frozen=True, kw_only=True):
+    """How to run a world."""
+
+    platforms: tuple[str, ...] = PLATFORMS
+    speed: float | None = None
+    stop_at: float | None = None  # simulated seconds after the start
+    export: Path | None = None
+    stall: bool = False
+    kill_at: float | None = None  # kill -9 the product, simulated seconds after the start
+    progress: bool = False
+    serve: tuple[str, ...] = ()  # another command than this Python's `unlisted`
+    stall_limit_s: float | None = 120.0
+
+
+class Result(Struct, frozen=True, kw_only=True):
+    """What a run came to."""
+
+    world: str
+    seed: int
+    platforms: dict[str, Score]
+    faults: tuple[str, ...] = ()
+    late: int = 0
+    logs: dict[str, bytes] = {}
+    real_s: float = 0.0
+    clock: dict[str, int] = {}
+
+    def json(self) -> bytes:
+        """The shape of `--json`: nothing in it depends on the machine."""
+        value = {"world": self.world, "seed": self.seed, "platforms": self.platforms}
+        return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
+
+    def false_all_clear(self) -> list[str]:
+        found = []
+        for name, s in self.platforms.items():
+            if s.resolved_s is not None and (s.recovered_s is None or s.resolved_s < s.recovered_s):
+                found.append(f"{name}: closed at {s.resolved_s}, recovered at {s.recovered_s}")
+        return found
+
+
+class Closable(Protocol):
+    def close(self) -> None: ...
+
+
+class Running:
+    """One run under way."""
+
+    def __init__(self, world: World, options: Options) -> None:
+        unknown = sorted(set(options.platforms) - set(PLATFORMS))
+        if unknown or not options.platforms:
+            raise ValueError(f"no platform {', '.join(unknown)}; known: {', '.join(PLATFORMS)}")
+        self.world = world
+        self.options = options
+        self.folder = Path(tempfile.mkdtemp(prefix="unlisted-world-"))
+        self.names = tuple(p for p in PLATFORMS if p in options.platforms)
+        remote = tuple(n for n in self.names if n == "unlisted")
+        self.coordinator = Coordinator(
+            self.folder / "clock",
+            world.start,
+            self.names,
+            options.speed,
+            remote=remote,
+            stall_limit_s=options.stall_limit_s,
+        )
+        size = world.world.pool_size
+        self.lanes = {
+            name: Lane(
+                name,
+                world,
+                self.coordinator,
+                tuple(f"{NETS[name]}.0.{n + 1}" for n in range(size)),
+                f"{NETS[name]}.1.1",
+            )
+            for name in self.names
+        }
+        self.submitters: dict[str, Submitter] = {}
+        self.mtas: dict[str, Mta] = {}
+        self.product: Product | None = None
+        self.viewer: Viewer | None = None
+        self.finished: dict[str, bool] = dict.fromkeys(self.names, False)
+        self.started = time.monotonic()
+        self.over = False
+        self._pools = Pools(list(self.lanes.values()))
+        self._open: list[Closable] = []
+        self._hosts: dict[str, str] = {}
+        self._honest: list[Submission] = []
+        self._told_real = 0.0
+
+    def stage(self) -> Stage:
+        """A read-only picture for whoever shows the run."""
+        return stage_of(self)
+
+    async def run(self) -> Result:
+        try:
+            with self.coordinator.hold("the world begins"):
+                await self._begin()
+            stop = asyncio.Event()
+            stalling = None
+            if self.options.stall and self.product is not None:
+                stalling = asyncio.create_task(self.product.stall(self.world.seed, stop))
+            await self.coordinator.until(self._done)
+            stop.set()
+            if stalling is not None:
+                await stalling
+            with self.coordinator.hold("the world ends"):
+                return await self._end()
+        finally:
+            self.over = True
+            await self._close()
+
+    # Begin
+
+    async def _begin(self) -> None:
+        world, lanes = self.world, self.lanes
+        directory = Directory(world)
+        self._honest = list(script(world))
+        everybody = population(world)
+        hosts = {r.name: f"127.50.{n // 250}.{n % 250 + 1}" for n, r in enumerate(world.receivers)}
+        self._hosts = hosts
+        names = NameServer(world, self._list_answer, hosts)
+        transport, port = await serve_dns(names, NAMES)
+        self._open.append(transport)
+        resolver = (NAMES, port)
+        routes: dict[str, tuple[str, int]] = {}
+        for receiver in world.receivers:
+            states = {
+                name: LaneState(lane.log, lane.lists.get(receiver.list), lane.abuse)
+                for name, lane in lanes.items()
+            }
+            site = Site(world, receiver, directory, states)
+            asker = None
+            if receiver.access == "dns":
+                asker = await open_asker(hosts[receiver.name], resolver)
+                self._open.append(asker)
+            house = SiteHouse(site, self._pools, asker, self._complain)
+            port = await self._listen(house, hosts[receiver.name])
+            for domain in receiver.domains:
+                routes[domain] = (hosts[receiver.name], port)
+        port = await self._listen(HomeHouse(self._pools, self._received), HOME)
+        for tenant in everybody.tenants:
+            routes[tenant] = (HOME, port)
+        for s in everybody.senders:  # a script's host may be the domain of its reverse-path
+            if s.host is not None:
+                routes[s.host] = (HOME, port)
+        accounts = Accounts(everybody.senders)
+        for name, lane in lanes.items():
+            self.submitters[name] = Submitter(lane, world, self._honest)
+            if name == "unlisted":
+                self.product = Product(
+                    lane,
+                    world,
+                    everybody.senders,
+                    self.folder / "unlisted",
+                    self.coordinator.path,
+                    routes,
+                    resolver,
+                    self.options.serve,
+                )
+                continue
+            clock = self.coordinator.lane_clock(name)
+            mta: Mta
+            if name == "bare":
+                mta = Bare(lane, world, clock, accounts, routes)
+            else:
+                mta = Usual(lane, world, clock, accounts, routes, self._looks_like_spam)
+            self.mtas[name] = mta
+            self._open.append(mta)
+            lane.smtp = (lane.smtp[0], await self._listen(mta, lane.smtp[0]))
+        if self.product is not None:
+            await self.product.start()
+            lane = lanes["unlisted"]
+            self.viewer = Viewer(
+                lane, self.product.public, self.product.operator, self.product.token()
+            )
+            lane.log.watch["refused"] = self.viewer.refused
+            if self.options.kill_at is not None:
+                lane.clock.call_at(world.start + self.options.kill_at, self.product.kill)
+        for name, lane in lanes.items():
+            self.submitters[name].begin()
+            lane.clock.call_at(world.end, lambda lane=lane: self._tick(lane))  # type: ignore[misc]
+        self.started = time.monotonic()
+
+    async def _listen(self, house: House, host: str) -> int:
+        listener = Listener(house)
+        self._open.append(listener)
+        return await listener.open(host)
+
+    def _list_answer(self, zone: str, address: str) -> ListAnswer:
+        lane = self._pools.owner(address) or next(iter(self.lanes.values()))
+        return lane.lists[zone].answer(address, self.coordinator.now())
+
+    def _complain(self, lane: Lane, complaint: Complaint) -> None:
+        self.submitters[lane.name].complain(complaint, self._hosts[complaint.site])
+
+    def _received(self, lane: Lane, content: bytes, recipients: tuple[str, ...]) -> None:
+        self.submitters[lane.name].received(content, recipients)
+
+    def _looks_like_spam(self, content: bytes) -> bool:
+        token = tokens.find(self.world.seed, content)
+        origin = None if token is None else tokens.read(self.world.seed, token)
+        return origin is not None and origin.kind == "spam"
+
+    # End
+
+    def _tick(self, lane: Lane) -> None:
+        now = lane.clock.now()
+        self.finished[lane.name] = self._lane_finished(lane, now)
+        if now < self.world.until:
+            at = min(now + TICK_S, self.world.until)
+            lane.clock.call_at(at, lambda: self._tick(lane))
+
+    def _lane_finished(self, lane: Lane, now: float) -> bool:
+        if now >= self.world.until:
+            return True
+        if now < self.world.end + SETTLE_S or lane.pending or lane.listed_now():
+            return False
+        mta = self.mtas.get(lane.name)
+        if mta is not None:
+            return mta.waiting == 0
+        if self.viewer is not None and self.viewer.open_incident:
+            self.viewer.plan(1.0)
+            return False
+        return True
+
+    def _done(self) -> bool:
+        now = self.coordinator.now()
+        if self.options.progress and time.monotonic() - self._told_real > PROGRESS_REAL_S:
+            self._told_real = time.monotonic()
+            self._tell(now)
+        if self.options.stop_at is not None and now >= self.world.start + self.options.stop_at:
+            return True
+        return all(self.finished.values())
+
+    def _tell(self, now: float) -> None:
+        real = time.monotonic() - self.started
+        share = (now - self.world.start) / (self.world.end + SETTLE_S - self.world.start)
+        left = f"about {real / share - real:.0f} s left" if 0.01 < share < 1 else ""
+        refusals = "  ".join(f"{n} {x.log.counts.get('refused', 0)}" for n, x in self.lanes.items())
+        at = datetime.fromtimestamp(now, UTC).strftime("%a %d %b %H:%M UTC")
+        print(f"{at}  {real:4.0f} s  {left:18}  refusals: {refusals}", file=sys.stderr, flush=True)
+
+    async def _end(self) -> Result:
+        end = self.coordinator.now()
+        faults = [f for lane in self.lanes.values() for f in lane.faults]
+        if self.viewer is not None:
+            await self.viewer.look()
+            await self.viewer.check_page()
+            faults += self.viewer.problems
+        if self.product is not None:
+            await self.product.stop()
+            self.coordinator.dismiss("unlisted")
+        strangers = sorted(set(self._pools.strangers))
+        faults += [f"a connection from {a}, which is nobody's address" for a in strangers]
+        faults += [f"late: {x}" for x in self.coordinator.late_examples]
+        scores = {
+            name: score(
+                lane,
+                self.world,
+                self._honest,
+                self.submitters[name].spam,
+                self.viewer if name == "unlisted" else None,
+                end,
+            )
+            for name, lane in self.lanes.items()
+        }
+        statistics = self.coordinator.statistics
+        result = Result(
+            world=self.world.world.name,
+            seed=self.world.seed,
+            platforms=scores,
+            faults=tuple(dict.fromkeys(faults)),
+            late=self.coordinator.late,
+            logs={name: b"".join(lane.log.export()) for name, lane in self.lanes.items()},
+            real_s=time.monotonic() - self.started,
+            clock={"steps": statistics.steps, "releases": statistics.releases},
+        )
+        if self.options.export is not None:
+            self._export(self.options.export, result)
+        return result
+
+    def _export(self, folder: Path, result: Result) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, log in result.logs.items():
+            (folder / f"{name}.log.jsonl").write_bytes(log)
+        (folder / "result.json").write_bytes(result.json())
+        if self.product is not None:
+            shutil.copytree(self.product.folder, folder / "unlisted", dirs_exist_ok=True)
+
+    async def _close(self) -> None:
+        if self.product is not None:
+            await self.product.stop()
+        for thing in reversed(self._open):
+            thing.close()
+        for _ in range(3):  # the loop closes what was aborted
+            await asyncio.sleep(0)
+        self.coordinator.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def run(world: World, options: Options) -> Result:
+    """Run a world to its end."""
+    running = Running(world, options)
+    loop = running.coordinator.new_event_loop()
+    try:
+        return loop.run_until_complete(running.run())
+    finally:
+        _cancel_all(loop)
+        loop.close()
+
+
+def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
+    tasks = asyncio.all_tasks(loop)
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+    loop.run_until_complete(loop.shutdown_asyncgens())
