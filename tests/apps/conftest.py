@@ -6,20 +6,29 @@ comes from outside, so that each page test is also a test of escaping.
 
 from __future__ import annotations
 
+import asyncio
+import http.client
+import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from unlisted.apps.operator import Operator
+from unlisted.apps.public import Public
+from unlisted.edge.http import HttpServer
 from unlisted.edge.journal import Journal
+from unlisted.edge.readmodel import ReadModel
 from unlisted.facts import (
     Accepted,
     Bounce,
     CausesRanked,
     Configured,
     Delisted,
-    Delivery,
     DelistingAdvised,
+    Delivery,
     EpisodeClosed,
     EpisodeOpened,
     Fact,
@@ -57,14 +66,16 @@ class Handmade:
     def __init__(self, path: Path) -> None:
         self.journal = Journal(path, SECRET, durable=False)
 
-    def add(
-        self, fact: Observed, *derived: Fact, personal: dict[str, str] | None = None
-    ) -> int:
+    def add(self, fact: Observed, *derived: Fact, personal: dict[str, str] | None = None) -> int:
         n = self.journal.last + 1
         numbered = [(n + 1 + i, one, n) for i, one in enumerate(derived)]
         self.journal.append(n, fact, numbered, personal=personal)
         self.journal.commit()
         return n
+
+    def post_many(self, count: int) -> None:
+        for i in range(count):
+            post(self, 4 + i, T0 + 10_000 + 100 * i)
 
     def tick(self, at: float, *derived: Fact) -> int:
         return self.add(TimerFired(at=at, key="t"), *derived)
@@ -197,7 +208,10 @@ def build(path: Path, *, ended: bool = False, posts: int = 3) -> Handmade:
             at = T0 + 100 + hour * 3600 + k
             made.add(
                 Delivery(
-                    at=at, row=row(f"m{9000 + hour}", k, sender="zoe"), address=B, code=250,
+                    at=at,
+                    row=row(f"m{9000 + hour}", k, sender="zoe"),
+                    address=B,
+                    code=250,
                     receiver="mx.example.org",
                 )
             )
@@ -207,8 +221,13 @@ def build(path: Path, *, ended: bool = False, posts: int = 3) -> Handmade:
             made.tick(
                 at,
                 Refusal(
-                    at=at, row=row("m9001", k), address=A, receiver="mx.example.net", code=554,
-                    zone="list.example", retry="after_delisting",
+                    at=at,
+                    row=row("m9001", k),
+                    address=A,
+                    receiver="mx.example.net",
+                    code=554,
+                    zone="list.example",
+                    retry="after_delisting",
                 ),
             )
     if ended:
@@ -269,9 +288,7 @@ def end(made: Handmade, message: str, posts: int) -> None:
         Settled(at=at + 12, key=f"{message}.0", message=message, how="delivered"),
     )  # fmt: skip
     post(made, posts + 1, at + 600, final=True)
-    made.tick(
-        at + 600, IncidentClosed(at=at + 600, incident="MX1", since=T0 + 62, until=at + 12)
-    )
+    made.tick(at + 600, IncidentClosed(at=at + 600, incident="MX1", since=T0 + 62, until=at + 12))
 
 
 @pytest.fixture
@@ -288,3 +305,125 @@ def ended(tmp_path: Path) -> Iterator[Handmade]:
     made = build(tmp_path / "journal.db", ended=True)
     yield made
     made.journal.close()
+
+
+class Answer:
+    """An HTTP answer, whole."""
+
+    def __init__(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Faces:
+    """Both faces on real sockets, in a thread of their own. `acts`: what was recorded."""
+
+    TOKEN = "t" * 43
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.acts: list[tuple[str, str, str, str]] = []
+        self.fail = False
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        assert self._ready.wait(30)
+
+    def _run(self) -> None:
+        asyncio.run(self._serve())
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
+        model = ReadModel(self.path, live=True)
+        name = f"mail.example.org{HOSTILE}"
+        self.operator_app = Operator(model, self.TOKEN, self._act, lambda: T0 + 110_000, name=name)
+        faces = [
+            HttpServer(Public(model, name).app, "127.0.0.1", 0),
+            HttpServer(self.operator_app.app, "127.0.0.1", 0),
+        ]
+        self.public, self.operator = [await face.start() for face in faces]
+        self.operator_app.base = f"http://127.0.0.1:{self.operator[1]}"
+        self._ready.set()
+        await self._stop.wait()
+        for face in faces:
+            await face.stop()
+        model.close()
+
+    async def _act(self, actor: str, act: str, target: str, reason: str) -> None:
+        if self.fail:
+            raise OSError("disk full")
+        self.acts.append((actor, act, target, reason))
+
+    def close(self) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(30)
+        assert not self._thread.is_alive()
+
+    def ask(
+        self,
+        at: tuple[str, int],
+        path: str,
+        method: str = "GET",
+        body: bytes | str | None = None,
+        **headers: str,
+    ) -> Answer:
+        connection = http.client.HTTPConnection(*at, timeout=30)
+        try:
+            named = {name.replace("_", "-"): value for name, value in headers.items()}
+            connection.request(method, path, body, named)
+            reply = connection.getresponse()
+            fields = {name.lower(): value for name, value in reply.getheaders()}
+            return Answer(reply.status, fields, reply.read())
+        finally:
+            connection.close()
+
+    def get(self, path: str, **headers: str) -> Answer:
+        """From the public page."""
+        return self.ask(self.public, path, **headers)
+
+    def api(self, path: str, **headers: str) -> Answer:
+        """From the operator's API, with the token."""
+        return self.ask(self.operator, path, authorization=f"Bearer {self.TOKEN}", **headers)
+
+    def post(self, path: str, value: object, **headers: str) -> Answer:
+        headers.setdefault("authorization", f"Bearer {self.TOKEN}")
+        return self.ask(self.operator, path, "POST", json.dumps(value), **headers)
+
+    def form(self, path: str, fields: str, **headers: str) -> Answer:
+        headers.setdefault("content_type", "application/x-www-form-urlencoded")
+        return self.ask(self.operator, path, "POST", fields, **headers)
+
+    def link(self) -> str:
+        """A fresh sign-in link."""
+        return str(self.post("/api/signin-links", {"actor": "ada"}).json()["url"])
+
+    def sign_in(self) -> str:
+        """A session's cookie."""
+        answer = self.ask(self.operator, "/signin/" + self.link().rpartition("/")[2])
+        assert answer.status == 303
+        return answer.headers["set-cookie"].partition(";")[0]
+
+
+@pytest.fixture
+def faces(handmade: Handmade) -> Iterator[Faces]:
+    """Both faces of the open story."""
+    made = Faces(handmade.journal.path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def ended_faces(ended: Handmade) -> Iterator[Faces]:
+    """Both faces of the whole story."""
+    made = Faces(ended.journal.path)
+    yield made
+    made.close()
