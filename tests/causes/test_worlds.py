@@ -38,6 +38,7 @@ class World:
     list_errors: int = 0  # listings of random addresses, for nothing
     hijacks: bool = True
     schools: int = 1
+    bulk_unknown: tuple[float, float] | None = None  # of the first-time bulk letters
 
 
 @dataclass(slots=True)
@@ -69,6 +70,7 @@ class Outcome:
     listings: int = 0
     verdicts: list[str] = field(default_factory=list)
     last: Causes | None = None
+    caused: dict[str, float] = field(default_factory=dict)  # listings, by who gave the evidence
 
 
 def _between(chance: Random, bounds: tuple[float, float]) -> float:
@@ -199,7 +201,7 @@ class Simulation:
                 [start + i * chance.uniform(0.3, 3.0) for i in range(size)],
                 f"{name}/{issue}",
                 new_share,
-                _between(chance, world.honest_unknown),
+                _between(chance, (not habit and world.bulk_unknown) or world.honest_unknown),
                 _between(chance, world.honest_complaints),
             )
         self.senders.append(sender)
@@ -330,6 +332,7 @@ class Simulation:
             episodes.append(Episode(f"e{len(episodes)}", address, opened, None, POOL))
             out.listings += 1
             for _, n in recent[-world.pieces :]:
+                out.caused[n] = out.caused.get(n, 0.0) + 1 / world.pieces
                 if n in ("loud", "mixed", "quiet"):
                     first_listing.setdefault(n, opened)
                     out.hijacks[n] = n

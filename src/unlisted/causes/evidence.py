@@ -2,7 +2,7 @@
 
 Five kinds, each bounded so that none condemns by its size alone:
 - `lottery`: its draws against the listed addresses (`lottery.py`);
-- `unknown_users`: "no such user" answers, a bought or harvested list's 5-30 % against the
+- `unknown_users`: "no such user" answers, a bought or harvested list's 4-30 % against the
   best-fitting honest rate up to 3 %, one honest list in 100 being stale up to 6 %;
 - `complaints`: 0.5-5 % against an honest rate up to 0.2 %; their absence says little, for many
   receivers send none and people take hours;
@@ -27,7 +27,8 @@ Kind = Literal["lottery", "unknown_users", "complaints", "habit", "campaign"]
 
 ANSWER_KINDS: tuple[Kind, ...] = ("unknown_users", "complaints")
 
-_HIJACK_UNKNOWN = tuple(0.05 + 0.25 * (i + 0.5) / 12 for i in range(12))
+# Even in the logarithm and from 4 %: what is seen of a 5 % list is often less.
+_HIJACK_UNKNOWN = tuple(0.04 * 7.5 ** ((i + 0.5) / 14) for i in range(14))
 _HONEST_UNKNOWN, _STALE_UNKNOWN, _STALE_PART = 0.03, 0.06, 0.01
 _HIJACK_COMPLAINTS = tuple(0.005 * 10 ** ((i + 0.5) / 8) for i in range(8))
 _HONEST_COMPLAINTS, _RESENTED_COMPLAINTS, _RESENTED_PART = 0.002, 0.006, 0.02
@@ -206,13 +207,12 @@ def weigh(
     *,
     near_duplicates: bool = False,
     whole: Traffic | None = None,
-    rests: dict[int, float] | None = None,
 ) -> UnitEvidence:
     """All kinds for one unit. `whole` is the mail whose habit counts, if not the unit's own: mail
     chosen for being to strangers must not be blamed for having strangers only."""
     lots = tuple(lot_of(traffic, event) for event in events)
     parts = [
-        lottery(lots, events, rests or {}),
+        lottery(lots, events, {}),
         unknown_users(traffic),
         complaints(traffic),
         habit(whole or traffic, usual),
@@ -221,3 +221,13 @@ def weigh(
         parts.append(campaign(traffic, usual))
     bad = traffic.unknown_users + traffic.complaints
     return UnitEvidence(unit, tuple(parts), sum(p.log_ratio for p in parts), lots, bad)
+
+
+def with_rests(
+    found: UnitEvidence, events: tuple[Event, ...], rests: dict[int, float]
+) -> UnitEvidence:
+    """The same with its draws weighed again, now that others explain a part of the events."""
+    parts = (lottery(found.lots, events, rests), *found.contributions[1:])
+    return msgspec.structs.replace(
+        found, contributions=parts, total=sum(p.log_ratio for p in parts)
+    )

@@ -4,7 +4,7 @@ Each sender is weighed as a whole, by its mail to strangers, and by each of its 
 heaviest unit speaks for it, at the price of having chosen. Named "guilty" is only who
 
 1. had mail by the listed address before a listing,
-2. reaches `GUILTY` in all, and
+2. reaches `GUILTY` in all (more, if it had but a sliver of the mail at risk), and
 3. is spoken against by two independent kinds, one of them the recipients' answers (unknown users,
    complaints), or else the draws of at least three listings.
 
@@ -17,7 +17,13 @@ from typing import Literal
 
 import msgspec
 
-from unlisted.causes.evidence import ANSWER_KINDS, Contribution, UnitEvidence, weigh
+from unlisted.causes.evidence import (
+    ANSWER_KINDS,
+    Contribution,
+    UnitEvidence,
+    weigh,
+    with_rests,
+)
 from unlisted.causes.lottery import Event, events_of
 from unlisted.causes.traffic import Episode, SenderEvidence
 
@@ -38,6 +44,11 @@ _NOBODY = 0.8
 _RATE = 0.03
 _UNKNOWN_SOURCE = 0.1
 _Z90 = 1.645
+_LUCK = 0.05
+# Less of the mail at risk than this needs more than `GUILTY`.
+_PART = 0.005
+_ROUNDS = 4
+_AGAIN = math.log(2.0)
 
 
 class Share(msgspec.Struct, frozen=True):
@@ -88,40 +99,33 @@ class _Weighed(msgspec.Struct):
     standing: Standing = "open"
 
 
-def _weigh_sender(
-    sender: SenderEvidence, events: tuple[Event, ...], rests: dict[int, float]
-) -> _Weighed:
+def _weigh_sender(sender: SenderEvidence, events: tuple[Event, ...]) -> _Weighed:
     usual = sender.profile
-    units = [weigh("sender", sender.total, usual, events, rests=rests)]
+    units = [weigh("sender", sender.total, usual, events)]
     if sender.to_strangers is not None and sender.to_strangers.messages:
-        units.append(
-            weigh("strangers", sender.to_strangers, usual, events, whole=sender.total, rests=rests)
-        )
+        units.append(weigh("strangers", sender.to_strangers, usual, events, whole=sender.total))
     for part in sorted(sender.campaigns, key=lambda c: c.campaign_id):
         # A few messages are no campaign, and choosing among many costs more than it brings.
         if part.traffic.messages >= _MIN_CAMPAIGN:
-            units.append(
-                weigh(
-                    part.campaign_id,
-                    part.traffic,
-                    usual,
-                    events,
-                    near_duplicates=True,
-                    rests=rests,
-                )
-            )
-    best = max(units, key=lambda unit: (unit.total, unit.unit))
-    total = best.total - math.log(len(units))
+            units.append(weigh(part.campaign_id, part.traffic, usual, events, near_duplicates=True))
     heaviest = units[1] if len(units) > 1 and units[1].unit == "strangers" else units[0]
     at_risk = sum(
         lot.by_address + 0.1 * whole.by_address
         for lot, whole in zip(heaviest.lots, units[0].lots, strict=True)
     )
+    return _chosen(sender, units, at_risk)
+
+
+def _chosen(sender: SenderEvidence, units: list[UnitEvidence], at_risk: float) -> _Weighed:
+    """The heaviest unit speaks, at the price of having been chosen."""
+    best = max(units, key=lambda unit: (unit.total, unit.unit))
     exposed = any(lot.by_address > 0 for lot in best.lots)
-    return _Weighed(sender, best, units, total, at_risk, exposed)
+    return _Weighed(sender, best, units, best.total - math.log(len(units)), at_risk, exposed)
 
 
-def _standing(weighed: _Weighed) -> Standing:
+def _standing(weighed: _Weighed, at_risk: float) -> Standing:
+    """`at_risk` is the mail at risk of all whom nothing explains yet: a small part of it needs more
+    evidence, as there are more such."""
     best = weighed.best
     answers = max(0.0, best.of("unknown_users")) + max(0.0, best.of("complaints"))
     draws = best.of("lottery")
@@ -134,7 +138,9 @@ def _standing(weighed: _Weighed) -> Standing:
             and hits >= _DRAWS_EVENTS
             and answers + max(0.0, best.of("habit")) >= _SECOND
         )
-        if weighed.total >= GUILTY and (by_answers or by_draws):
+        part = max(weighed.at_risk / at_risk, 1e-9) if at_risk > 0 else 1.0
+        enough = weighed.total >= GUILTY + max(0.0, math.log(_PART / part))
+        if enough and (by_answers or by_draws):
             return "guilty"
         if by_answers or by_draws or weighed.total >= GUILTY:
             return "probable"
@@ -154,7 +160,8 @@ def _pieces(weighed: _Weighed, place: int) -> float:
 
 
 def _share_interval(share: float, low: float, high: float, pieces: int) -> tuple[float, float]:
-    """Wilson's, over the pieces of evidence a list had, widened by the doubt about the sender."""
+    """Wilson's, over the pieces of evidence a list had, widened by the doubt about the sender. It
+    reaches 0 or 1 where none or all of the pieces could have been the sender's by luck."""
 
     def wilson(p: float, sign: float) -> float:
         z2 = _Z90 * _Z90 / pieces
@@ -162,7 +169,9 @@ def _share_interval(share: float, low: float, high: float, pieces: int) -> tuple
         spread = math.sqrt(z2 * (p * (1 - p) + z2 / 4))
         return (middle + sign * spread) / (1 + z2)
 
-    return max(0.0, min(share, wilson(low, -1.0))), min(1.0, max(share, wilson(high, 1.0)))
+    least = 0.0 if (1 - low) ** pieces >= _LUCK else max(0.0, min(share, wilson(low, -1.0)))
+    most = 1.0 if high**pieces >= _LUCK else min(1.0, max(share, wilson(high, 1.0)))
+    return least, most
 
 
 def rank(
@@ -175,20 +184,26 @@ def rank(
             "not enough evidence", (), (), (), 1.0, 0.0, 1.0, 0.5, 0, None, "no episode is known"
         )
     senders = sorted(candidates, key=lambda c: c.sender)
-    weighed = [_weigh_sender(sender, events, {}) for sender in senders]
+    weighed = [_weigh_sender(sender, events) for sender in senders]
+    everybody = sum(one.at_risk for one in weighed)
     for one in weighed:
-        one.standing = _standing(one)
-    # Naming needs no explaining away: the draw is independent of the others. For all the rest, what
-    # the guilty explain is not evidence a second time.
-    guilty = [one for one in weighed if one.standing == "guilty"]
-    if guilty:
+        one.standing = _standing(one, everybody)
+    # What the guilty explain speaks neither for nor against the others: their draws are weighed
+    # again with it, until nobody new is named. Looking twice has its price.
+    guilty: list[_Weighed] = []
+    for _ in range(_ROUNDS):
+        found = [one for one in weighed if one.standing == "guilty"]
+        if len(found) == len(guilty):
+            break
+        guilty = found
         rests = {p: sum(_pieces(one, p) for one in guilty) for p in range(len(events))}
+        unexplained = everybody - sum(one.at_risk for one in guilty)
         for place, one in enumerate(weighed):
-            if one.standing in ("open", "probable") and one.exposed:
-                again = _weigh_sender(senders[place], events, rests)
-                again.standing = _standing(again)
-                if again.standing == "guilty":
-                    again.standing = "probable"
+            if one.exposed and one.standing != "guilty":
+                units = [with_rests(unit, events, rests) for unit in one.units]
+                again = _chosen(one.evidence, units, one.at_risk)
+                again.total -= _AGAIN
+                again.standing = _standing(again, unexplained)
                 weighed[place] = again
 
     at_risk = sum(one.at_risk for one in weighed)

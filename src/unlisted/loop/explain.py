@@ -192,7 +192,6 @@ class State:
                 recipients_today=today[1],
                 new_today=today[2],
                 campaign_messages=near[0],
-                campaign_strangers=near[2],
                 campaign_answered=near[3],
                 campaign_unknown_users=near[4],
                 campaign_complaints=near[5],

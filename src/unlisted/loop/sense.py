@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from unlisted.commands import Probe, SetTimer
 from unlisted.facts import (
@@ -167,7 +167,7 @@ def _reply(states: States, fact: Outcome, n: int) -> Iterator[Out]:
     temporary = isinstance(fact, TransientFailure)
     reply = Reply(code=fact.code, enhanced=fact.enhanced, text=fact.text)
     meaning = classify(reply, ours=state.ours, source=fact.address, stage=fact.stage)
-    common = {
+    common: dict[str, Any] = {
         "at": fact.at,
         "row": fact.row,
         "address": fact.address,
