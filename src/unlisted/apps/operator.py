@@ -84,7 +84,7 @@ class Operator:
                 Route("/favicon.ico", web.icon),
                 Route("/favicon.svg", web.icon),
             ],
-            exception_handlers={HTTPException: web.on_error},
+            exception_handlers={HTTPException: web.on_error, Exception: web.on_fault},
         )
 
     # ------------------------------------------------------------ who asks

@@ -119,7 +119,7 @@ class _Platform:
             with clock.hold("act"):
                 await runner.record(acted(clock.now(), actor, what, target, reason))
 
-        model = ReadModel(self.settings.journal)
+        model = ReadModel(self.settings.journal, live=True)
         token = make_token(self.settings.token)
         name = self.config.hostname
         public_url = self.config.http.public_url

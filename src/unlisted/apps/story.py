@@ -21,6 +21,7 @@ from unlisted.facts import (
     Delivery,
     Due,
     Fact,
+    FactError,
     Failed,
     FeedbackReceived,
     HandSent,
@@ -87,10 +88,14 @@ def told(model: ReadModel, message: str, recipient: int | None = None) -> Story 
     if not any(line.kind == "Reception" for line in lines):
         return None
     for line in lines:
-        fact = line.fact()
+        try:
+            fact = line.fact()
+        except FactError:
+            continue  # of a later version: a story with a gap is better than none
         if teller.concerns(fact):
             teller.take(fact, line.n)
-    return Story(message, recipient, tuple(teller.lines), teller.now(message))
+    now = teller.now(message)
+    return Story(message, recipient, tuple(sorted(teller.lines, key=lambda one: one.at)), now)
 
 
 class _Teller:
@@ -225,8 +230,11 @@ class _Teller:
         self.episode(fact.address, fact.receiver, None, fact.at)
 
     def failed(self, fact: Failed, n: int) -> None:
+        if not fact.code:
+            return  # nobody answered: the outcome's line said it already
         term = "for now" if fact.temporary else "for good"
-        self.say(fact, n, f"It blames the mail or its address, {term}: {fact.reason}.")
+        reason = f": {fact.reason}" if fact.reason != "undefined" else ""
+        self.say(fact, n, f"That does not blame our address; it is a no {term}{reason}.")
 
     def episode(self, address: str, receiver: str, zone: str | None, at: float) -> None:
         for episode in self.model.episodes.values():
@@ -242,7 +250,7 @@ class _Teller:
 
     def _tell_episode(self, episode: Episode) -> None:
         opened = episode.opened
-        what = f"on the list {opened.zone}" if opened.zone else f"blocked at {opened.receiver}"
+        what = f"on the blocklist {opened.zone}" if opened.zone else f"blocked at {opened.receiver}"
         add = self.lines.append
         add(
             Told(
@@ -299,7 +307,6 @@ class _Teller:
         self.say(fact, n, f"A recipient's provider reported it: {fact.feedback_type}.", "bad")
 
     def now(self, message: str) -> str:
-        self.lines.sort(key=lambda line: (line.at, line.facts[:1] or (0,)))
         rows = self.model.db.execute(
             "select row from queue where message=? order by idx", (int(message[1:]),)
         ).fetchall()
@@ -320,7 +327,7 @@ class _Teller:
         return "Now: " + "; ".join(states[:5]) + more + "."
 
 
-def _rule(rule: str) -> str:
+def _rule(rule: str | None) -> str:
     return f" (rule {rule})" if rule else ""
 
 

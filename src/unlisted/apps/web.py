@@ -104,3 +104,8 @@ async def on_error(request: Request, exc: Exception) -> Response:
     known = {404: "There is no such page.", 405: "This page cannot be used that way."}
     message = known.get(exc.status_code, exc.detail)
     return failed(request, exc.status_code, message, exc.headers)
+
+
+async def on_fault(request: Request, exc: Exception) -> Response:
+    """A fault of ours: the log has the traceback, the client a sentence."""
+    return failed(request, 500, "The page failed. The service's log says why.")

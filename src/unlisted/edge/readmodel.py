@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -102,11 +103,11 @@ class Address:
 
 
 class ReadModel:
-    """Reads the journal at `path`; the writer may go on beside it."""
+    """Reads the journal at `path`; the writer may go on beside it. `live`: there is one."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, live: bool = False) -> None:
         self.path = path
-        self.db: sqlite3.Connection = journal.reader(path)
+        self.db: sqlite3.Connection = journal.reader(path) if live else reading(path)
         self.n = 0
         self.at = 0.0
         self.episodes: dict[str, Episode] = {}
@@ -162,7 +163,10 @@ class ReadModel:
             opened = episode.opened
             if episode.closed or opened.address != fact.address or fact.at <= opened.at:
                 continue
-            if opened.receiver == fact.receiver or (opened.zone and opened.zone == fact.zone):
+            # A refusal that names no list counts for the listing of its address.
+            if fact.receiver == opened.receiver or (
+                opened.zone is not None and fact.zone in (None, opened.zone)
+            ):
                 episode.refusals += 1
 
     def _delivery(self, fact: Any) -> None:
@@ -297,6 +301,28 @@ class ReadModel:
 
     def close(self) -> None:
         self.db.close()
+
+
+def reading(path: Path) -> sqlite3.Connection:
+    """A connection that only reads. Raises JournalError.
+
+    A journal without a write-ahead log has no writer: it is opened as immutable, so that nothing
+    is created beside a kept file or in a folder that cannot be written.
+    """
+    if path.exists() and not path.with_name(path.name + "-wal").exists():
+        db = sqlite3.connect(f"file:{quote(str(path))}?mode=ro&immutable=1", uri=True)
+        try:
+            row = db.execute("select value from meta where name='layout'").fetchone()
+        except sqlite3.Error as exc:
+            db.close()
+            raise journal.JournalError(f"{path}: not a journal: {exc}") from exc
+        if row is not None and int(row[0]) > journal.LAYOUT:
+            db.close()
+            raise journal.JournalError(
+                f"{path}: layout {row[0]}; this version reads up to {journal.LAYOUT}"
+            )
+        return db
+    return journal.reader(path)
 
 
 async def _breathe() -> None:

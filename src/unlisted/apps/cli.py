@@ -1,0 +1,212 @@
+"""The command line. Verbs: serve, backup, restore; all else is a noun and a verb.
+
+Exit codes: 0 it went well, 1 a difference or a fault was found, 2 usage or configuration,
+3 no such thing. Output fits 80 columns; `--json` gives the same to programs.
+Nothing heavy is imported before it is known what is wanted: `unlisted --help` stays quick.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+OK, FOUND, USAGE, NO_SUCH = 0, 1, 2, 3
+
+ABOUT = """\
+Keep your mail off blocklists; recover when a list blocks you anyway.
+
+  unlisted serve                        run, from ./unlisted.toml or without one
+  unlisted config check                 is the configuration right?
+  unlisted message explain m17          one mail's story
+  unlisted sender explain login:anna    what is known of a sender
+  unlisted episode list                 which addresses are, or were, blocked
+  unlisted hold release h12 --reason "password changed"
+  unlisted queue list --in held
+  unlisted journal replay               do the facts still lead to the same ends?
+  unlisted backup /safe/place.tar       beside a running service
+"""
+CODES = "exit codes: 0 well, 1 a difference or fault was found, 2 usage, 3 no such thing"
+
+# (noun, verb, one line, example, arguments, implementation): one table makes parser and help.
+Argument = tuple[tuple[str, ...], dict[str, object]]
+JSON: Argument = (("--json",), {"action": "store_true", "help": "for programs"})
+LIMIT: Argument = (
+    ("--limit",),
+    {"type": int, "default": 50, "metavar": "N", "help": "rows at most (50)"},
+)
+JOURNAL: Argument = (
+    ("journal",),
+    {"nargs": "?", "type": Path, "metavar": "JOURNAL", "help": "a journal file; else the state's"},
+)
+CERTAIN: dict[str, object] = {"metavar": "ID"}
+COMMANDS: tuple[tuple[str, str, str, str, tuple[Argument, ...]], ...] = (
+    ("serve", "", "run the service", "unlisted serve --config /etc/unlisted.toml", ()),
+    (
+        "backup",
+        "",
+        "write journal and secrets into one archive; the service may run",
+        "unlisted backup /safe/unlisted.tar",
+        ((("file",), {"type": Path, "metavar": "FILE"}),),
+    ),
+    (
+        "restore",
+        "",
+        "make an empty state folder from an archive",
+        "unlisted restore /safe/unlisted.tar --state var",
+        ((("file",), {"type": Path, "metavar": "FILE"}),),
+    ),
+    ("config", "check", "name every problem of the configuration", "unlisted config check", (JSON,)),
+    (
+        "config",
+        "settings",
+        "every setting with its type, default and help",
+        "unlisted config settings",
+        (JSON,),
+    ),
+    (
+        "journal",
+        "export",
+        "the facts in order, one JSON object a line",
+        "unlisted journal export > facts.jsonl",
+        (JOURNAL,),
+    ),
+    (
+        "journal",
+        "replay",
+        "derive everything again and compare byte for byte",
+        "unlisted journal replay tests/journals/first.db",
+        (JOURNAL, JSON),
+    ),
+    (
+        "queue",
+        "list",
+        "what waits, and for what",
+        "unlisted queue list --sender login:anna --in held",
+        (
+            (("--sender",), {"default": "", "metavar": "NAME"}),
+            (
+                ("--in",),
+                {"dest": "state_", "default": "", "metavar": "STATE",
+                 "choices": ["due", "wait", "held", "out", "booked"],
+                 "help": "due, wait, held, out or booked"},
+            ),
+            LIMIT,
+            JSON,
+        ),
+    ),
+    ("queue", "check", "rebuild the queue from the journal and compare", "unlisted queue check",
+     (JOURNAL, JSON)),
+    ("message", "explain", "one mail's story", "unlisted message explain m17.0",
+     ((("id",), {**CERTAIN, "help": "m17, m17.0, or the X-Trace header's value"}), JSON)),
+    ("episode", "list", "blocks, newest first", "unlisted episode list", (LIMIT, JSON)),
+    ("episode", "explain", "one block: cause, release, end", "unlisted episode explain e12",
+     ((("id",), CERTAIN), JSON)),
+    ("sender", "explain", "a sender's holds, shares and waiting mail",
+     "unlisted sender explain login:anna", ((("id",), CERTAIN), JSON)),
+    ("hold", "list", "holds, newest first", "unlisted hold list",
+     ((("--all",), {"action": "store_true", "help": "ended ones too"}), LIMIT, JSON)),
+    ("hold", "release", "end a hold; the running service does it",
+     'unlisted hold release h12 --reason "password changed"',
+     ((("id",), CERTAIN), (("--reason",), {"required": True, "metavar": "TEXT"}), JSON)),
+    ("history", "import", "what senders did before; the service must not run",
+     "unlisted history import senders.jsonl",
+     ((("file",), {"type": Path, "metavar": "FILE"}),)),
+    ("operator", "link", "a link that signs a browser in, once", "unlisted operator link", (JSON,)),
+)  # fmt: skip
+NOUNS = {
+    "config": "the settings file",
+    "journal": "all facts",
+    "queue": "mail that waits",
+    "message": "one mail",
+    "episode": "a block of one of our addresses",
+    "sender": "who puts mail in",
+    "hold": "mail kept back on purpose",
+    "history": "senders before the journal",
+    "operator": "the operator's page",
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> None:  # type: ignore[override]
+        self.exit(USAGE, f"{self.prog}: {message}\nTry: {self.prog} --help\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--config", type=Path, metavar="FILE", help="settings (./unlisted.toml)")
+    common.add_argument("--state", type=Path, metavar="DIR", help="state folder (as configured)")
+    raw = argparse.RawDescriptionHelpFormatter
+    top = _Parser(prog="unlisted", description=ABOUT, epilog=CODES, formatter_class=raw)
+    top.add_argument("--version", action="store_true", help="print the version")
+    verbs = top.add_subparsers(dest="noun", metavar="COMMAND", parser_class=_Parser)
+    nouns: dict[str, object] = {}
+    for noun, verb, line, example, arguments in COMMANDS:
+        if verb and noun not in nouns:
+            group = verbs.add_parser(noun, help=NOUNS[noun], description=NOUNS[noun])
+            nouns[noun] = group.add_subparsers(
+                dest="verb", metavar="VERB", required=True, parser_class=_Parser
+            )
+        place = nouns[noun] if verb else verbs
+        made = place.add_parser(  # type: ignore[attr-defined]
+            verb or noun,
+            help=line,
+            description=f"{line}\n\nexample: {example}",
+            epilog=CODES,
+            parents=[common],
+            formatter_class=raw,
+        )
+        for names, options in arguments:
+            made.add_argument(*names, **options)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code."""
+    args = parser().parse_args(argv)
+    if args.version:
+        from importlib.metadata import version
+
+        print(f"unlisted {version('unlisted')}")
+        return OK
+    if args.noun is None:
+        parser().print_help()
+        return USAGE
+    return guarded(lambda: _run(args))
+
+
+def guarded(run: Callable[[], int]) -> int:
+    """Known failures as one sentence and their exit code; a closed pipe ends quietly."""
+    from unlisted.config import ConfigError
+
+    try:
+        return run()
+    except ConfigError as exc:
+        print(exc, file=sys.stderr)
+        return USAGE
+    except BrokenPipeError:
+        sys.stderr.close()
+        return OK
+    except KeyboardInterrupt:
+        return 130
+    except Exception as exc:
+        # Only what the program knows how to say; anything else is a bug and shows itself.
+        if type(exc).__name__ not in ("JournalError", "BackupError", "Missing", "Unreachable",
+                                      "SecretError", "FactError"):  # fmt: skip
+            raise
+        print(f"unlisted: {exc}", file=sys.stderr)
+        return NO_SUCH if type(exc).__name__ == "Missing" else FOUND
+
+
+def _run(args: argparse.Namespace) -> int:
+    if args.noun == "serve":
+        from unlisted.apps import serve, settings
+
+        return serve.serve(settings.load(args.config, args.state))
+    from unlisted.apps import cli_commands
+
+    name = f"{args.noun}_{args.verb}" if getattr(args, "verb", None) else args.noun
+    command: Callable[[argparse.Namespace], int] = getattr(cli_commands, name)
+    return command(args)

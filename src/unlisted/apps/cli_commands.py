@@ -1,0 +1,549 @@
+"""What the commands do, `serve` apart. Each prints and returns its exit code.
+
+They read the journal beside a running service and change nothing; only `hold release` and
+`operator link` speak to it, by its API, and `history import` writes, when no service runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import getpass
+import http.client
+import json
+import re
+import shutil
+import sqlite3
+import sys
+import textwrap
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import msgspec
+
+from unlisted import config, facts
+from unlisted.apps import operator_api, settings, story, words
+from unlisted.apps.cli import FOUND, NO_SUCH, OK
+from unlisted.edge import backup as archive
+from unlisted.edge import journal as journals
+from unlisted.edge import queue as queues
+from unlisted.edge.readmodel import ReadModel, reading
+
+Args = argparse.Namespace
+WIDTH = 80
+SHOWN = 10  # differences
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+class Missing(Exception):
+    """There is no such thing."""
+
+
+class Unreachable(Exception):
+    """The running service could not be asked."""
+
+
+# ---------------------------------------------------------------- printing
+
+
+def say(text: str = "") -> None:
+    """A line for a person: remote text in it cannot move the cursor."""
+    print(_CONTROL.sub("\ufffd", text))
+
+
+def show(value: Any) -> None:
+    """A value for programs."""
+    print(json.dumps(value, ensure_ascii=False, indent=1))
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Columns as wide as they need, the widest cut so that a line fits."""
+    width = max(40, min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns))
+    cells = [[_CONTROL.sub(" ", cell) for cell in row] for row in (heads, *rows)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(heads))]
+    while sum(widths) + 2 * (len(widths) - 1) > width:
+        widest = widths.index(max(widths))
+        widths[widest] -= 1
+    for row in cells:
+        parts = [_cut(cell, size).ljust(size) for cell, size in zip(row, widths, strict=True)]
+        print("  ".join(parts).rstrip())
+
+
+def _cut(text: str, size: int) -> str:
+    return text if len(text) <= size else text[: max(1, size - 1)] + "…"
+
+
+def wrapped(text: str, indent: str = "") -> None:
+    """A paragraph."""
+    say(textwrap.fill(text, WIDTH, initial_indent=indent, subsequent_indent=indent))
+
+
+def minute(at: str | None) -> str:
+    """An ISO time of the API, as people read it."""
+    return f"{at[:10]} {at[11:16]} UTC" if at else "-"
+
+
+# ---------------------------------------------------------------- finding
+
+
+def _state(args: Args) -> Path:
+    return settings.state_folder(args.config, args.state)
+
+
+def _journal(args: Args) -> Path:
+    given: Path | None = getattr(args, "journal", None)
+    return given if given is not None else _state(args) / "journal.db"
+
+
+@contextlib.contextmanager
+def _model(args: Args) -> Iterator[ReadModel]:
+    model = ReadModel(_state(args) / "journal.db")
+    try:
+        model.catch_up_now()
+        yield model
+    finally:
+        model.close()
+
+
+def _secret(args: Args) -> bytes:
+    """The site's secret: the configuration's, else the file beside the journal."""
+    from unlisted.edge.people import load_secret, parse_secret
+
+    beside = _journal(args).with_name("secret")
+    if beside.exists():
+        return load_secret(beside)
+    if getattr(args, "journal", None) is None or args.config is not None:
+        made = settings.load(args.config, args.state).config
+        if made.secret:
+            return parse_secret(made.secret)
+    raise Missing(
+        f"there is no secret beside {_journal(args)} and none in the configuration; "
+        "the draws of addresses cannot be repeated without it"
+    )
+
+
+# ---------------------------------------------------------------- config
+
+
+def config_check(args: Args) -> int:
+    try:
+        found = settings.load(args.config, args.state)
+        if found.config.smtp.users:
+            from unlisted.apps.serve import relay_settings
+
+            relay_settings(found)
+        if found.config.history.import_:
+            settings.read_history(found.beside(found.config.history.import_))
+    except config.ConfigError as exc:
+        if args.json:
+            show([msgspec.to_builtins(one) | {"file": exc.name} for one in exc.problems])
+        else:
+            print(exc)
+            say(f"{len(exc.problems)} to mend")
+        return FOUND
+    if args.json:
+        show([])
+        return OK
+    say(f"{found.file or 'no configuration file: the defaults'}: right")
+    for remark in config.remarks(found.config):
+        wrapped(f"note: {remark}")
+    return OK
+
+
+def config_settings(args: Args) -> int:
+    rows = list(config.settings())
+    if args.json:
+        show([msgspec.to_builtins(one) for one in rows])
+        return OK
+    for one in rows:
+        say(f"{one.name} ({one.type}, default {one.default})")
+        wrapped(one.help, "    ")
+    return OK
+
+
+# ---------------------------------------------------------------- journal
+
+
+def journal_export(args: Args) -> int:
+    with contextlib.closing(reading(_journal(args))) as db:
+        out = sys.stdout.buffer
+        for line in journals.lines(db):
+            out.write(
+                msgspec.json.encode(
+                    {
+                        "n": line.n,
+                        "at": line.at,
+                        "kind": line.kind,
+                        "cause": line.cause,
+                        "body": msgspec.Raw(line.body.encode()),
+                    }
+                )
+                + b"\n"
+            )
+        out.flush()
+    return OK
+
+
+def journal_replay(args: Args) -> int:
+    from unlisted.apps.replay import replay
+    from unlisted.edge.people import derived
+
+    key = derived(_secret(args), "draw")
+    with contextlib.closing(reading(_journal(args))) as db:
+        result = replay(journals.lines(db), key)
+    if args.json:
+        show(msgspec.to_builtins(result))
+        return FOUND if result.differences else OK
+    say(f"{result.observed} observed facts followed, {result.compared} derived ones compared")
+    if result.quarantined:
+        say(f"{result.quarantined} inputs were quarantined at the time and are left out")
+    if result.other_logic:
+        say(f"{result.other_logic} derived facts are of another version of the logic: not compared")
+    for one in result.differences[:SHOWN]:
+        say(f"fact {one.n} differs (from observed fact {one.cause}):")
+        wrapped(f"journal: {one.was}", "  ")
+        wrapped(f"replay:  {one.is_now}", "  ")
+    if result.differences:
+        say(f"{result.different} facts differ")
+        return FOUND
+    say("the same byte for byte")
+    return OK
+
+
+# ---------------------------------------------------------------- queue
+
+
+def queue_list(args: Args) -> int:
+    with _model(args) as model:
+        rows = operator_api.messages(model, args.sender, args.state_, args.limit)
+    if args.json:
+        show(rows)
+        return OK
+    heads = ("ID", "STATE", "SENDER", "DOMAIN", "TRIES", "WAITS")
+    table(
+        heads,
+        [
+            (
+                row["id"],
+                row["state"],
+                row["sender"],
+                row["domain"],
+                str(row["attempts"]),
+                row["waiting_for"] or minute(row["next_try_at"]),
+            )
+            for row in rows
+        ],
+    )
+    if len(rows) >= args.limit:
+        say(f"the oldest {args.limit}; more with --limit")
+    return OK
+
+
+def queue_check(args: Args) -> int:
+    with contextlib.closing(reading(_journal(args))) as db:
+        db.execute("begin")  # one snapshot for both, while a service may write
+        table_now: dict[str, str] = dict(db.execute("select key, row from queue").fetchall())
+        rebuilt = queues.rebuilt(_queue_facts(db))
+    different = sorted(
+        key for key in {*table_now, *rebuilt} if table_now.get(key) != rebuilt.get(key)
+    )
+    if args.json:
+        show({"rows": len(table_now), "different": different})
+        return FOUND if different else OK
+    say(f"{len(table_now)} rows in the table, {len(rebuilt)} rebuilt from the journal")
+    for key in different[:SHOWN]:
+        say(f"{key} differs:")
+        wrapped(f"table:   {table_now.get(key, 'not there')}", "  ")
+        wrapped(f"journal: {rebuilt.get(key, 'not there')}", "  ")
+    if different:
+        say(f"{len(different)} rows differ")
+        return FOUND
+    say("the same")
+    return OK
+
+
+def _queue_facts(db: sqlite3.Connection) -> Iterator[facts.Fact]:
+    rows = db.execute("select kind, body from fact where kind in ('Queued', 'Settled') order by n")
+    return (facts.decode(kind, body) for kind, body in rows)
+
+
+# ---------------------------------------------------------------- explain
+
+
+def message_explain(args: Args) -> int:
+    found = story.parse_id(args.id) or _traced(args)
+    with _model(args) as model:
+        told = story.told(model, *found) if found else None
+    if told is None:
+        raise Missing(f"there is no message {args.id}; names look like m17 or m17.0")
+    if args.json:
+        show(msgspec.to_builtins(told))
+        return OK
+    say(f"Message {told.message}" + ("" if told.recipient is None else f".{told.recipient}"))
+    for line in told.lines:
+        numbers = ", ".join(str(n) for n in line.facts[:3])
+        say(f"\n{words.clock(line.at)}" + (f"  (fact {numbers})" if numbers else ""))
+        wrapped(line.text, "  ")
+    say()
+    wrapped(told.now)
+    return OK
+
+
+def _traced(args: Args) -> tuple[str, int | None] | None:
+    """The message behind the value of an X-Trace header, as a complaint quotes it."""
+    from unlisted.edge.people import derived
+    from unlisted.mail.trace import open_trace
+
+    if not re.fullmatch(r"[A-Za-z2-7\s]{16,256}", args.id):
+        return None
+    number = open_trace(derived(_secret(args), "trace"), args.id)
+    return (f"m{number}", None) if number is not None else None
+
+
+def episode_list(args: Args) -> int:
+    with _model(args) as model:
+        rows = operator_api.episodes(model)[: args.limit]
+    if args.json:
+        show(rows)
+        return OK
+    table(
+        ("ID", "ADDRESS", "BLOCKED", "SINCE", "REFUSED", "CLOSED"),
+        [
+            (
+                row["id"],
+                row["address"],
+                row["list"] or f"at {row['receiver']}",
+                minute(row["since"]),
+                str(row["refusals"]),
+                minute(row["closed_at"]),
+            )
+            for row in rows
+        ],
+    )
+    return OK
+
+
+def episode_explain(args: Args) -> int:
+    with _model(args) as model:
+        one = model.episodes.get(args.id)
+        if one is None:
+            raise Missing(f"there is no episode {args.id}; unlisted episode list names them")
+        rows = [row for row in operator_api.episodes(model) if row["id"] == args.id]
+        causes = [operator_api.cause(model, one.causes)] if one.causes else []
+        holds = [row for row in operator_api.holds(model) if row["episode"] == args.id]
+    if args.json:
+        show({**rows[0], "causes": causes, "holds": holds})
+        return OK
+    opened = one.opened
+    where = f"on the list {opened.zone}" if opened.zone else f"at {opened.receiver}"
+    say(f"Episode {opened.episode}: {opened.address} blocked {where}\n")
+    say(f"{words.clock(opened.since)}  first refusal")
+    say(f"{words.clock(opened.at)}  opened ({opened.basis}), {opened.refusals} of "
+        f"{opened.attempts} attempts refused")  # fmt: skip
+    if one.stopped:
+        say(f"{words.clock(one.stopped.since)}  source stopped")
+        wrapped(one.stopped.evidence, "    ")
+    if one.predicted and one.predicted.release_at is not None:
+        say(f"{words.clock(one.predicted.release_at)}  release predicted ({one.predicted.basis})")
+    for at in one.relisted_at:
+        say(f"{words.clock(at)}  listed again")
+    if one.delisted:
+        say(f"{words.clock(one.delisted.high)}  seen off the list")
+    if one.closed:
+        say(f"{words.clock(one.closed.at)}  closed: {one.closed.how}")
+        wrapped(one.closed.evidence, "    ")
+    if one.advised:
+        say()
+        wrapped(f"Delisting: {one.advised.advice}")
+    for cause in causes:
+        _say_cause(cause)
+    for hold in holds:
+        say()
+        _say_hold(hold)
+    return OK
+
+
+def _say_cause(cause: dict[str, Any]) -> None:
+    say(f"\nCause: {cause['verdict']} (ranked {minute(cause['at'])})")
+    for share in cause["shares"]:
+        mark = "  guilty" if share["guilty"] else ""
+        say(
+            f"  {share['share']:4.0%} ({share['low']:.0%} to {share['high']:.0%})  "
+            f"{share['sender']}{mark}"
+        )
+        if share["reasons"]:
+            wrapped("; ".join(share["reasons"]), "      ")
+    if cause["need"]:
+        wrapped(f"What would settle it: {cause['need']}", "  ")
+
+
+def _say_hold(hold: dict[str, Any]) -> None:
+    end = (
+        f"ended {minute(hold['released_at'])} by {hold['released_by']}"
+        if hold["released_at"]
+        else f"until {minute(hold['expires_at'])}"
+    )
+    wrapped(f"Hold {hold['id']} on {hold['sender']} since {minute(hold['at'])}, {end}")
+    wrapped(f"scope: {hold['scope']}", "  ")
+    wrapped(f"reason: {hold['reason']}", "  ")
+
+
+def sender_explain(args: Args) -> int:
+    with _model(args) as model:
+        person = model.hash_of(args.id)
+        counts = dict(
+            model.db.execute(
+                "select kind, count(*) from fact where json_extract(body, '$.sender')=?1 "
+                "or json_extract(body, '$.row.sender')=?1 group by kind",
+                (person,),
+            ).fetchall()
+        )
+        if not counts:
+            raise Missing(f"no fact is about a sender {args.id}; names look like login:anna")
+        rows = operator_api.messages(model, person, "", 1000)
+        holds = [row for row in operator_api.holds(model) if row["sender"] == model.person(person)]
+        shares = [
+            {"episode": cause["episode"], "verdict": cause["verdict"], "at": cause["at"], **share}
+            for cause in operator_api.causes(model)
+            for share in cause["shares"]
+            if share["sender"] == model.person(person)
+        ]
+        name = model.person(person)
+    if args.json:
+        show({"sender": name, "facts": counts, "holds": holds, "shares": shares, "queue": rows})
+        return OK
+    say(f"Sender {name}\n")
+    for kind, words_ in (
+        ("Reception", "messages accepted"),
+        ("Delivery", "recipients delivered"),
+        ("Refusal", "replies that blamed our address"),
+        ("Suspicion", "replies that may have"),
+        ("Failed", "replies that blamed the mail"),
+        ("Rejection", "submissions refused by a hold"),
+        ("FeedbackReceived", "complaints"),
+    ):
+        if counts.get(kind):
+            say(f"{counts[kind]:8}  {words_}")
+    say(f"{len(rows):8}  recipients in the queue")
+    for share in shares:
+        say()
+        wrapped(
+            f"{minute(share['at'])}: {share['share']:.0%} ({share['low']:.0%} to "
+            f"{share['high']:.0%}) of the evidence behind episode {share['episode']}: "
+            f"{'guilty' if share['guilty'] else share['verdict']}"
+        )
+        if share["reasons"]:
+            wrapped("; ".join(share["reasons"]), "    ")
+    for hold in holds:
+        say()
+        _say_hold(hold)
+    return OK
+
+
+# ---------------------------------------------------------------- hold, operator
+
+
+def hold_list(args: Args) -> int:
+    with _model(args) as model:
+        rows = operator_api.holds(model)
+    rows = [row for row in rows if args.all or not row["released_at"]][: args.limit]
+    if args.json:
+        show(rows)
+        return OK
+    if not rows:
+        say("nobody is held" + ("" if args.all else " (ended holds: --all)"))
+    for row in rows:
+        _say_hold(row)
+        say()
+    return OK
+
+
+def hold_release(args: Args) -> int:
+    given = {"actor": getpass.getuser()[:100], "reason": args.reason}
+    status, answer = _asked(args, f"/api/holds/{quote(args.id, safe='')}/release", given)
+    if status != 200:
+        say(str(answer.get("error", {}).get("message", f"the service answered {status}")))
+        return NO_SUCH if status == 404 else FOUND
+    if args.json:
+        show(answer)
+    else:
+        say(f"hold {args.id} on {answer['sender']} is released; its mail goes on now")
+    return OK
+
+
+def operator_link(args: Args) -> int:
+    status, answer = _asked(args, "/api/signin-links", {"actor": getpass.getuser()[:100]})
+    if status != 201:
+        raise Unreachable(f"the service answered {status}")
+    if args.json:
+        show(answer)
+    else:
+        say(answer["url"])
+    return OK
+
+
+def _asked(args: Args, path: str, value: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    """POST to the running service's API with the token of its state folder."""
+    state = _state(args)
+    try:
+        ready = json.loads((state / "ready.json").read_text())
+        token = (state / "operator.token").read_text().strip()
+        where = urlsplit(ready["operator"])
+        connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=30)
+        headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
+        connection.request("POST", path, json.dumps(value), headers)
+        with contextlib.closing(connection.getresponse()) as reply:
+            answer = json.loads(reply.read(1 << 20))
+            return reply.status, answer if isinstance(answer, dict) else {}
+    except (OSError, ValueError, KeyError, http.client.HTTPException) as exc:
+        raise Unreachable(
+            f"no running service answers for {state} ({type(exc).__name__}); "
+            "start it with: unlisted serve"
+        ) from None
+
+
+# ---------------------------------------------------------------- the rest
+
+
+def history_import(args: Args) -> int:
+    from unlisted.apps import serve
+    from unlisted.edge.people import People
+    from unlisted.edge.service import open_runner
+
+    found = settings.load(args.config, args.state)
+    histories = settings.read_history(args.file)
+    found.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    secret = serve.site_secret(found)
+    runner = open_runner(found.state, secret)
+    try:
+        if serve.has_kind(runner.journal, "SenderHistory"):
+            say("this journal has a history already; nothing was imported")
+            return FOUND
+        people = People(secret)
+        count = asyncio.run(serve.record_histories(runner, people, histories, time.time()))
+    finally:
+        runner.journal.close()
+    say(f"history of {count} senders imported")
+    return OK
+
+
+def backup(args: Args) -> int:
+    manifest = archive.backup(_state(args), args.file)
+    size = sum(entry.size for entry in manifest.files)
+    say(f"{args.file}: {manifest.facts} facts, {size} bytes; it holds the secret, keep it safe")
+    return OK
+
+
+def restore(args: Args) -> int:
+    if args.state is None:
+        found = settings.load(args.config)
+        state = found.state
+    else:
+        state = args.state
+    manifest = archive.restore(args.file, state)
+    say(f"{state}: {manifest.facts} facts restored")
+    return OK
