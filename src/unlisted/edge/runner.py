@@ -73,8 +73,12 @@ class Runner:
         personal: Mapping[str, str] | None = None,
     ) -> Followed:
         """The same without an event loop: step, append, commit; the caller carries out."""
-        followed, _ = self._append(fact, body, personal)
-        self.journal.commit()
+        try:
+            followed, _ = self._append(fact, body, personal)
+            self.journal.commit()
+        except JournalError as exc:
+            self._lost(exc)
+            raise
         return followed
 
     def _append(
