@@ -121,7 +121,10 @@ class Runner:
             self._lost(exc)
             return
         for future, n, followed, faulty in waiting:
-            self.on_commit(followed)
+            try:
+                self.on_commit(followed)
+            except Exception:
+                log.exception("what followed from fact %d stays in the outbox", n)
             if future.cancelled():
                 continue
             if faulty:
