@@ -11,9 +11,10 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 
+from unlisted.commands import SetTimer
 from unlisted.edge.journal import Journal, JournalError
-from unlisted.facts import Fact, Observed, StationFault
-from unlisted.loop._fixpoint import Fault, Followed, States, follow, quarantine
+from unlisted.facts import Fact, Observed, StationFault, TimerFired
+from unlisted.loop._fixpoint import LATER_S, Fault, Followed, States, follow, quarantine
 
 log = logging.getLogger("unlisted.runner")
 
@@ -86,12 +87,16 @@ class Runner:
     ) -> tuple[Followed, bool]:
         n = self.upcoming
         faulty = False
+        timers: tuple[SetTimer, ...]
         try:
             followed = follow(self.states, fact, n)
         except Fault as fault:
             log.error("fact %d (%s) quarantined: %s", n, type(fact).__name__, fault)
             faulty = True
-            followed = Followed(quarantine(fact, n, fault), (), ())
+            timers = ()
+            if isinstance(fact, TimerFired):  # its cause may last: the same timer, later
+                timers = (SetTimer(key=fact.key, due=fact.at + LATER_S),)
+            followed = Followed(quarantine(fact, n, fault), (), timers)
             body = None
         try:
             self.journal.append(
