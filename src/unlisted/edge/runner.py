@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from unlisted.commands import SetTimer
 from unlisted.edge.journal import Journal, JournalError
@@ -155,16 +155,33 @@ def _error(followed: Followed) -> str:
 
 
 def replayed(journal: Journal, key: bytes) -> States:
-    """The states after every observed fact of the journal, quarantined ones left out."""
-    states = States(key)
+    """The states after every observed fact of the journal, quarantined ones left out.
+
+    A fact that only the present stations cannot take is left out too, and the replay begins anew:
+    the service must start. What was derived from it then stands in the journal.
+    """
+    left_out: set[int] = set()
+    while True:
+        states = States(key)
+        try:
+            for number, fact in _inputs(journal):
+                if number not in left_out:
+                    follow(states, fact, number)
+            return states
+        except Fault as fault:
+            log.error("replay: fact %d is left out: %s", number, fault)
+            left_out.add(number)
+
+
+def _inputs(journal: Journal) -> Iterator[tuple[int, Fact]]:
+    """Observed facts by number, without those that a StationFault followed."""
     pending: tuple[int, Fact] | None = None
     for line in journal.lines():
         if line.cause is None:
             if pending is not None:
-                follow(states, pending[1], pending[0])
+                yield pending
             pending = (line.n, line.fact())
         elif line.kind == "StationFault":
             pending = None
     if pending is not None:
-        follow(states, pending[1], pending[0])
-    return states
+        yield pending
