@@ -257,5 +257,5 @@ def test_an_erased_person_is_unknown_and_the_facts_still_read(path: Path) -> Non
     written(journal)
     journal.database.execute("delete from personal where person='p1'")
     assert journal.person("p1") is None
-    assert [line.fact() for line in journal.lines()][0] == reception(1)
+    assert next(line.fact() for line in journal.lines()) == reception(1)
     journal.close()
