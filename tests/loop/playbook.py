@@ -167,6 +167,7 @@ class Playbook:
         self._keys: set[str] = set()
         self._moves: dict[str, int] = {}
         self._refused_at: dict[str, set[str]] = {}
+        self._never: set[str] = set()
         self._db = sqlite3.connect(":memory:")
         self._db.executescript(
             queue.SCHEMA + "create table body(message integer primary key, raw blob);"
@@ -478,6 +479,8 @@ class Playbook:
             assert self._moves[fact.key] == 1, f"{fact.key} moved twice"
         elif isinstance(fact, facts.Refusal):
             self._refused_at.setdefault(fact.row.key, set()).add(fact.address)
+            if fact.retry == "never":
+                self._never.add(fact.row.key)
 
     def _check(self, followed: Followed) -> None:
         """What must hold after every step."""
@@ -565,6 +568,9 @@ class Playbook:
         refused_at = self._refused_at.get(row.key, set())
         if refused_at and address not in refused_at:
             assert row.moved, f"{row.key} was refused and moves unmarked"
+            assert row.key not in self._never, f"{row.key} was refused for ever and moves"
+            verdict, why = self.states.explain.judged(self.states, row, self.now)
+            assert verdict == "clean", f"{row.key} was refused and moves although {verdict}: {why}"
 
     def _check_rebuilt(self) -> None:
         table = dict(self._db.execute("select key, row from queue").fetchall())

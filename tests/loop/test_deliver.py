@@ -277,16 +277,16 @@ def test_an_address_takes_over_no_more_refused_mail_than_its_allowance(pb: Playb
     assert all(pb.how(one) in ("delivered", "wait") for one in messages)
 
 
-def test_a_refusal_for_ever_is_never_taken_elsewhere(pb: Playbook) -> None:
+def test_a_refusal_for_ever_is_never_taken_elsewhere_and_bounces(pb: Playbook) -> None:
     (sender,) = pb.drawn_to(A, prefix="clean")
     pb.history(sender, correspondents=("ann@big.test",))
-    never = Says(554, "5.7.1", f"Service unavailable; Client host [{A}] blocked", "eod")
-    pb.world.refuses[A, "big.test"] = never
-    pb.send(sender, "ann@big.test")
-    refusal = pb.last(Refusal)
-    if refusal.retry != "never":
-        pytest.skip("the words of this refusal allow another address")
-    assert {one.address for one in pb.found(Routed)} == {A}
+    never = f"[TSS09] All messages from {A} will be permanently deferred"
+    pb.world.refuses[A, "big.test"] = Says(553, "5.7.2", never, "mail")
+    message = pb.send(sender, "ann@big.test")
+    assert pb.last(Refusal).retry == "never"
+    pb.wait(DAY)
+    assert {address for _, address in pb.tries(message)} == {A}
+    assert pb.how(message) == "bounced" and pb.ndrs[-1].block
 
 
 # ------------------------------------------------------------ suspicion

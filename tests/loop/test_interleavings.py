@@ -183,8 +183,8 @@ def play(script: list[tuple[Any, ...]]) -> Playbook:
     return pb
 
 
-@settings(max_examples=60)
-@given(st.lists(moves, min_size=3, max_size=25))
+@settings(max_examples=100)
+@given(st.lists(moves, min_size=5, max_size=40))
 def test_any_interleaving_keeps_the_invariants_and_ends_when_the_world_calms_down(
     script: list[tuple[Any, ...]],
 ) -> None:
