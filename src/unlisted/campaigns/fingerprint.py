@@ -13,7 +13,6 @@ import re
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
 from functools import lru_cache
-from operator import eq
 from zlib import crc32
 
 SLOTS = 128
@@ -109,17 +108,27 @@ def slots_of(printed: str) -> bytes:
     return raw if len(raw) == SLOTS + HEAD_SLOTS else b""
 
 
-def _agreement(a: bytes, b: bytes) -> float:
-    """The share of agreeing slots, less what eight bits agree on by chance."""
-    share: float = sum(map(eq, a, b)) / len(a)
+@lru_cache(maxsize=65536)
+def _numbers(printed: str) -> tuple[int, int] | None:
+    """Body and head slots as two integers; None if this is no fingerprint."""
+    raw = slots_of(printed)
+    if not raw:
+        return None
+    return int.from_bytes(raw[:SLOTS], "big"), int.from_bytes(raw[SLOTS:], "big")
+
+
+def _agreement(differ: int, slots: int) -> float:
+    """The share of agreeing slots, less what eight bits agree on by chance. Equal slots are the
+    zero bytes of the exclusive or: two C calls instead of one comparison per slot."""
+    share = differ.to_bytes(slots, "big").count(0) / slots
     return max(0.0, (share - 1 / 256) / (1 - 1 / 256))
 
 
 def similarity(a: str, b: str) -> float:
     """Estimated Jaccard similarity of two texts, 0-1; the heads' where the heads are unlike."""
-    left, right = slots_of(a), slots_of(b)
-    if not left or not right:
+    left, right = _numbers(a), _numbers(b)
+    if left is None or right is None:
         return 0.0
-    whole = _agreement(left[:SLOTS], right[:SLOTS])
-    head = _agreement(left[SLOTS:], right[SLOTS:])
+    whole = _agreement(left[0] ^ right[0], SLOTS)
+    head = _agreement(left[1] ^ right[1], HEAD_SLOTS)
     return whole if head >= HEAD_FLOOR else min(whole, head)
