@@ -25,8 +25,9 @@ HEAD_FLOOR = 0.2
 
 _MAX_CHARS = 16_384
 _MAX_WORDS = 2_000
-_PRIME = (1 << 31) - 1
-_K1, _K2 = 0x1E3779B1, 0x2545F491
+_ALL = (1 << 32) - 1
+_NONE = 1 << 32
+_MIX = 0x1E3779B1
 
 _TAG = re.compile(r"<[^<>]{0,500}>")
 _URL = re.compile(r"[a-z]{2,10}://([^\s/?#<>\"'()]{1,255})[^\s<>\"']{0,2000}")
@@ -64,18 +65,18 @@ def _least(hashes: list[int], slots: int) -> bytes:
     """Eight bits of the least hash of each slot; an empty slot borrows its right neighbour's, altered
     by the distance so that empty neighbourhoods of different length do not agree by construction."""
     bits = slots - 1
-    least = [_PRIME] * slots
+    least = [_NONE] * slots
     for h in hashes:
         slot = h & bits
         if h < least[slot]:
             least[slot] = h
     # The last slots borrow across the end, from the first occupied one.
-    distance = next(slot for slot, h in enumerate(least) if h != _PRIME)
+    distance = next(slot for slot, h in enumerate(least) if h != _NONE)
     value = least[distance] >> 8
     out = bytearray(slots)
     for slot in range(slots - 1, -1, -1):
         h = least[slot]
-        if h != _PRIME:
+        if h != _NONE:
             value, distance = h >> 8, 0
         else:
             distance += 1
@@ -88,10 +89,10 @@ def fingerprint(text: str) -> str:
     words = words_of(text)
     if len(words) < MIN_WORDS:
         return ""
-    # The second word's CRC continues from the first's. CRC-32 is linear, the products are not; all
-    # stay below 2^62, where an int is two machine digits.
-    pairs = [h * _K1 % _PRIME for h in map(crc32, words[1:], map(crc32, words))]
-    head = [h * _K2 % _PRIME for h in pairs[: HEAD_WORDS - 1]]
+    # The second word's CRC continues from the first's: a pair's hash without a step in Python. It is
+    # linear over XOR, which the words of a text are not; the head's is made independent of it.
+    pairs = list(map(crc32, words[1:], map(crc32, words)))
+    head = [h * _MIX & _ALL for h in pairs[: HEAD_WORDS - 1]]
     printed = _least(pairs, SLOTS) + _least(head, HEAD_SLOTS)
     return b2a_base64(printed, newline=False).decode("ascii")
 
