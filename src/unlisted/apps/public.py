@@ -21,7 +21,9 @@ from unlisted.facts import Figure, Posted
 
 FEATURE = "Outgoing mail, delivery to other providers"
 LATEST = 50  # incidents on the index
-POSTS = 40  # whole posts on one page; older ones by their headline
+POSTS = 10  # whole posts on one page; older ones by their headline, whole on pages of their own
+HEADLINES = 150
+MAX_PAGE = 48 << 10
 STATUS = {
     "serviceOperational": "Service operational",
     "investigating": "Investigating",
@@ -43,6 +45,7 @@ class Public:
             routes=[
                 Route("/", self.index),
                 Route("/incidents/{id}", self.incident),
+                Route("/incidents/{id}/posts/{number:int}", self.post),
                 Route("/api/incidents.json", self.incidents),
                 Route("/style.css", web.style),
                 Route("/favicon.ico", web.icon),
@@ -69,14 +72,45 @@ class Public:
         one = self.model.incidents.get(request.path_params["id"])
         if one is None:
             return web.failed(request, 404, "There is no incident of this name.")
+        # Posts are as long as somebody made them; a page a phone can load comes before all of them.
+        whole = POSTS
+        while True:
+            answer = self._incident(request, one, whole)
+            if len(answer.body) <= MAX_PAGE or whole == 1:
+                return answer
+            whole = max(1, whole // 2)
+
+    def _incident(self, request: Request, one: Incident, whole: int) -> Response:
+        newest = list(reversed(one.posts))
         return web.page(
             request,
             "public_incident.html",
             name=self.name,
             feature=FEATURE,
             incident=view(one),
-            posts=[_post(post) for post in reversed(one.posts)][:POSTS],
-            older=[post for post in reversed(one.posts)][POSTS:],
+            posts=[_post(post) for post in newest[:whole]],
+            older=newest[whole:][:HEADLINES],
+            more=max(0, len(newest) - whole - HEADLINES),
+            alone=False,
+        )
+
+    async def post(self, request: Request) -> Response:
+        await self.model.catch_up()
+        one = self.model.incidents.get(request.path_params["id"])
+        number = request.path_params["number"]
+        found = [post for post in one.posts if post.number == number] if one else []
+        if one is None or not found:
+            return web.failed(request, 404, "There is no update of this number.")
+        return web.page(
+            request,
+            "public_incident.html",
+            name=self.name,
+            feature=FEATURE,
+            incident=view(one),
+            posts=[_post(found[-1])],
+            older=[],
+            more=0,
+            alone=True,
         )
 
     async def incidents(self, request: Request) -> Response:
@@ -124,14 +158,20 @@ def figure(one: Figure) -> dict[str, Any]:
     return {
         "name": one.name.replace("_", " ").capitalize(),
         "value": shown(one.value, one.unit),
-        "interval": None
-        if one.low is None or one.high is None
-        else f"{shown(one.low, one.unit)} to {shown(one.high, one.unit)}",
+        "interval": _interval(one),
         "n": one.n,
         "query": one.query,
         "start": one.start,
         "end": one.end,
     }
+
+
+def _interval(one: Figure) -> str:
+    if one.value is None:
+        return "unknown"
+    if one.low is None or one.high is None:
+        return "exact"
+    return f"{shown(one.low, one.unit)} to {shown(one.high, one.unit)}"
 
 
 def shown(value: float | None, unit: str) -> str:

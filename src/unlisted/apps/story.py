@@ -94,7 +94,8 @@ def told(model: ReadModel, message: str, recipient: int | None = None) -> Story 
             continue  # of a later version: a story with a gap is better than none
         if teller.concerns(fact):
             teller.take(fact, line.n)
-    return Story(message, recipient, tuple(teller.lines), teller.now(message))
+    now = teller.now(message)
+    return Story(message, recipient, tuple(sorted(teller.lines, key=lambda one: one.at)), now)
 
 
 class _Teller:
@@ -249,7 +250,7 @@ class _Teller:
 
     def _tell_episode(self, episode: Episode) -> None:
         opened = episode.opened
-        what = f"on the list {opened.zone}" if opened.zone else f"blocked at {opened.receiver}"
+        what = f"on the blocklist {opened.zone}" if opened.zone else f"blocked at {opened.receiver}"
         add = self.lines.append
         add(
             Told(
@@ -306,7 +307,6 @@ class _Teller:
         self.say(fact, n, f"A recipient's provider reported it: {fact.feedback_type}.", "bad")
 
     def now(self, message: str) -> str:
-        self.lines.sort(key=lambda line: (line.at, line.facts[:1] or (0,)))
         rows = self.model.db.execute(
             "select row from queue where message=? order by idx", (int(message[1:]),)
         ).fetchall()

@@ -177,7 +177,8 @@ def _share_interval(share: float, low: float, high: float, pieces: int) -> tuple
 def rank(
     episodes: Sequence[Episode], candidates: Sequence[SenderEvidence], *, most: int = 20
 ) -> Causes:
-    """Weigh all candidates against all episodes so far; at most `most` shares are told."""
+    """Weigh all candidates against all episodes so far; at most `most` shares are told, and
+    those of all who are guilty or probable."""
     events = events_of(episodes)
     if not events:
         return Causes(
@@ -234,9 +235,16 @@ def rank(
     middle, timid, bold = shares_at(0.0), shares_at(-2.0), shares_at(2.0)
     pieces = 2 * len(events)
     shares = []
-    for one in sorted(
+    ranked = sorted(
         weighed, key=lambda o: (-middle[o.evidence.sender], -o.total, o.evidence.sender)
-    )[:most]:
+    )
+    room = most - sum(1 for one in ranked if one.standing in ("guilty", "probable"))
+    for one in ranked:
+        # Who is named is told of, however small the share.
+        if one.standing not in ("guilty", "probable"):
+            room -= 1
+            if room < 0:
+                continue
         sender = one.evidence.sender
         low, high = _share_interval(
             middle[sender],

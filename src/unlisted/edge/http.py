@@ -2,7 +2,8 @@
 
 uvicorn's h11 protocol without uvicorn's server: that one ticks ten times a second and wants the
 signals, and a loop under the stepping clock should wake for work only. Every time-out here is
-real, it guards a socket. Refuses bodies over 64 KiB (413), heads over 16 KiB (400), a connection
+real, it guards a socket. Refuses bodies over 64 KiB (413), heads over 16 KiB (431, or 400 while
+incomplete), a connection
 that takes longer than 30 s over one request, and more than 256 connections at once.
 """
 
@@ -75,6 +76,9 @@ class Guarded:
             await send(event)
 
         try:
+            if _head_size(scope) > MAX_HEAD:
+                await _refuse(safe_send, 431, f"a request head is {MAX_HEAD} bytes at most")
+                return
             length = _content_length(scope)
             if length is None or length > MAX_BODY:
                 raise _TooLarge
@@ -90,6 +94,12 @@ class Guarded:
 
 class _TooLarge(Exception):
     pass
+
+
+def _head_size(scope: Any) -> int:
+    # h11 bounds only a head that is not complete yet; one that comes whole it takes at any size.
+    fields = sum(len(name) + len(value) + 4 for name, value in scope["headers"])
+    return fields + len(scope["raw_path"]) + len(scope["query_string"])
 
 
 def _content_length(scope: Any) -> int | None:
@@ -162,6 +172,8 @@ class HttpServer:
             if transport is not None:
                 transport.abort()
         await self._server.wait_closed()
+        for _ in range(10):  # aborted transports close their sockets in turns to come
+            await asyncio.sleep(0)
 
 
 class _Connection(H11Protocol):

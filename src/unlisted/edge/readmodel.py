@@ -163,7 +163,10 @@ class ReadModel:
             opened = episode.opened
             if episode.closed or opened.address != fact.address or fact.at <= opened.at:
                 continue
-            if opened.receiver == fact.receiver or (opened.zone and opened.zone == fact.zone):
+            # A refusal that names no list counts for the listing of its address.
+            if fact.receiver == opened.receiver or (
+                opened.zone is not None and fact.zone in (None, opened.zone)
+            ):
                 episode.refusals += 1
 
     def _delivery(self, fact: Any) -> None:

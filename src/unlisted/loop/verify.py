@@ -111,6 +111,8 @@ def _rested(states: States, fact: PathRested) -> Iterator[Out]:
     path = (fact.address, fact.receiver)
     if fact.episode in states.verify.checks:
         states.verify.checks[fact.episode].paths.add(path)
+    for check in states.verify.checks.values():
+        check.reopened.pop(path, None)  # it had accepted again, and no longer does
     yield _timer(states, path, fact.at)
 
 

@@ -18,8 +18,7 @@ MAX_FOUND = 16
 _V4 = r"(?:\d{1,3}\.){3}\d{1,3}"
 _CANDIDATE = re.compile(
     rf"(?<![\w.-])({_V4}(?:/\d{{1,2}})?)(?!\.?[\w-]|\.\d)"
-    r"|(?<![\w.:])((?:[0-9a-f]{1,4}:){2,7}(?::|[0-9a-f]{1,4})(?::?[0-9a-f]{1,4}){0,6}(?:/\d{1,3})?"
-    r"|[0-9a-f]{1,4}::(?:[0-9a-f]{1,4}:?){0,7}(?:/\d{1,3})?)(?![\w:])"
+    r"|(?<![\w:.])(?:ipv6:)?([0-9a-f]{0,4}:[0-9a-f:]{1,40}(?:/\d{1,3})?)(?!\w)"
 )
 # Where an address is not what was refused: answers of a list, the receiver's resolver.
 _NOT_SUBJECT = re.compile(
@@ -31,20 +30,26 @@ def in_text(text: str) -> list[Network]:
     """All addresses (as /32 or /128) and networks in a lower-cased text, in order, each once."""
     found: list[Network] = []
     for match in _CANDIDATE.finditer(text):
-        token = (match[1] or match[2]).rstrip(":")
-        if match[2] and "::" in match[2] and match[2].endswith("::"):
-            token = match[2]
         if _NOT_SUBJECT.search(text[max(0, match.start() - 24) : match.start()]):
             continue
-        try:
-            network = ipaddress.ip_network(token, strict=False)
-        except ValueError:
+        network = _network(match[1] or match[2])
+        if network is None:
             continue
         if network not in found:
             found.append(network)
             if len(found) >= MAX_FOUND:
                 break
     return found
+
+
+def _network(token: str) -> Network | None:
+    # "2001:db8::1: listed": the last colon is the sentence's.
+    for form in (token, token.removesuffix(":")):
+        try:
+            return ipaddress.ip_network(form, strict=False)
+        except ValueError:
+            continue
+    return None
 
 
 def single(text: str) -> Network | None:

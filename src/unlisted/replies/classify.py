@@ -56,8 +56,9 @@ def classify(
     source: str | None = None,
     stage: str | None = None,
 ) -> Meaning:
-    """ours: our networks. source: the address this reply was given to. stage: "greeting",
-    "helo", "mail", "rcpt", "data" or "body", where known. Texts beyond 8 KB are cut."""
+    """ours: our networks. source: the address this reply was given to. stage: as in the
+    facts: connect, greeting, ehlo, mail, rcpt, data, eod; only a refused greeting changes
+    what is meant. Texts beyond 8 KB are cut."""
     if isinstance(reply, str):
         text = reply
     else:

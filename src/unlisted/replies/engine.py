@@ -58,52 +58,96 @@ def compiled(pattern: str) -> re.Pattern[str]:
 
 
 def literals(pattern: str) -> tuple[str, ...]:
-    """Literals one of which every match must contain; () if none can be told.
+    """Literals one of which every match must contain; () if none can be told."""
+    found, _ = _alternatives(pattern, 0)
+    if not found or any(len(literal) < MIN_LITERAL for literal in found):
+        return ()
+    return found
 
-    Reads the top level only: groups, classes and optional characters end a literal.
-    """
-    branches: list[list[str]] = [[""]]
-    depth = 0
-    i = 0
-    while i < len(pattern):
+
+MAX_LITERALS = 40
+
+
+def _alternatives(pattern: str, i: int) -> tuple[tuple[str, ...], int]:
+    """The literals of one alternation up to its closing bracket, and where that is. Of each
+    branch the part that asks for the longest literals counts; () if a branch has none."""
+    union: list[str] = []
+    parts: list[tuple[str, ...]] = []
+    run = ""
+    possible = True
+
+    def ended() -> None:
+        nonlocal run, possible
+        if run:
+            parts.append((run,))
+        run = ""
+        best = max(parts, key=lambda p: (min(map(len, p)), -len(p)), default=())
+        parts.clear()
+        possible = possible and bool(best)
+        union.extend(literal for literal in best if literal not in union)
+
+    while i < len(pattern) and pattern[i] != ")":
         char = pattern[i]
+        if char == "|":
+            ended()
+            i += 1
+            continue
+        item: tuple[str, ...] = ()
+        start = i
         if char == "\\":
             following = pattern[i + 1 : i + 2]
-            if depth == 0:
-                if following.isalnum():
-                    branches[-1].append("")
-                else:
-                    branches[-1][-1] += following
             i += 2
-            continue
-        if char == "[":
+            item = () if following.isalnum() else (following,)
+        elif char == "[":
             i = _class_end(pattern, i)
-            if depth == 0:
-                branches[-1].append("")
-            continue
-        if char == "(":
-            depth += 1
-            if depth == 1:
-                branches[-1].append("")
-        elif char == ")":
-            depth -= 1
-        elif depth == 0:
-            if char == "|":
-                branches.append([""])
-            elif char in "?*{":
-                branches[-1][-1] = branches[-1][-1][:-1]
-                branches[-1].append("")
-                if char == "{":
-                    i = pattern.find("}", i)
-            elif char in "+.^$":
-                branches[-1].append("")
-            else:
-                branches[-1][-1] += char
+        elif char == "(":
+            around = pattern.startswith(("(?!", "(?=", "(?<!", "(?<="), i)
+            i = _group_start(pattern, i)
+            item, i = _alternatives(pattern, i)
+            i += 1
+            if around:
+                item = ()
+        else:
+            i += 1
+            item = () if char in ".^$" else (char,)
+        optional, repeated, i = _quantifier(pattern, i)
+        literal_char = len(item) == 1 and pattern[start] != "("
+        if literal_char and not optional:
+            run += item[0]
+        if not literal_char or optional or repeated:
+            if run:
+                parts.append((run,))
+            run = ""
+            if not literal_char and item and not optional:
+                parts.append(item)
+    ended()
+    return (tuple(union) if possible and len(union) <= MAX_LITERALS else ()), i
+
+
+def _group_start(pattern: str, i: int) -> int:
+    for opening in ("(?:", "(?=", "(?!", "(?<=", "(?<!"):
+        if pattern.startswith(opening, i):
+            return i + len(opening)
+    return pattern.index(">", i) + 1 if pattern.startswith("(?P<", i) else i + 1
+
+
+def _quantifier(pattern: str, i: int) -> tuple[bool, bool, int]:
+    """(may be absent, may repeat, the place after it) of what stands before place i."""
+    optional = repeated = False
+    if pattern[i : i + 1] in ("?", "*", "+"):
+        optional = pattern[i] in "?*"
+        repeated = pattern[i] in "*+"
         i += 1
-    best = [max(runs, key=len) for runs in branches]
-    if any(len(literal) < MIN_LITERAL for literal in best):
-        return ()
-    return tuple(best)
+    elif pattern[i : i + 1] == "{":
+        end = pattern.index("}", i)
+        optional = pattern[i + 1 : end].split(",")[0].strip() in ("", "0")
+        repeated = True
+        i = end + 1
+    else:
+        return False, False, i
+    if pattern[i : i + 1] == "?":
+        i += 1
+    return optional, repeated, i
 
 
 def _class_end(pattern: str, start: int) -> int:

@@ -71,7 +71,10 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 _GROUP = re.compile(r"(?<=\?P<)\w+")
 # Written %NAME% in a pattern.
 MACROS = {
-    "%IP%": r"\[?(?:ipv6:)?(?P<ip>(?:\d{1,3}\.){3}\d{1,3}(?:/\d{1,2})?|[0-9a-f]{0,4}:[0-9a-f:.]+)\]?",
+    "%IP%": r"\[?(?<![0-9a-f:.])(?:ipv6:)?(?P<ip>(?:\d{1,3}\.){3}\d{1,3}(?:/\d{1,2})?|[0-9a-f]{0,4}:[0-9a-f:.]{1,41})\]?",
+    # A zone, or a list's name of some words up to the next stop.
+    "%LIST%": r"(?P<list>[a-z0-9_-]{1,63}\.[a-z0-9_.-]{0,200}[a-z0-9]"
+    r"|[a-z0-9][\w+ -]{1,60}?(?= - | see | to | for |[.;,:('\")]|$))",
     "%ZONE%": r"(?P<list>[a-z0-9_-]{1,63}\.[a-z0-9_.-]{0,200}[a-z0-9])",
 }
 
