@@ -35,6 +35,7 @@ MAX_SESSIONS = 1000
 MAX_LOGIN_TRIES = 5
 IDLE_S = 300.0  # real: RFC 5321 section 4.5.3.2.7
 SLACK_BYTES = 1 << 20
+CLOSING_TURNS = 100  # of the event loop, for aborted sessions to be gone
 LOCAL_ERROR = "451 4.3.0 Local error, try again later"
 
 _PRINTABLE = bytes(ord("?") if c < 32 or c == 127 else c for c in range(256))
@@ -102,8 +103,12 @@ class SmtpServer:
         """No new sessions; open ones end. What is being recorded is recorded."""
         for server in self._servers:
             server.close()
-        for session in sorted(self.sessions, key=id):
+        for session in list(self.sessions):
             session.end()
+        for _ in range(CLOSING_TURNS):
+            if not self.sessions:
+                break
+            await asyncio.sleep(0)
         for server in self._servers:
             await server.wait_closed()
         self._servers.clear()
