@@ -167,12 +167,13 @@ class HttpServer:
         tasks = list(self._state.tasks)
         if tasks:
             await asyncio.wait(tasks, timeout=patience_s)
-        for connection in list(self._state.connections):
-            transport = getattr(connection, "transport", None)
-            if transport is not None:
-                transport.abort()
         await self._server.wait_closed()
-        for _ in range(10):  # aborted transports close their sockets in turns to come
+        # In turns: one just accepted appears only now, and an aborted one closes in its next turn.
+        for _ in range(10):
+            for connection in list(self._state.connections):
+                transport = getattr(connection, "transport", None)
+                if transport is not None:
+                    transport.abort()
             await asyncio.sleep(0)
 
 
