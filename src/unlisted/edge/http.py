@@ -161,6 +161,12 @@ class HttpServer:
         """Take no new connections, let answers in hand end, close the rest."""
         if self._server is None:
             return
+        # First no more accepting, then a few turns, then the close: a connection that asyncio
+        # accepted but has not handed over yet would otherwise be lost with its socket open.
+        for sock in self._server.sockets:
+            asyncio.get_running_loop().remove_reader(sock.fileno())
+        for _ in range(3):
+            await asyncio.sleep(0)
         self._server.close()
         for connection in list(self._state.connections):
             connection.shutdown()
