@@ -198,7 +198,8 @@ def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
     elif isinstance(fact, SenderHeld):
         yield Sweep(key=f"sweep/{fact.hold}", sender=fact.sender, why="held")
         yield from _cleared(states, n)
-    elif isinstance(fact, HoldReleased):
+    elif isinstance(fact, HoldReleased) and fact.actor != "policy":
+        # When a hold's term ends, its mail ends with it (`until`): nobody said it was innocent.
         yield Wake(key=f"release/{n}", waits_for=f"hold:{fact.hold}", limit=1000, why="released")
     elif isinstance(fact, Resent):
         yield from _place(states, fact.row, fact.at, n, "resent")
