@@ -359,10 +359,13 @@ def _ranked(states: States, at: float, n: int) -> Iterator[Out]:
     ]
     if not listings:
         return
+    # Who had nothing by a listed address cannot have caused a listing and weighs nothing in it.
+    addresses = {one.address for one in listings}
     evidence = {
         name: one
         for name in sorted(state.senders)
-        if (one := _evidence(states, name, state.senders[name], at)) is not None
+        if any(address in addresses for _, address, _ in state.senders[name].all.left)
+        and (one := _evidence(states, name, state.senders[name], at)) is not None
     }
     causes = state.causes = rank(listings, list(evidence.values()))
     state.standing = {share.sender: share.standing for share in causes.shares}
