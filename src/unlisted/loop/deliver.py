@@ -319,6 +319,7 @@ def _place(states: States, row: Row, at: float, n: int, why: str) -> Iterator[Ou
         return
     epoch = epoch_of(at, pool.epoch_s)
     if row.address not in states.deliver.pool_of and not row.refused:
+        _no_canary(states, row)
         row = _replaced(row, drawn="", address="")  # never drawn, or its address was taken away
     if not row.drawn:
         first = draw(states.key, row.sender, epoch, pool.addresses)
