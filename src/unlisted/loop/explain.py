@@ -389,7 +389,7 @@ def _doubted(states: States, at: float, n: int) -> Iterator[Out]:
     state = states.explain
     before = state.doubted
     state.doubted = {sender for sender, one in state.standing.items() if one == "probable"}
-    if state.doubted - before:
+    if state.doubted and not before:  # else it stands; a further sender must not put it off
         yield SetTimer(key="sample", due=at + states.accept.policy.sample_every_s)
     for sender in sorted(before - state.doubted):
         yield Wake(
