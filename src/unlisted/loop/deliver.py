@@ -552,7 +552,10 @@ def _may_clear(states: States, campaign: str, at: float) -> bool:
 
 
 def _waits_again(states: States, condition: str) -> bool:
-    """A campaign was woken for its good answers, and worse ones came: no second round."""
+    """What was woken waits for the same thing again (a campaign's answers turned worse, a sender
+    is probable once more): another round at once would not end."""
+    if condition.startswith("sender:"):
+        return condition.removeprefix("sender:") in states.explain.doubted
     campaign = condition.removeprefix("campaign:").partition("|")[0]
     return path_of(condition) in states.deliver.campaign_waits.get(campaign, ())
 
