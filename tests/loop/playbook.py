@@ -553,6 +553,9 @@ class Playbook:
         elif kind == "rule":
             rules = {r.id: r for r in states.prevent.rules.values()}
             assert rules[what].state == "enforced", f"the rule is {rules[what].state}: {end}"
+        elif kind == "sender":
+            assert what in states.explain.doubted, f"the sender is not doubted: {end}"
+            assert "sample" in self.timers, f"no sample will be taken: {end}"
         elif kind == "pool":
             assert not states.deliver.pools, f"there is a pool: {end}"
         else:
