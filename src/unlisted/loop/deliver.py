@@ -309,7 +309,7 @@ def _place(states: States, row: Row, at: float, n: int, why: str) -> Iterator[Ou
         wait = _replaced(row, state="wait", waits_for="pool", until=_give_up(states, row))
         yield Queued(at=at, row=wait, why="no pool is configured", because=(n,))
         return
-    if why == "sample":
+    if why in ("sample", "canary"):  # a canary is a sample too, or path and sender wait in turn
         states.deliver.samples.add(row.key)
     elif states.explain.sampled(states, row):
         _no_canary(states, row)
