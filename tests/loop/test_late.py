@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from playbook import ADDRESSES, DAY, HOUR, Playbook
-from scenes import NEWS, A, B, C, culprit, delisting, episode, hijack, listing
+from scenes import NEWS, SPAM, A, B, C, culprit, delisting, episode, hijack, listing
 
 from unlisted.facts import (
     EpisodeClosed,
@@ -101,3 +101,20 @@ def test_a_slow_edge_changes_nothing_but_the_time(pb: Playbook) -> None:
     delisting(pb)
     pb.wait(12 * HOUR)
     assert all(pb.how(one) == "delivered" for one in sent)
+
+
+def test_a_path_for_which_only_a_doubted_senders_mail_waits_is_tried_all_the_same(
+    pb: Playbook,
+) -> None:
+    """Else the path waits for the sender's answers and the sender for the path."""
+    (sender,) = pb.drawn_to(A, prefix="doubted")
+    pb.history(sender, correspondents=("ann@big.test",))
+    listing(pb)
+    sent = [pb.send(sender, f"stranger{i}@big.test", body=SPAM.format(n=i)) for i in range(12)]
+    pb.complain(sent[2])
+    pb.complain(sent[3])
+    pb.wait(DAY)
+    delisting(pb)
+    pb.wait(2 * DAY)
+    assert pb.found(PathReopened) and pb.found(EpisodeClosed)
+    assert not [row for row in pb.rows.values() if row.state == "wait"]
