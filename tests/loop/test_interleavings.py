@@ -33,6 +33,7 @@ from unlisted.facts import (
     IncidentOpened,
     Policy,
     Pool,
+    Posted,
     ProbeAnswered,
     RuleStepped,
     SenderHeld,
@@ -183,11 +184,8 @@ def play(script: list[tuple[Any, ...]]) -> Playbook:
     return pb
 
 
-@settings(max_examples=100)
-@given(st.lists(moves, min_size=5, max_size=40))
-def test_any_interleaving_keeps_the_invariants_and_ends_when_the_world_calms_down(
-    script: list[tuple[Any, ...]],
-) -> None:
+def calms_down(script: list[tuple[Any, ...]]) -> None:
+    """Play it, let the world calm down, and see everything end."""
     pb = play(script)
     pb.feed(configured(at=pb.now))
     pb.world.refuses.clear()
@@ -198,11 +196,60 @@ def test_any_interleaving_keeps_the_invariants_and_ends_when_the_world_calms_dow
         assert row.state in ("held", "booked"), f"{row.key} still {row.state} {row.waits_for}"
     assert not pb.states.sense.open_episodes()
     assert len(pb.found(IncidentOpened)) == len(pb.found(IncidentClosed))
-    pb.wait(8 * DAY)  # the terms of holds and books
+    assert all(one.deadline_met is not False for one in pb.found(Posted))
+    pb.wait(17 * DAY)  # the terms of holds, then of rules that took over, and of books
     assert not pb.rows
     assert len(pb.found(SenderHeld)) == len(pb.found(HoldReleased))
     assert not [key for key in pb.timers if not key.startswith("rule|")], "a timer without end"
     pb.close()
+
+
+@settings(max_examples=100)
+@given(st.lists(moves, min_size=5, max_size=40))
+def test_any_interleaving_keeps_the_invariants_and_ends_when_the_world_calms_down(
+    script: list[tuple[Any, ...]],
+) -> None:
+    calms_down(script)
+
+
+# Scripts that once did not end, shortened: what each of them showed.
+FOUND = {
+    "a control receiver on none of the episode's paths": [
+        ("refuse", ADDRESSES[0], "odd.test", 5),
+        ("list", ADDRESSES[0]),
+        ("pools", 2),
+        ("burst", "dora", "odd.test", 5),
+        ("wait", 1800.0),
+        ("list", ADDRESSES[1]),
+        ("mail", "", "yan@big.test", 4),
+        ("mail", "carl", "yan@big.test", 1),
+        ("mail", "dora", "zoe@big.test", 1),
+        ("mail", "ann", "zoe@big.test", 1),
+    ],
+    "a canary that left by another address": [
+        ("refuse", ADDRESSES[3], "home.test", 1),
+        ("burst", "bob", "home.test", 1),
+        ("mail", "", "yan@home.test", 1),
+        ("pools", 1),
+        ("refuse", ADDRESSES[3], "home.test", 3),
+        ("wait", 10800.0),
+    ],
+    "a path and a doubted sender waiting for each other": [
+        ("wait", 1800.0),
+        ("wait", 1800.0),
+        ("list", ADDRESSES[2]),
+        ("wait", 10800.0),
+        ("wait", 10800.0),
+        ("burst", "ann", "big.test", 3),
+        ("complain", 2),
+        ("mail", "ann", "yan@odd.test", 0),
+    ],
+}
+
+
+@pytest.mark.parametrize("what", sorted(FOUND))
+def test_a_script_that_once_did_not_end_ends(what: str) -> None:
+    calms_down(FOUND[what])
 
 
 @settings(max_examples=25)
