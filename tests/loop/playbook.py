@@ -509,9 +509,13 @@ class Playbook:
             assert self.rows[key].state == "out", f"{key} is handed over but {self.rows[key].state}"
         # What this very input taught after the row was placed is asked again at the act's turn.
         taught = any(isinstance(f, SenderHeld | EpisodeOpened) for _, f, _ in followed.facts)
+        moved = {f.key for _, f, _ in followed.facts if isinstance(f, Routed) and f.why == "moved"}
         for command in followed.commands:
             if isinstance(command, Deliver):
                 self._check_departure(command, taught)
+                if command.row.key in moved and not taught:
+                    verdict, why = self.states.explain.judged(self.states, command.row, self.now)
+                    assert verdict == "clean", f"{command.row.key} moves although {verdict}: {why}"
         if len(self.trace) % 200 == 0:
             self._check_rebuilt()
 
@@ -574,10 +578,6 @@ class Playbook:
         if refused_at and address not in refused_at:
             assert row.moved, f"{row.key} was refused and moves unmarked"
             assert row.key not in self._never, f"{row.key} was refused for ever and moves"
-            verdict, why = self.states.explain.judged(self.states, row, self.now)
-            assert verdict == "clean" or taught, (
-                f"{row.key} was refused and moves although {verdict}: {why}"
-            )
 
     def _check_rebuilt(self) -> None:
         table = dict(self._db.execute("select key, row from queue").fetchall())
