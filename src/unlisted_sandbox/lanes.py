@@ -62,11 +62,12 @@ class Lane:
         self.log = Log(name)
         self.pool = pool
         self.smtp = (smtp_host, 0)  # the port is known once something listens there
-        self.domain = f"{name}.platform.example"
+        self.domain = "platform.example"
         self.abuse = f"abuse@{self.domain}"
         self.lists = {entry.zone: ListState(entry) for entry in world.lists}
         self.pending = 0  # submissions, complaints and copies still to come
         self.faults: list[str] = []
+        self.sites: dict[str, str] = {}  # whatever a receiver may be called -> its name
 
     def listed_now(self) -> int:
         now = self.clock.now()

@@ -99,6 +99,7 @@ class Running:
             raise ValueError(f"no platform {', '.join(unknown)}; known: {', '.join(PLATFORMS)}")
         self.world = world
         self.options = options
+        honest = list(script(world))  # seconds of work: before there is a clock to wait
         self.folder = Path(tempfile.mkdtemp(prefix="unlisted-world-"))
         self.names = tuple(p for p in PLATFORMS if p in options.platforms)
         remote = tuple(n for n in self.names if n == "unlisted")
@@ -131,7 +132,7 @@ class Running:
         self._pools = Pools(list(self.lanes.values()))
         self._open: list[Closable] = []
         self._hosts: dict[str, str] = {}
-        self._honest: list[Submission] = []
+        self._honest: list[Submission] = honest
         self._told_real = 0.0
 
     def stage(self) -> Stage:
@@ -161,7 +162,6 @@ class Running:
     async def _begin(self) -> None:
         world, lanes = self.world, self.lanes
         directory = Directory(world)
-        self._honest = list(script(world))
         everybody = population(world)
         hosts = {r.name: f"127.50.{n // 250}.{n % 250 + 1}" for n, r in enumerate(world.receivers)}
         self._hosts = hosts
@@ -184,6 +184,10 @@ class Running:
             port = await self._listen(house, hosts[receiver.name])
             for domain in receiver.domains:
                 routes[domain] = (hosts[receiver.name], port)
+            place = hosts[receiver.name]
+            for called in (receiver.name, *receiver.domains, place, f"{place}:{port}"):
+                for lane in lanes.values():
+                    lane.sites[called] = receiver.name
         port = await self._listen(HomeHouse(self._pools, self._received), HOME)
         for tenant in everybody.tenants:
             routes[tenant] = (HOME, port)

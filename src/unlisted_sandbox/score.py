@@ -23,6 +23,7 @@ from unlisted_sandbox.viewer import Viewer
 from unlisted_sandbox.worldfile import World
 
 Pair = tuple[str, str]
+SAME_S = 0.0015  # two ways of rounding one instant
 
 
 class Score(Struct, frozen=True, kw_only=True):
@@ -81,8 +82,9 @@ MEANINGS: dict[str, str] = {
     "first_post_s": "first post on the public page",
     "resolved_s": "last closing post; null while an incident is open",
     "detect_s": "the API shows the first episode",
-    "detect_refusals_max": "refusals of an address before the API shows its episode, the most over "
-    "all episodes",
+    "detect_refusals_max": "refusals of an address since its listing began until the API shows the "
+    "episode, the most over all episodes; for a further episode of the listing, and for one that "
+    "names no list, those at its receiver",
     "contain_s": "first act on a hijacked account",
     "culprits_missed": "hijacked accounts on which no act ever fell",
     "honest_senders_held": "innocent senders on whom any act fell, ever",
@@ -145,7 +147,7 @@ def score(
     recovered = None
     if first is not None and last_refusal is not None and all(x.end <= end for x in listings):
         recovered = max([last_refusal, *(x.end for x in listings)]) - first
-    told_us = {} if viewer is None else _told(world, viewer, first, end)
+    told_us = {} if viewer is None else _told(lane, world, viewer, first, end)
     return Score(**result, recovered_s=_rounded(recovered), **told_us)  # type: ignore[arg-type]
 
 
@@ -233,7 +235,7 @@ def _first_containment(world: World, viewer: Viewer) -> float | None:
 
 
 def _told(
-    world: World, viewer: Viewer, first: float | None, end: float
+    lane: Lane, world: World, viewer: Viewer, first: float | None, end: float
 ) -> dict[str, float | int | None]:
     culprits = _culprits(world)
     held = {str(h.row.get("sender")): h.at for h in viewer.holds.values()}
@@ -264,11 +266,33 @@ def _told(
         "first_post_s": after(min((p.at for p in every), default=None)),
         "resolved_s": None if viewer.open_incident else after(max(closed, default=None)),
         "detect_s": after(min((e.at for e in viewer.episodes.values()), default=None)),
-        "detect_refusals_max": max((e.refusals for e in viewer.episodes.values()), default=0),
+        "detect_refusals_max": detect_refusals_max(lane, viewer),
         "contain_s": after(contained),
         "culprits_missed": len(culprits.keys() - caught),
         "honest_senders_held": len([s for s in held if s and s not in caught]),
     }
+
+
+def detect_refusals_max(lane: Lane, viewer: Viewer) -> int:
+    """See MEANINGS."""
+    most = 0
+    shown: set[tuple[str, float]] = set()
+    listings = [x for state in lane.lists.values() for x in state.listings()]
+    refused = [e for e in lane.log.events if e.kind == "refused"]
+    for episode in sorted(viewer.episodes.values(), key=lambda e: (e.at, e.id)):
+        address = str(episode.row.get("address"))
+        since = max((x.start for x in listings if x.address == address and x.start <= episode.at),
+                    default=-math.inf)  # fmt: skip
+        site = lane.sites.get(str(episode.row.get("receiver")))
+        if episode.row.get("list") and (address, since) not in shown:
+            site = None
+        shown.add((address, since))
+        count = sum(
+            e.address == address and since <= e.at <= episode.at + SAME_S and site in (None, e.site)
+            for e in refused
+        )
+        most = max(most, count)
+    return most
 
 
 def _rounded(value: float | None) -> float | None:

@@ -295,6 +295,9 @@ class SmtpServer(asyncio.Protocol):
             self._stamp = self._now() if good else None
         if counts and good:
             self._recipients += 1
+            self._stamp = self._now()
+        elif counts and not self._recipients:
+            self._stamp = None  # with nobody accepted the client may leave it at that
         if ends:
             self._mail, self._stamp = False, None
         if said.keep:

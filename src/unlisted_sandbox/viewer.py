@@ -96,11 +96,10 @@ def moment(text: object) -> float | None:
 
 
 class Seen(Struct):
-    """One thing the product shows, and when it can be believed to have shown it."""
+    """One thing the product shows, and since when it can be believed to have shown it."""
 
     id: str
     at: float
-    refusals: int = 0  # refusals of the lane the world had counted when it was first seen
     row: dict[str, Any] = {}
 
 
@@ -212,24 +211,13 @@ class Viewer:
                 known[name].row = row
                 continue
             stated = moment(row.get(key))
-            known[name] = Seen(name, self._believed(stated, now), self._refusals(row), row)
+            known[name] = Seen(name, self._believed(stated, now), row)
 
     def _believed(self, stated: float | None, now: float) -> float:
         # A look at the very instant may come before or after; a millisecond is below rounding.
         if stated is None or stated > now or stated < self.last_look - 0.0015:
             return now
         return stated
-
-    def _refusals(self, row: dict[str, Any]) -> int:
-        """Refusals of that address the world has seen up to the episode's showing."""
-        address, opened = row.get("address"), moment(row.get("opened_at"))
-        if opened is None:
-            return 0
-        return sum(
-            1
-            for e in self.lane.log.events
-            if e.kind == "refused" and e.address == address and e.at <= opened + 0.0015
-        )
 
     def _take_incidents(self, rows: list[dict[str, Any]]) -> None:
         self.incidents = rows
@@ -240,7 +228,7 @@ class Viewer:
                 key = (str(row.get("id")), n)
                 if key not in self.posts:
                     at = self._believed(moment(post.get("at")), now)
-                    self.posts[key] = Seen(f"{key[0]}/{n}", at, 0, post)
+                    self.posts[key] = Seen(f"{key[0]}/{n}", at, post)
 
     def posts_of(self) -> dict[str, list[Post]]:
         """Posts by incident, in order."""

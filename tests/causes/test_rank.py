@@ -192,3 +192,9 @@ def test_any_counts_give_an_answer(rows, times):
     found = rank(episodes, candidates)
     assert all(0 <= s.low <= s.share <= s.high <= 1 for s in found.shares)
     assert msgspec.json.decode(msgspec.json.encode(found), type=Causes) == found
+
+
+def test_who_is_named_is_told_of_even_beyond_the_room_for_shares():
+    found = rank([LISTING], [*HONEST, sender("x", traffic(150, 20, 2))], most=0)
+    assert [s.sender for s in found.shares] == ["x"]
+    assert len(rank([LISTING], HONEST, most=5).shares) == 5

@@ -80,6 +80,8 @@ class Receiver:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for _ in range(3):  # aborted transports close in the loop's next turns
+            await asyncio.sleep(0)
 
     def say(self, stage: str, peer: str) -> str:
         script = self.scripts[stage]
@@ -268,7 +270,7 @@ def journaled(runner: Runner, *kinds: type[Fact]) -> list[Any]:
 async def until(condition: Callable[[], Any], limit_s: float = 10.0) -> Any:
     """What the condition gives once it is true; fails after a while."""
     async with asyncio.timeout(limit_s):
-        while not (found := condition()):
+        while not (found := condition()):  # noqa: ASYNC110 — it watches state of many kinds
             await asyncio.sleep(0.005)
     return found
 

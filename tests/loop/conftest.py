@@ -11,7 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # for `playbook`, which is no test
 
-from playbook import Playbook  # noqa: E402
+from playbook import Playbook
 
 
 @pytest.fixture

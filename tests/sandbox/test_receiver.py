@@ -25,7 +25,7 @@ def a_site(receiver: Receiver, *, listed_from: float | None = None, world: World
     state = None if entry is None else ListState(entry)
     if state is not None and listed_from is not None:
         state.learn(IP, "trap", 9.0, listed_from - state.policy.listing_lag_s)
-    lane = LaneState(Log("bare"), state, "abuse@bare.platform.example")
+    lane = LaneState(Log("bare"), state, "abuse@platform.example")
     return Site(world, receiver, Directory(world), {"bare": lane})
 
 
@@ -200,7 +200,7 @@ def test_a_complaint_is_a_feedback_report_with_the_full_header_block() -> None:
     parsed = message_from_bytes(report.data)
     assert parsed.get_content_type() == "multipart/report"
     assert parsed.get_param("report-type") == "feedback-report"
-    assert parsed["To"] == "<abuse@bare.platform.example>"
+    assert parsed["To"] == "<abuse@platform.example>"
     text, machine, original = parsed.get_payload()  # type: ignore[misc]
     assert text.get_content_type() == "text/plain"  # type: ignore[union-attr]
     fields = machine.get_payload(0)  # type: ignore[union-attr]

@@ -39,7 +39,7 @@ _MIN_CAMPAIGN = 5
 # Fewer unknown users and complaints than this are an accident at any rate.
 _BAD = 3
 _CLEARED = -math.log(20.0)
-_NOBODY = 0.8
+_NOBODY = 0.65
 # Pieces of evidence one of a culprit's messages brings a list, for the shares.
 _RATE = 0.03
 _UNKNOWN_SOURCE = 0.1
@@ -177,7 +177,8 @@ def _share_interval(share: float, low: float, high: float, pieces: int) -> tuple
 def rank(
     episodes: Sequence[Episode], candidates: Sequence[SenderEvidence], *, most: int = 20
 ) -> Causes:
-    """Weigh all candidates against all episodes so far; at most `most` shares are told."""
+    """Weigh all candidates against all episodes so far; at most `most` shares are told, and
+    those of all who are guilty or probable."""
     events = events_of(episodes)
     if not events:
         return Causes(
@@ -234,9 +235,16 @@ def rank(
     middle, timid, bold = shares_at(0.0), shares_at(-2.0), shares_at(2.0)
     pieces = 2 * len(events)
     shares = []
-    for one in sorted(
+    ranked = sorted(
         weighed, key=lambda o: (-middle[o.evidence.sender], -o.total, o.evidence.sender)
-    )[:most]:
+    )
+    room = most - sum(1 for one in ranked if one.standing in ("guilty", "probable"))
+    for one in ranked:
+        # Who is named is told of, however small the share.
+        if one.standing not in ("guilty", "probable"):
+            room -= 1
+            if room < 0:
+                continue
         sender = one.evidence.sender
         low, high = _share_interval(
             middle[sender],

@@ -60,6 +60,7 @@ class Paths(Generic[Act]):
         self._ready: deque[Path[Act]] = deque()
         self.running = 0
         self.waiting = 0
+        self.stopped = False  # nothing more begins
 
     def enter(self, key: tuple[str, str], act: Act, *, alone: bool) -> None:
         """Let an act wait for its path; it starts at once if it may."""
@@ -120,7 +121,7 @@ class Paths(Generic[Act]):
             self._ready.append(path)
 
     def _pump(self) -> None:
-        while self._ready and self.running < self._limit:
+        while self._ready and self.running < self._limit and not self.stopped:
             path = self._ready.popleft()
             if not path.may_start():
                 continue

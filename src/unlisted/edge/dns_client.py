@@ -9,6 +9,7 @@ empty answer.
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import socket
 import struct
@@ -167,4 +168,6 @@ def _label(sock: socket.socket) -> str:
 
 
 def _words(exc: BaseException) -> str:
-    return getattr(exc, "strerror", None) or str(exc) or type(exc).__name__
+    # asyncio puts addresses and ports into its words; the system's own are the same each time.
+    number = getattr(exc, "errno", None)
+    return os.strerror(number) if number else str(exc) or type(exc).__name__

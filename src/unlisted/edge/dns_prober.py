@@ -54,7 +54,7 @@ class DnsProber:
         texts: tuple[str, ...] = ()
         if asked.records:
             with contextlib.suppress(DnsError):  # a listing without its words is a listing
-                texts = (await self._client.ask(name, "TXT", hold)).records
+                texts = tuple(sorted((await self._client.ask(name, "TXT", hold)).records))
         return answers.judge(
             row, asked.records, texts, asked.rcode, test_listed=listed_ok, test_clean=clean_ok
         )

@@ -58,7 +58,7 @@ MAX_IN_HAND = 5000  # commands not begun; above this no mail is taken in and no 
 SWEEP_LIMIT = 100_000
 CHUNK = 100
 AGAIN_S = 1.0  # real: until a journal that could not be written is tried again
-STOP_S = 10.0  # real: acts under way may end this long after a stop
+STOP_S = 3.0  # real: acts under way may end this long after a stop; serve allows 5 s in all
 
 PathAct = Deliver | TestPath
 
@@ -102,7 +102,7 @@ class Performer:
 
     async def stop(self) -> None:
         """Let acts under way end, begin no other. What is left stands in the outbox."""
-        self._stopping = True
+        self._stopping = self._paths.stopped = True
         self._loader.stop()
         for timer in self._timers.values():
             timer.cancel()

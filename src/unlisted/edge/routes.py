@@ -115,7 +115,8 @@ class Routes:
         for target in targets or [domain]:
             for kind in ("A", "AAAA"):
                 found = await dns.ask(target, kind, hold)
-                hops += [Hop(address, SMTP_PORT) for address in found.records]
+                addresses = sorted(found.records, key=lambda one: _mixed(domain, one))
+                hops += [Hop(address, SMTP_PORT) for address in addresses]
                 ttl_s = min(ttl_s, found.ttl_s) if found.records else ttl_s
             if len(hops) >= MAX_HOPS:
                 break
@@ -156,9 +157,12 @@ def _by_preference(answer: Answer, domain: str) -> list[str]:
         preference, _, host = record.partition(" ")
         host = host.rstrip(".").lower()
         if host and preference.isdigit():
-            mixed = hashlib.sha256(f"{domain} {host}".encode()).digest()
-            found.append((int(preference), mixed, host))
+            found.append((int(preference), _mixed(domain, host), host))
     return [host for _, _, host in sorted(found)]
+
+
+def _mixed(domain: str, name: str) -> bytes:
+    return hashlib.sha256(f"{domain} {name}".encode()).digest()
 
 
 def _literal(domain: str) -> Route:

@@ -1,6 +1,6 @@
 """One SMTP connection to a receiver (RFC 5321), bound to an egress address before it connects.
 
-Our own client over asyncio streams (docs/decisions/0002-own-smtp-client.md): every refusal comes
+Our own client over asyncio streams (docs/decisions/0006-own-smtp-client.md): every refusal comes
 back as an `Answer` with its stage and full text, a refused greeting included, and the patience for each
 reply is simulated time (section 4.5.3.2). Bounded in line, reply and replies. What is no reply is
 the end of the connection: code 0, never an exception of the library's.
@@ -9,6 +9,7 @@ the end of the connection: code 0, never an exception of the library's.
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import socket
 
@@ -33,6 +34,7 @@ PATIENCE_S = {
     "rset": 300.0,
     "quit": 60.0,
 }
+STAGES = ("connect", "greeting", "ehlo", "mail", "rcpt", "data", "eod")
 BLOCK_PATIENCE_S = 180.0
 BLOCK_BYTES = 64 * 1024
 _DOT = re.compile(rb"(?m)^\.")
@@ -292,4 +294,6 @@ def _nothing(stage: str, text: str) -> Answer:
 
 
 def _words(exc: BaseException) -> str:
-    return getattr(exc, "strerror", None) or str(exc) or type(exc).__name__
+    # asyncio puts addresses and ports into its words; the system's own are the same each time.
+    number = getattr(exc, "errno", None)
+    return os.strerror(number) if number else str(exc) or type(exc).__name__

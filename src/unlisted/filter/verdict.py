@@ -48,6 +48,7 @@ class MessageFacts(msgspec.Struct, frozen=True):
     new_today: int = 0
     # The campaign so far
     campaign_messages: int = 1
+    campaign_strangers: int = 0
     campaign_answered: int = 0
     campaign_unknown_users: int = 0
     campaign_complaints: int = 0
@@ -151,5 +152,6 @@ def judge(facts: MessageFacts) -> Verdict:
             ),
         )
     if facts.campaign_messages > 1:
-        return Verdict("unsure", ("near-duplicates to strangers", answers))
+        near = f"{facts.campaign_messages} near-duplicates, {facts.campaign_strangers} to strangers"
+        return Verdict("unsure", (near, answers))
     return Verdict("unsure", ("a first message to a stranger",))

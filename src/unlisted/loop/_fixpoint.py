@@ -16,7 +16,17 @@ from typing import TypeAlias
 import msgspec
 
 from unlisted.commands import CancelTimer, Command, SetTimer
-from unlisted.facts import Bounce, Delivery, Fact, Observed, Outcome, Queued, Settled, StationFault
+from unlisted.facts import (
+    Bounce,
+    Delivery,
+    Due,
+    Fact,
+    Observed,
+    Outcome,
+    Queued,
+    Settled,
+    StationFault,
+)
 from unlisted.loop import (
     accept,
     contain,
@@ -31,6 +41,7 @@ from unlisted.loop import (
 )
 
 LIMIT = 2000
+LATER_S = 3600.0  # when what met a fault is tried again
 STATIONS: tuple[ModuleType, ...] = (
     accept,
     deliver,
@@ -129,7 +140,8 @@ def follow(states: States, fact: Fact, n: int) -> Followed:
 
 def quarantine(fact: Fact, n: int, fault: Fault) -> tuple[tuple[int, Fact, int], ...]:
     """What stands in the journal for an input that was quarantined: the fault, and for an
-    outcome the least that keeps the queue true: a final reply stays final, else try later."""
+    outcome or a due row the least that keeps the queue true: a final reply stays final, else try
+    later."""
     out: list[Fact] = [
         StationFault(at=fact.at, station=fault.station, error=fault.error[:500], because=(n,))
     ]
@@ -137,6 +149,13 @@ def quarantine(fact: Fact, n: int, fault: Fault) -> tuple[tuple[int, Fact, int],
         how = "delivered" if isinstance(fact, Delivery) else "bounced"
         out.append(Settled(at=fact.at, key=fact.row.key, message=fact.row.message, how=how))
     elif isinstance(fact, Outcome):
-        row = msgspec.structs.replace(fact.row, state="due", due=fact.at + 3600.0, waits_for="")
+        row = msgspec.structs.replace(fact.row, state="due", due=fact.at + LATER_S, waits_for="")
+        out.append(Queued(at=fact.at, row=row, why="after a fault"))
+    elif isinstance(fact, Due):  # or the loader would take it again in the same instant, and again
+        later = fact.at + LATER_S
+        if fact.row.state == "due":
+            row = msgspec.structs.replace(fact.row, due=later)
+        else:
+            row = msgspec.structs.replace(fact.row, until=max(fact.row.until or 0.0, later))
         out.append(Queued(at=fact.at, row=row, why="after a fault"))
     return tuple((n + 1 + i, derived, n) for i, derived in enumerate(out))

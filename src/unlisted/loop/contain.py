@@ -102,6 +102,8 @@ def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
             state.of_sender.pop(hold.sender, None)
             if fact.actor != "policy":
                 state.released[hold.sender] = fact.at
+                others = [one.campaigns for one in state.holds.values()]
+                state.named_campaigns -= hold.campaigns.difference(*others)
 
 
 def _named(states: States, fact: CausesRanked, n: int) -> Iterator[Out]:

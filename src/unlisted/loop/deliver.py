@@ -50,17 +50,32 @@ if TYPE_CHECKING:
     from unlisted.loop._fixpoint import Out, States
 
 Path = tuple[str, str]  # egress address, receiver
+# Wakes whose condition is over for good: what one batch leaves is woken by the next.
+ENDED = {
+    "release": "released",
+    "suspicion": "episode",
+    "resend": "resend",
+    "retired": "rule retired",
+    "back": "rule stepped back",
+    "pool": "configured",
+    "sender": "no longer probable",
+    "clean": "its campaign is answered well",
+}
 
 
 class Rest:
-    """Why a path rests. `canary`: the one row let through to see whether it is over."""
+    """Why a path rests. `canary`: the one row let through to see whether it is over.
 
-    __slots__ = ("canary", "episode", "since")
+    `trial`: nothing waits, so the next row that draws this path becomes the canary.
+    """
+
+    __slots__ = ("canary", "episode", "since", "trial")
 
     def __init__(self, since: float, episode: str | None) -> None:
         self.since = since
         self.episode = episode
         self.canary = ""
+        self.trial = False
 
 
 class Traffic:
@@ -98,6 +113,8 @@ class State:
         self.rests: dict[Path, Rest] = {}
         self.traffic: dict[str, Traffic] = {}
         self.campaign_waits: dict[str, set[Path]] = {}
+        self.waking: dict[Path, list[str]] = {}  # conditions still to be woken, one after another
+        self.samples: set[str] = set()  # rows let through although their sender is probable
         self.poolless = False  # something waits for a pool to be configured
         self.receivers: dict[str, str] = {}  # domain -> receiver, by route or as last seen
 
@@ -125,6 +142,17 @@ def path_key(address: str, receiver: str) -> str:
     return f"path:{address}|{receiver}"
 
 
+def campaign_key(campaign: str, path: Path) -> str:
+    """The condition on which near-duplicates wait: their answers, or the path."""
+    return f"campaign:{campaign}|{path[0]}|{path[1]}"
+
+
+def path_of(condition: str) -> Path:
+    """The path in a condition's name."""
+    head, _, receiver = condition.rpartition("|")
+    return (head.rpartition("|")[2] if "|" in head else head.partition(":")[2]), receiver
+
+
 def closed(states: States, row: Row, address: str) -> str | None:
     """Why the edge must not attempt this row now; None: go. Asked at the act's turn."""
     hold = states.contain.covers(row)
@@ -133,6 +161,8 @@ def closed(states: States, row: Row, address: str) -> str | None:
     rule = states.prevent.covers(row)
     if rule is not None:
         return f"rule {rule}"
+    if states.explain.sampled(states, row) and row.key not in states.deliver.samples:
+        return "its sender may have caused a listing"
     rest = states.deliver.rests.get(states.deliver.path(row, address))
     if rest is not None and rest.canary != row.key:
         return "path rests"
@@ -141,8 +171,10 @@ def closed(states: States, row: Row, address: str) -> str | None:
 
 def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
     """Receptions and due rows are placed; replies, holds and paths move rows on."""
-    if isinstance(fact, Outcome) and fact.code:
-        states.deliver.receivers[fact.row.domain] = fact.receiver
+    if isinstance(fact, Outcome):
+        if fact.code:
+            states.deliver.receivers[fact.row.domain] = fact.receiver
+        states.deliver.samples.discard(fact.row.key)
     if isinstance(fact, Reception):
         yield from _received(states, fact, n)
     elif isinstance(fact, Due):
@@ -166,18 +198,26 @@ def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
     elif isinstance(fact, SenderHeld):
         yield Sweep(key=f"sweep/{fact.hold}", sender=fact.sender, why="held")
         yield from _cleared(states, n)
-    elif isinstance(fact, HoldReleased):
+    elif isinstance(fact, HoldReleased) and fact.actor != "policy":
+        # When a hold's term ends, its mail ends with it (`until`): nobody said it was innocent.
         yield Wake(key=f"release/{n}", waits_for=f"hold:{fact.hold}", limit=1000, why="released")
     elif isinstance(fact, Resent):
         yield from _place(states, fact.row, fact.at, n, "resent")
     elif isinstance(fact, HandSent) and fact.which == "copy":
         yield Settled(at=fact.at, key=fact.key, message=fact.message, how="superseded")
     elif isinstance(fact, Woken):
-        if fact.left and (fact.done or "").startswith("reopen/"):
-            due = fact.at + states.accept.policy.wake_every_s
-            yield SetTimer(key=f"wake|{fact.waits_for}", due=due)
+        kind = (fact.done or "").partition("/")[0]
+        if kind == "canary" and not fact.taken:
+            rest = states.deliver.rests.get(path_of(fact.waits_for))
+            if rest is not None and states.sense.needs_mail(path_of(fact.waits_for)[1]):
+                rest.trial = True
+        elif kind == "reopen":
+            yield from _woken(states, fact, n)
+        elif kind in ENDED and fact.left and not _waits_again(states, fact.waits_for):
+            key = f"{kind}/{fact.waits_for}/{n}"
+            yield Wake(key=key, waits_for=fact.waits_for, limit=1000, why=ENDED[kind])
     elif isinstance(fact, TimerFired) and fact.key.startswith("wake|"):
-        yield _wake(states, fact.key[5:], n)
+        yield from _wake_next(states, path_of(fact.key), n)
     elif isinstance(fact, Configured):
         states.deliver.pools = fact.pools
         states.deliver.receivers.update(fact.receivers)
@@ -220,6 +260,8 @@ def _due(states: States, fact: Due, n: int) -> Iterator[Out]:
         if rest is not None and not rest.canary:
             rest.canary = row.key
         yield from _place(states, row, fact.at, n, "canary")
+    elif fact.why == "held" and states.contain.covers(row) is None:
+        return  # swept, but not in the hold's scope: it stays where it is
     elif fact.why != "resend":  # the resend station answers those with Resent
         yield from _place(states, row, fact.at, n, fact.why)
 
@@ -267,6 +309,14 @@ def _place(states: States, row: Row, at: float, n: int, why: str) -> Iterator[Ou
         wait = _replaced(row, state="wait", waits_for="pool", until=_give_up(states, row))
         yield Queued(at=at, row=wait, why="no pool is configured", because=(n,))
         return
+    if why == "sample":
+        states.deliver.samples.add(row.key)
+    elif states.explain.sampled(states, row):
+        _no_canary(states, row)
+        until = _give_up(states, row)
+        wait = _replaced(row, state="wait", waits_for=f"sender:{row.sender}", until=until)
+        yield Queued(at=at, row=wait, why="its sender may have caused a listing", because=(n,))
+        return
     epoch = epoch_of(at, pool.epoch_s)
     if row.address not in states.deliver.pool_of and not row.refused:
         row = _replaced(row, drawn="", address="")  # never drawn, or its address was taken away
@@ -308,9 +358,9 @@ def _elsewhere(
         return
     path = states.deliver.path(row, row.address)
     condition = path_key(*path)
-    if not may and row.campaign and verdict == "unsure" and not row.refused:
+    if verdict == "unsure" and not row.refused and _may_clear(states, row.campaign, at):
         states.deliver.campaign_waits.setdefault(row.campaign, set()).add(path)
-        condition = f"campaign:{row.campaign}"
+        condition = campaign_key(row.campaign, path)
     wait = _replaced(row, state="wait", waits_for=condition, until=_give_up(states, row))
     why = "path rests; " + (reasons or ("no other address has room" if may else verdict))
     yield Queued(at=at, row=wait, why=why, because=(n,))
@@ -339,6 +389,8 @@ def _no_canary(states: States, row: Row) -> None:
 
 def _open(states: States, row: Row, address: str) -> bool:
     rest = states.deliver.rests.get(states.deliver.path(row, address))
+    if rest is not None and rest.trial and not rest.canary:
+        rest.trial, rest.canary = False, row.key
     return rest is None or rest.canary == row.key
 
 
@@ -449,37 +501,78 @@ def _episode(states: States, fact: EpisodeOpened, n: int) -> Iterator[Out]:
 
 
 def _reopened(states: States, fact: PathReopened, n: int) -> Iterator[Out]:
+    """Wake what waited for the path, a batch at a time: the receiver has only just come back."""
     path = (fact.address, fact.receiver)
+    waits = states.deliver.campaign_waits
     states.deliver.rests.pop(path, None)
-    yield _wake(states, path_key(*path), n)
-    yield _wake(states, f"suspicion:{fact.address}|{fact.receiver}", n)
-    for campaign in sorted(states.deliver.campaign_waits):
-        paths = states.deliver.campaign_waits[campaign]
-        if path in paths:
+    states.deliver.waking[path] = [
+        path_key(*path),
+        f"suspicion:{fact.address}|{fact.receiver}",
+        *(campaign_key(one, path) for one in sorted(waits) if path in waits[one]),
+    ]
+    yield from _wake_next(states, path, n)
+
+
+def _wake_next(states: States, path: Path, n: int) -> Iterator[Out]:
+    """The next batch, unless the path closed again: what is left goes on waiting for it."""
+    waking = states.deliver.waking
+    if path in states.deliver.rests or not waking.get(path):
+        waking.pop(path, None)
+        return
+    condition = waking[path][0]
+    limit = states.accept.policy.wake_batch
+    yield Wake(key=f"reopen/{condition}/{n}", waits_for=condition, limit=limit, why="reopened")
+
+
+def _woken(states: States, fact: Woken, n: int) -> Iterator[Out]:
+    path = path_of(fact.waits_for)
+    conditions = states.deliver.waking.get(path, [])
+    if not fact.left:
+        if fact.waits_for in conditions:
+            conditions.remove(fact.waits_for)
+        if fact.waits_for.startswith("campaign:") and path not in states.deliver.rests:
+            campaign = fact.waits_for.removeprefix("campaign:").partition("|")[0]
+            paths = states.deliver.campaign_waits.get(campaign, set())
             paths.discard(path)
-            yield _wake(states, f"campaign:{campaign}", n)
             if not paths:
-                del states.deliver.campaign_waits[campaign]
+                states.deliver.campaign_waits.pop(campaign, None)
+    if fact.taken and conditions:
+        due = fact.at + states.accept.policy.wake_every_s
+        yield SetTimer(key=f"wake|{path[0]}|{path[1]}", due=due)
+    else:
+        yield from _wake_next(states, path, n)
+
+
+def _may_clear(states: States, campaign: str, at: float) -> bool:
+    """Whether answers to near-duplicates can still change the verdict on one of them."""
+    if states.accept.index.members(campaign) < 2:
+        return False
+    return not states.explain.campaign_clean(states, campaign, at)
+
+
+def _waits_again(states: States, condition: str) -> bool:
+    """A campaign was woken for its good answers, and worse ones came: no second round."""
+    campaign = condition.removeprefix("campaign:").partition("|")[0]
+    return path_of(condition) in states.deliver.campaign_waits.get(campaign, ())
 
 
 def _campaign_cleared(states: States, campaign: str, at: float, n: int) -> Iterator[Out]:
     """Enough of a waiting campaign's answers came back clean: its mail may draw again."""
     waits = states.deliver.campaign_waits
     if campaign in waits and states.explain.campaign_clean(states, campaign, at):
-        del waits[campaign]
-        yield _wake(states, f"campaign:{campaign}", n)
+        for path in sorted(waits.pop(campaign)):
+            condition = campaign_key(campaign, path)
+            why = ENDED["clean"]
+            yield Wake(key=f"clean/{condition}/{n}", waits_for=condition, limit=1000, why=why)
 
 
 def _cleared(states: States, n: int) -> Iterator[Out]:
     """A culprit was held: mail that waits on resting paths is looked at once more."""
-    for address, receiver in sorted(states.deliver.rests):
-        name = path_key(address, receiver)
+    waits = states.deliver.campaign_waits
+    names = [path_key(*path) for path in sorted(states.deliver.rests)]
+    names += [campaign_key(one, path) for one in sorted(waits) for path in sorted(waits[one])]
+    for name in names:
         yield Wake(key=f"cleared/{name}/{n}", waits_for=name, limit=500, why="cleared")
-
-
-def _wake(states: States, waits_for: str, n: int) -> Wake:
-    limit = states.accept.policy.wake_batch
-    return Wake(key=f"reopen/{waits_for}/{n}", waits_for=waits_for, limit=limit, why="reopened")
 
 
 # ---------------------------------------------------------------- shapes

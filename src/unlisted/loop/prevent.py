@@ -15,6 +15,7 @@ from unlisted.facts import (
     Acted,
     CausesRanked,
     Fact,
+    HoldReleased,
     Reception,
     Row,
     RuleStepped,
@@ -40,7 +41,7 @@ MEMBERS_MIN = 3  # a campaign of fewer messages is no pattern
 class Rule:
     """One rule and its counts."""
 
-    __slots__ = ("campaign", "id", "matched", "others", "state")
+    __slots__ = ("campaign", "id", "matched", "named", "others", "state")
 
     def __init__(self, name: str, campaign: str) -> None:
         self.id = name
@@ -48,6 +49,7 @@ class Rule:
         self.state = "draft"
         self.matched = 0
         self.others: set[str] = set()
+        self.named: set[str] = set()  # the held senders it was drafted from
 
 
 class State:
@@ -68,11 +70,11 @@ def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
     """Draft a rule from each named campaign, count its matches, step it."""
     state = states.prevent
     if isinstance(fact, SenderHeld):
-        yield from _drafted(states, fact.campaigns, fact.at, n)
+        yield from _drafted(states, fact.sender, fact.campaigns, fact.at, n)
     elif isinstance(fact, CausesRanked):
         for share in fact.shares:
             if share.guilty:
-                yield from _drafted(states, share.campaigns, fact.at, n)
+                yield from _drafted(states, share.sender, share.campaigns, fact.at, n)
     elif isinstance(fact, Reception) and fact.origin != "ndr":
         yield from _matched(states, fact, n)
     elif isinstance(fact, TimerFired) and fact.key.startswith("rule|"):
@@ -82,22 +84,40 @@ def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
     elif isinstance(fact, Acted) and fact.act == "retire_rule":
         for rule in state.rules.values():
             if rule.id == fact.target and rule.state in ("shadow", "enforced"):
-                yield _stepped(rule, "retired", f"{fact.actor}: {fact.reason}", fact.at, n)
-                yield Wake(
-                    key=f"retired/{rule.id}/{n}",
-                    waits_for=f"rule:{rule.id}",
-                    limit=1000,
-                    why="rule retired",
-                )
+                yield from _retired(rule, f"{fact.actor}: {fact.reason}", fact.at, n)
+    elif isinstance(fact, HoldReleased) and fact.actor != "policy":
+        # A person found the sender innocent; a rule that rests on it alone would hold on.
+        for rule in state.rules.values():
+            if fact.sender in rule.named:
+                rule.named.discard(fact.sender)
+                if not rule.named and rule.state in ("shadow", "enforced"):
+                    why = f"{fact.actor} released the sender it was drafted from"
+                    yield from _retired(rule, why, fact.at, n)
 
 
-def _drafted(states: States, campaigns: tuple[str, ...], at: float, n: int) -> Iterator[Out]:
+def _retired(rule: Rule, why: str, at: float, n: int) -> Iterator[Out]:
+    yield _stepped(rule, "retired", why, at, n)
+    yield Wake(
+        key=f"retired/{rule.id}/{n}",
+        waits_for=f"rule:{rule.id}",
+        limit=1000,
+        why="rule retired",
+    )
+
+
+def _drafted(
+    states: States, sender: str, campaigns: tuple[str, ...], at: float, n: int
+) -> Iterator[Out]:
+    if sender in states.contain.released:
+        return
     for campaign in campaigns:
         if campaign in states.prevent.rules:
+            states.prevent.rules[campaign].named.add(sender)
             continue
         if states.accept.index.members(campaign) < MEMBERS_MIN:
             continue
         rule = states.prevent.rules[campaign] = Rule(f"r-{campaign}", campaign)
+        rule.named.add(sender)
         why = "near-duplicates of a campaign its sender is held for"
         yield _stepped(rule, "shadow", why, at, n)
         yield SetTimer(key=f"rule|{campaign}", due=at + states.accept.policy.shadow_s)

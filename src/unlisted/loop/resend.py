@@ -54,6 +54,8 @@ def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
     """Keep the books."""
     state = states.resend
     if isinstance(fact, Booked):
+        state.resent.pop(fact.row.key, None)
+        yield from _superseded(state, fact.row, fact.at, n)
         state.books[fact.row.key] = fact.row
         state.by_body[_same(fact.row)] = fact.row.key
     elif isinstance(fact, Reception) and fact.origin != "ndr":
@@ -65,11 +67,14 @@ def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
         yield _wake(f"{fact.address}|{fact.receiver}", n)
     elif isinstance(fact, Due) and fact.why == "resend":
         yield from _again(states, fact, n)
-    elif isinstance(fact, Delivery) and fact.row.key in state.resent:
-        state.delivered[state.resent.pop(fact.row.key)] = fact.at
-        state.count += 1
+    elif isinstance(fact, Delivery):
+        if fact.row.key in state.resent:
+            state.delivered[state.resent.pop(fact.row.key)] = fact.at
+            state.count += 1
+        yield from _superseded(state, fact.row, fact.at, n)
     elif isinstance(fact, Settled):
         _struck(state, fact.key)
+        state.resent.pop(fact.key, None)
 
 
 def _again(states: States, fact: Due, n: int) -> Iterator[Out]:
@@ -97,20 +102,29 @@ def _by_hand(states: States, fact: Reception, n: int) -> Iterator[Out]:
                 because=(n,),
             )
         elif same in state.delivered or same in state.resent.values():
+            waits = same in state.resent.values()
             yield HandSent(
                 at=fact.at,
                 key=f"{fact.id}.{index}",
                 message=fact.id,
                 copy=f"{fact.id}.{index}",
-                which="original was delivered",
+                which="original is on its way" if waits else "original was delivered",
                 because=(n,),
             )
 
 
+def _superseded(state: State, copy: Row, at: float, n: int) -> Iterator[Out]:
+    """The same letter stands in the books; this copy, booked later or delivered, is the one."""
+    key = state.by_body.get(_same(copy))
+    if key is not None and key != copy.key:
+        message = key.partition(".")[0]
+        yield HandSent(at=at, key=key, message=message, copy=copy.key, which="copy", because=(n,))
+
+
 def _struck(state: State, key: str) -> None:
     row = state.books.pop(key, None)
-    if row is not None:
-        state.by_body.pop(_same(row), None)
+    if row is not None and state.by_body.get(_same(row)) == key:
+        del state.by_body[_same(row)]
 
 
 def _same(row: Row) -> Same:

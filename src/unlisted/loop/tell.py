@@ -104,9 +104,8 @@ def _opened(states: States, fact: EpisodeOpened, n: int) -> Iterator[Out]:
     if incident is not None:
         incident.episodes.append(fact.episode)
         incident.status = moved(incident.status, "serviceDegradation")
-        incident.changed.append("One more of our sending addresses is refused.")
         yield CancelTimer(key="calm")
-        yield SetTimer(key="news", due=fact.at + QUIET_S)
+        yield from _news(incident, "One more of our sending addresses is refused.", fact.at)
         return
     state.count += 1
     incident = state.incident = Incident(
@@ -148,9 +147,15 @@ def _changed(states: States, incident: Incident, fact: Fact) -> Iterator[Out]:
             incident.status = moved(incident.status, "extendedRecovery")
             yield SetTimer(key="calm", due=fact.at + states.accept.policy.calm_s)
     if news:
-        if news not in incident.changed:
-            incident.changed.append(news)
-        yield SetTimer(key="news", due=fact.at + QUIET_S)
+        yield from _news(incident, news, fact.at)
+
+
+def _news(incident: Incident, news: str, at: float) -> Iterator[Out]:
+    """To be told within `QUIET_S`; what comes meanwhile does not put it off."""
+    if not incident.changed:
+        yield SetTimer(key="news", due=at + QUIET_S)
+    if news not in incident.changed:
+        incident.changed.append(news)
 
 
 def _calm(states: States, at: float, n: int) -> Iterator[Out]:

@@ -144,7 +144,7 @@ def _human(ndr: NDR, recipients: list[FailedRecipient], delayed: bool) -> list[s
     ]
     seen: list[Cause] = []
     for recipient in recipients:
-        out.append(f"    {_line(recipient.address, 320)}")
+        out += _wrap(_line(recipient.address, 320), indent="    ")
         if recipient.cause not in seen:
             seen.append(recipient.cause)
     more = len(ndr.recipients) - len(recipients)
@@ -164,12 +164,13 @@ def _human(ndr: NDR, recipients: list[FailedRecipient], delayed: bool) -> list[s
     if ndr.explanation.strip():
         out += [*_wrap(_line(ndr.explanation, 2000)), ""]
     if ndr.link:
-        out += [f"The state of this is shown at {_line(ndr.link, 500)}", ""]
-    out += [f"Questions: {_line(ndr.postmaster, 320)} (please name {_line(ndr.id, 100)})", ""]
+        out += [*_wrap(f"The state of this is shown at {_line(ndr.link, 500)}"), ""]
+    name = _line(ndr.id, 100)
+    out += [*_wrap(f"Questions: {_line(ndr.postmaster, 320)} (please name {name})"), ""]
     out.append("For administrators: what the other side answered")
     for recipient in recipients:
         where = f" ({_line(recipient.remote_mta, 255)})" if recipient.remote_mta else ""
-        out.append(f"    {_line(recipient.address, 320)}{where}:")
+        out += _wrap(f"{_line(recipient.address, 320)}{where}:", indent="    ")
         out += _wrap(_line(recipient.diagnostic, MAX_FIELD) or "no text", indent="        ")
     return out
 
@@ -216,13 +217,12 @@ def _original(headers: bytes) -> list[str]:
             # The first empty line ends a header block: no body is given back.
             break
         clean = "".join(c if c == "\t" or c.isprintable() else "?" for c in line)
-        out.append(
-            "\t" + clean.lstrip()
-            if line[0] in " \t"
-            else "- " + clean
-            if clean.startswith("--")
-            else clean
-        )
+        clean = clean.encode("utf-8", "replace")[:MAX_FIELD].decode("utf-8", "ignore")
+        if line[0] in " \t":
+            out.append("\t" + clean.lstrip())
+        else:
+            # RFC 2046 section 5.1.1: only a line that begins with "--" could be a delimiter.
+            out.append("- " + clean if clean.startswith("--") else clean)
     return out
 
 
@@ -235,9 +235,9 @@ def _line(text: str, limit: int) -> str:
 
 def _ascii(text: str) -> str:
     r"""The 7-bit form of RFC 6533 section 3 for what is beyond ASCII: \x{HEX}."""
-    if text.isascii():
-        return text
-    return "".join(c if c.isascii() else f"\\x{{{ord(c):X}}}" for c in text)
+    if not text.isascii():
+        text = "".join(c if c.isascii() else f"\\x{{{ord(c):X}}}" for c in text)
+    return text[:MAX_FIELD]
 
 
 def _token(text: str) -> str:
@@ -257,12 +257,12 @@ def _wrap(text: str, indent: str = "", width: int = 74) -> list[str]:
     out: list[str] = []
     line = ""
     for word in text.split():
-        while len(word) > 300:  # 998 octets a line (RFC 5322 section 2.1.1), 3 octets a character
+        while len(word) > 240:  # 998 octets a line (RFC 5322 section 2.1.1), 4 octets a character
             if line:
                 out.append(indent + line)
                 line = ""
-            out.append(indent + word[:300])
-            word = word[300:]
+            out.append(indent + word[:240])
+            word = word[240:]
         if line and len(indent) + len(line) + 1 + len(word) > width:
             out.append(indent + line)
             line = word

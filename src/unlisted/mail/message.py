@@ -81,7 +81,7 @@ def decoded(value: str) -> str:
             parts.append(text if isinstance(text, str) else _text(text, charset or "ascii"))
     except (HeaderParseError, ValueError, binascii.Error):
         return _SPACE.sub(" ", value).strip()
-    return _SPACE.sub(" ", "".join(parts)).strip()
+    return _SPACE.sub(" ", "".join(parts)).strip() or _SPACE.sub(" ", value).strip()
 
 
 def body_text(raw: bytes, limit: int = 64_000) -> str:
@@ -248,7 +248,7 @@ def _strip_html(text: str) -> str:
             end = text.find(">", start + 1)
             at = end + 1
             name = _TAG_NAME.match(text, start + 1)
-            if name and name[1].lower() in _HIDDEN:
+            if name and name[1].lower() in _HIDDEN and text[start + 1] != "/":
                 close = _HIDDEN_END.search(text, at) if end >= 0 else None
                 end = close.start() if close else -1
                 at = end

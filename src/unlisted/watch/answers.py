@@ -78,6 +78,8 @@ def judge(
             return unknown(f"refused: {_REFUSALS.get(code, 'a code for errors')} ({code})")
         if code == "127.0.0.1":
             return unknown("127.0.0.1 is no listing")
+        if code == "127.0.1.255":
+            return unknown("an address was asked of a list of names (127.0.1.255)")
     if row is not None and row.codes:
         known = [code for code in codes if code in row.codes]
         if not known:

@@ -6,7 +6,7 @@ listed; an unknown term is None, never a guess. Refuses rows it cannot trust: a 
 """
 
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from importlib import resources
 from typing import Literal
@@ -56,7 +56,7 @@ class Catalogue:
                 raise CatalogueError(f"{row.zone}: two rows for one zone")
             self._rows[row.zone] = row
 
-    def __iter__(self) -> Iterable[ListRow]:  # type: ignore[override]
+    def __iter__(self) -> Iterator[ListRow]:
         return iter(self._rows.values())
 
     def __len__(self) -> int:
