@@ -158,6 +158,21 @@ def test_a_second_start_records_the_same_configuration_and_history_only_once(
     assert "bob@example.net" not in served.typed("journal", "export").stdout
 
 
+def test_a_history_is_imported_once_and_only_while_no_service_runs(served: Served) -> None:
+    file = served.folder / "unlisted.toml"
+    file.write_text(file.read_text().replace('[history]\nimport = "history.jsonl"\n', ""))
+    process = served.start()
+    served.ready(process)
+    busy = served.typed("history", "import", "history.jsonl")
+    assert busy.returncode == 1 and "another process writes this journal" in busy.stderr
+    assert served.stop(process)[0] == 0
+    done = served.typed("history", "import", "history.jsonl")
+    assert (done.returncode, done.stdout) == (0, "history of 1 senders imported\n")
+    again = served.typed("history", "import", "history.jsonl")
+    assert again.returncode == 1 and "already" in again.stdout
+    assert served.typed("sender", "explain", "login:anna").returncode == 0
+
+
 def test_a_killed_service_starts_again(served: Served) -> None:
     process = served.start()
     served.ready(process)
