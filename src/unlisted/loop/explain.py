@@ -40,7 +40,7 @@ BUCKET_S = 900.0  # exposures: short against the hourly draw
 KEPT_BUCKETS = int(WINDOW_S / BUCKET_S)
 MESSAGES_KEPT = 200_000
 CAMPAIGNS_PER_SENDER = 200
-STRANGERS = "strangers"
+DOUBT = 5.0  # evidence (log ratio) from which on a sender's mail to strangers is only sampled
 
 
 class Ledger:
@@ -388,7 +388,12 @@ def _doubted(states: States, at: float, n: int) -> Iterator[Out]:
     """Who is probable now, and who no longer is: the latter's mail goes on."""
     state = states.explain
     before = state.doubted
-    state.doubted = {sender for sender, one in state.standing.items() if one == "probable"}
+    shares = state.causes.shares if state.causes is not None and state.standing else ()
+    state.doubted = {
+        one.sender
+        for one in shares
+        if one.standing == "probable" or (one.standing == "open" and one.evidence >= DOUBT)
+    }
     if state.doubted - before:
         yield SetTimer(key="sample", due=at + states.accept.policy.sample_every_s)
     for sender in sorted(before - state.doubted):

@@ -185,24 +185,24 @@ def _reply(states: States, fact: Outcome, n: int) -> Iterator[Out]:
     blames = meaning.refusal == "yes" and meaning.ours != "no"
     doubt = meaning.refusal == "suspicion" and not temporary
     rest = states.deliver.rests.get((fact.address, fact.receiver))
+    retry = meaning.retry
     if not blames and doubt and rest is not None and rest.episode is not None:
-        blames = True  # this path's block is known; the words need not say it again
-    yield from _counted(states, fact, blames or doubt, n)
+        # This path's block is known: the words need not say it again, nor do they rule a retry out.
+        blames, retry = True, "after_delisting"
+    zone = _zone(meaning) if blames else None
+    if zone is not None:
+        state.users.setdefault(zone, set()).add(fact.receiver)
     if blames or doubt:
         state.stages[fact.receiver] = fact.stage
+    yield from _counted(states, fact, blames or doubt, n)
     if blames:
-        zone = _zone(meaning)
-        if zone is not None:
-            state.users.setdefault(zone, set()).add(fact.receiver)
-        yield Refusal(
-            **common, zone=zone, retry=meaning.retry, temporary=temporary, stage=fact.stage
-        )
+        yield Refusal(**common, zone=zone, retry=retry, temporary=temporary, stage=fact.stage)
     elif doubt:
         yield Suspicion(**common, temporary=temporary, stage=fact.stage)
     else:
         yield Failed(**common, reason=meaning.reason or "undefined", temporary=temporary)
     if blames or doubt:
-        yield from _ask(states, fact, _zone(meaning) if blames else None, n)
+        yield from _ask(states, fact, zone, n)
 
 
 def _followed(states: States, fact: Refusal) -> None:
@@ -300,7 +300,10 @@ def _counted(states: States, fact: Outcome, blamed: bool, n: int) -> Iterator[Ou
     if not blamed or (address, f"@{receiver}") in state.open:
         return
     parent = _parent(state, address)
-    if parent is not None and (address, receiver) in states.deliver.rests:
+    if parent is not None and (
+        (address, receiver) in states.deliver.rests
+        or state.asks(receiver, state.episodes[parent].zone or "")
+    ):
         return  # the list's own episode explains it
     if parent is not None:
         shifted = _against_one(states, fact.row, address, receiver, at)
