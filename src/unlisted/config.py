@@ -137,6 +137,8 @@ FACT_HELP: dict[str, str] = {
     "policy.give_up_s": "age at which undelivered mail is returned (RFC 5321 §4.5.4.1)",
     "policy.clean_days": "days without blame after which a sender counts as clean",
     "policy.explain_every_s": "how often causes are ranked again while an episode is open",
+    "policy.sample": "messages let through of a sender that is only probable, to learn from them",
+    "policy.sample_every_s": "how often such a sample is let through",
     "policy.probe_every_s": "how often a list is asked while an episode is open",
     "policy.stop_watch_s": "silence of the named senders that counts as stopped",
     "policy.shadow_s": "how long a rule runs in shadow before it may act",
@@ -491,7 +493,7 @@ def _check_policy(config: Config) -> Found:
     for field in msgspec.structs.fields(Policy):
         value = getattr(policy, field.name)
         path = ("policy", field.name)
-        if field.name in ("clean_days", "wake_batch"):
+        if isinstance(field.default, int):
             if not 1 <= value <= 10_000:
                 yield path, f"{value}: expected 1 to 10000"
         elif not 0 < value <= 366 * 86400:

@@ -248,6 +248,7 @@ def post(made: Handmade, number: int, at: float, *, final: bool = False) -> None
                 ("Current status", "One of our sending addresses is on a blocklist. The cause was "
                  f"found and stopped; messages wait and go out by themselves. {HOSTILE}"),
                 ("What you can do", "Nothing. Please do not send the same message again."),
+                ("Start time", "Monday, 23 November 2026, 00:01 UTC"),
             ),
             figures=figures(at, 17, 140),
             next_update_by=None if final else at + 1800,

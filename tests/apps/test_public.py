@@ -55,7 +55,10 @@ def test_each_time_has_its_zone_and_a_machine_form(ended_faces: Any, path: str) 
     for machine, human in times:
         moment = datetime.fromisoformat(machine)
         assert moment.tzinfo is not None
-        assert human == moment.strftime("%Y-%m-%d %H:%M UTC")
+        assert human in (
+            moment.strftime("%Y-%m-%d %H:%M UTC"),
+            moment.strftime("%A, %d %B %Y, %H:%M UTC"),
+        )
     # No time stands outside such an element.
     bare = re.sub(r"<time.*?</time>", "", page)
     assert not re.search(r"\d\d:\d\d", re.sub(r"<[^>]+>", "", bare))

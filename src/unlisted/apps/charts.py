@@ -41,14 +41,21 @@ class Chart(msgspec.Struct, frozen=True):
     total: int
 
 
-def per_hour(
-    title: str, query: str, css: str, counts: Mapping[int, int], now: float, hours: int = HOURS
-) -> Chart:
-    """Counts by hour of the epoch, the last `hours` of them, today on the right."""
+def first_hour(now: float, *counts: Mapping[int, int]) -> int:
+    """Where an axis that several charts share begins: at most `HOURS` back, one day at least.
+
+    A young journal gets a short axis: four days of emptiness would say nothing.
+    """
     last = int(now // 3600)
-    # A young journal gets a short axis: four days of emptiness would say nothing.
-    begun = min((hour for hour in counts if hour <= last), default=last)
-    first = max(last - hours + 1, min(begun, last - 23))
+    begun = min((hour for one in counts for hour in one if hour <= last), default=last)
+    return max(last - HOURS + 1, min(begun, last - 23))
+
+
+def per_hour(
+    title: str, query: str, css: str, counts: Mapping[int, int], first: int, now: float
+) -> Chart:
+    """Counts by hour of the epoch, from `first` to now."""
+    last = int(now // 3600)
     values = [counts.get(hour, 0) for hour in range(first, last + 1)]
     top = _round_up(max(values, default=0))
     step = (WIDTH - LEFT) / len(values)

@@ -17,17 +17,17 @@ OK, FOUND, USAGE, NO_SUCH = 0, 1, 2, 3
 ABOUT = """\
 Keep your mail off blocklists; recover when a list blocks you anyway.
 
-  unlisted serve                        run, from ./unlisted.toml or without one
+  unlisted serve                        run, by ./unlisted.toml if it is there
   unlisted config check                 is the configuration right?
   unlisted message explain m17          one mail's story
   unlisted sender explain login:anna    what is known of a sender
   unlisted episode list                 which addresses are, or were, blocked
   unlisted hold release h12 --reason "password changed"
   unlisted queue list --in held
-  unlisted journal replay               do the facts still lead to the same ends?
+  unlisted journal replay               do the facts still lead to this?
   unlisted backup /safe/place.tar       beside a running service
 """
-CODES = "exit codes: 0 well, 1 a difference or fault was found, 2 usage, 3 no such thing"
+CODES = "exit codes: 0 well, 1 a difference or fault found, 2 usage, 3 no such thing"
 
 # (noun, verb, one line, example, arguments, implementation): one table makes parser and help.
 Argument = tuple[tuple[str, ...], dict[str, object]]

@@ -60,13 +60,15 @@ def show(value: Any) -> None:
     print(json.dumps(value, ensure_ascii=False, indent=1))
 
 
-def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Columns as wide as they need, the widest cut so that a line fits."""
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]], soft: Sequence[int]) -> None:
+    """Columns as wide as they need; those in `soft` are cut, the widest first, to fit a line."""
     width = max(40, min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns))
     cells = [[_CONTROL.sub(" ", cell) for cell in row] for row in (heads, *rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(heads))]
     while sum(widths) + 2 * (len(widths) - 1) > width:
-        widest = widths.index(max(widths))
+        widest = max(soft, key=lambda i: widths[i])
+        if widths[widest] <= 8:
+            break
         widths[widest] -= 1
     for row in cells:
         parts = [_cut(cell, size).ljust(size) for cell, size in zip(row, widths, strict=True)]
@@ -75,6 +77,11 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 def _cut(text: str, size: int) -> str:
     return text if len(text) <= size else text[: max(1, size - 1)] + "…"
+
+
+def short(at: str | None) -> str:
+    """A time of the API for a column whose head names the zone."""
+    return f"{at[:10]} {at[11:16]}" if at else "-"
 
 
 def wrapped(text: str, indent: str = "") -> None:
@@ -117,7 +124,7 @@ def _secret(args: Args) -> bytes:
     if beside.exists():
         return load_secret(beside)
     if getattr(args, "journal", None) is None or args.config is not None:
-        made = settings.load(args.config, args.state).config
+        made = settings.load(args.config, args.state, whole=False).config
         if made.secret:
             return parse_secret(made.secret)
     raise Missing(
@@ -237,6 +244,7 @@ def queue_list(args: Args) -> int:
             )
             for row in rows
         ],
+        soft=(2, 3, 5),
     )
     if len(rows) >= args.limit:
         say(f"the oldest {args.limit}; more with --limit")
@@ -311,18 +319,19 @@ def episode_list(args: Args) -> int:
         show(rows)
         return OK
     table(
-        ("ID", "ADDRESS", "BLOCKED", "SINCE", "REFUSED", "CLOSED"),
+        ("ID", "ADDRESS", "BLOCKED BY", "SINCE (UTC)", "REFUSED", "CLOSED (UTC)"),
         [
             (
                 row["id"],
                 row["address"],
-                row["list"] or f"at {row['receiver']}",
-                minute(row["since"]),
+                row["list"] or row["receiver"],
+                short(row["since"]),
                 str(row["refusals"]),
-                minute(row["closed_at"]),
+                short(row["closed_at"]),
             )
             for row in rows
         ],
+        soft=(2,),
     )
     return OK
 
@@ -434,7 +443,7 @@ def sender_explain(args: Args) -> int:
         wrapped(
             f"{minute(share['at'])}: {share['share']:.0%} ({share['low']:.0%} to "
             f"{share['high']:.0%}) of the evidence behind episode {share['episode']}: "
-            f"{'guilty' if share['guilty'] else share['verdict']}"
+            f"{_verdict(share)}"
         )
         if share["reasons"]:
             wrapped("; ".join(share["reasons"]), "    ")
@@ -442,6 +451,12 @@ def sender_explain(args: Args) -> int:
         say()
         _say_hold(hold)
     return OK
+
+
+def _verdict(share: dict[str, Any]) -> str:
+    if share["guilty"]:
+        return "guilty"
+    return "others were named" if share["verdict"] == "guilty" else str(share["verdict"])
 
 
 # ---------------------------------------------------------------- hold, operator
@@ -540,7 +555,7 @@ def backup(args: Args) -> int:
 
 def restore(args: Args) -> int:
     if args.state is None:
-        found = settings.load(args.config)
+        found = settings.load(args.config, whole=False)
         state = found.state
     else:
         state = args.state

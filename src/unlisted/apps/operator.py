@@ -179,6 +179,8 @@ class Operator:
         holds = [self._hold(one) for one in reversed(model.holds.values())]
         holds.sort(key=lambda one: one["released_at"] is not None)
         counts = model.queue_counts()
+        honest = model.honest_delivered()
+        first = charts.first_hour(now, model.refusals, honest)
         latest = {one.episode: one for one in model.causes}
         return self._page(
             request,
@@ -205,11 +207,11 @@ class Operator:
             charts=[
                 charts.per_hour(
                     "Refusals per hour", "replies that blame an address of ours", "bar",
-                    model.refusals, now,
+                    model.refusals, first, now,
                 ),
                 charts.per_hour(
-                    "Honest mail delivered per hour", "deliveries of senders never named a cause",
-                    "bar2", model.honest_delivered(), now,
+                    "Honest mail delivered per hour", "deliveries of senders not named as a cause",
+                    "bar2", honest, first, now,
                 ),
             ],
         )  # fmt: skip

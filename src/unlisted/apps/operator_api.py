@@ -27,6 +27,7 @@ def _episode(model: ReadModel, one: Episode) -> Object:
         "list": opened.zone,
         "receiver": opened.receiver,
         "basis": opened.basis,
+        "parent": opened.parent,
         "since": iso(opened.since),
         "opened_at": iso(opened.at),
         "closed_at": iso(one.closed.at if one.closed else None),

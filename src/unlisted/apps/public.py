@@ -88,7 +88,7 @@ class Public:
             name=self.name,
             feature=FEATURE,
             incident=view(one),
-            posts=[_post(post) for post in newest[:whole]],
+            posts=[_post(post, one) for post in newest[:whole]],
             older=newest[whole:][:HEADLINES],
             more=max(0, len(newest) - whole - HEADLINES),
             alone=False,
@@ -107,7 +107,7 @@ class Public:
             name=self.name,
             feature=FEATURE,
             incident=view(one),
-            posts=[_post(found[-1])],
+            posts=[_post(found[-1], one)],
             older=[],
             more=0,
             alone=True,
@@ -139,8 +139,12 @@ def view(one: Incident) -> dict[str, Any]:
     }
 
 
-def _post(post: Posted) -> dict[str, Any]:
+def _post(post: Posted, incident: Incident) -> dict[str, Any]:
+    labels = {label for label, _ in post.sections}
+    times = {"Next update by": post.next_update_by, "Start time": incident.opened.since}
     return {
+        # Sections that are a time: their words get the machine's form around them.
+        "times": {label: at for label, at in times.items() if label in labels and at is not None},
         "number": post.number,
         "at": post.at,
         "final": post.post == "final",

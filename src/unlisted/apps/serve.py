@@ -53,7 +53,6 @@ def serve(settings: Settings) -> int:
     log.setLevel(logging.INFO)
     try:
         settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
-        settings.ready.unlink(missing_ok=True)
         secret = site_secret(settings)
         clock = open_clock(settings.config.clock, CLOCK_NAME)
     except (ClockError, SecretError, OSError) as exc:
@@ -68,7 +67,6 @@ def serve(settings: Settings) -> int:
     except (StartError, JournalError, ClockError, OSError) as exc:
         return _failed(exc)
     finally:
-        settings.ready.unlink(missing_ok=True)
         loop.close()
 
 
@@ -101,8 +99,11 @@ class _Platform:
         relay = relay_settings(self.settings)
         runner = open_runner(self.settings.state, self.secret)
         try:
+            # Only now: with the journal's lock a file of this name can be nobody else's.
+            self.settings.ready.unlink(missing_ok=True)
             return await self._run(runner, relay)
         finally:
+            self.settings.ready.unlink(missing_ok=True)
             runner.journal.close()
 
     async def _run(self, runner: Runner, relay: RelaySettings) -> int:

@@ -47,8 +47,11 @@ class Settings(msgspec.Struct, frozen=True):
         return self.state / "ready.json"
 
 
-def load(file: Path | None = None, state: Path | None = None) -> Settings:
-    """The settings. Raises ConfigError with all problems at once."""
+def load(file: Path | None = None, state: Path | None = None, *, whole: bool = True) -> Settings:
+    """The settings. Raises ConfigError with all problems at once.
+
+    Not `whole`: for programs that read the state only; files it names need not be there.
+    """
     if file is None and Path(config.DEFAULT_FILE).exists():
         file = Path(config.DEFAULT_FILE)
     lines: Lines = {}
@@ -59,7 +62,7 @@ def load(file: Path | None = None, state: Path | None = None) -> Settings:
     settings = Settings(
         config=made, file=file, state=state or (file.parent if file else Path()) / made.state
     )
-    problems = _missing_files(settings, lines)
+    problems = _missing_files(settings, lines) if whole else []
     if problems:
         raise ConfigError(str(file), problems)
     return settings
@@ -67,7 +70,7 @@ def load(file: Path | None = None, state: Path | None = None) -> Settings:
 
 def state_folder(file: Path | None = None, state: Path | None = None) -> Path:
     """The state folder alone, for programs that only read it."""
-    return state if state is not None else load(file).state
+    return state if state is not None else load(file, whole=False).state
 
 
 def _text(file: Path) -> str:

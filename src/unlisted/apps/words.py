@@ -61,7 +61,10 @@ def condition(waits_for: str) -> str:
         case "rule":
             return f"until rule {rest} is retired"
         case "campaign":
-            return f"until another message of campaign {rest} is judged clean"
+            at, _, site = receiver.partition("|")
+            return f"until near-duplicates are answered, or {site} takes mail from {at} again"
+        case "sender":
+            return "until its sender, a probable cause, is cleared or named"
         case "suspicion":
             return f"until it is known whether {receiver} blocks {address}"
         case "book":
