@@ -6,6 +6,7 @@ Exit 0 it ran, 1 a false all-clear or a fault of the run, 2 usage or a world fil
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -55,8 +56,11 @@ def main(argv: list[str] | None = None) -> int:
         kill_at=None if given.kill_at is None else given.kill_at * 3600,
         progress=True,
     )
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
     try:
         result = run(world, options)
+    except KeyboardInterrupt:
+        return 130
     except (ClockFailure, ProductError) as error:
         print(f"unlisted-sandbox: {error}", file=sys.stderr)
         return 1
