@@ -246,6 +246,23 @@ def test_a_line_without_end_ends_the_session_in_bounded_memory(
     asyncio.run(run())
 
 
+def test_an_idle_session_is_told_and_ended_even_if_it_does_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("unlisted.edge.smtp_server.IDLE_S", 0.1)
+
+    async def run() -> None:
+        async with talking(tmp_path) as (service, us):
+            assert (await us.reply()).startswith("421 4.4.2")
+            with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+                await us.reply()
+            async with client(service.server._servers[0].sockets[0].getsockname()[1]) as deaf:
+                deaf.writer.write(b"HELP\r\n" * 200_000)
+                await until(lambda: not service.server.sessions)
+
+    asyncio.run(run())
+
+
 @pytest.mark.parametrize("lines", range(1, 7))
 def test_a_hang_up_at_any_line_leaves_nothing(tmp_path: Path, lines: int) -> None:
     script = [

@@ -186,6 +186,12 @@ class _Protocol(SMTP):
         with contextlib.suppress(ConnectionError):  # the client went away: nobody to tell
             await super()._handle_client()
 
+    def _timeout_cb(self) -> None:
+        # aiosmtpd would close and so wait, for ever, for a client that does not read.
+        if isinstance(self.transport, asyncio.Transport):
+            self.transport.write(b"421 4.4.2 Idle too long\r\n")
+        self.end()
+
     def end(self) -> None:
         """Close now. The handler's own clean-up follows in connection_lost."""
         if isinstance(self.transport, asyncio.Transport):
