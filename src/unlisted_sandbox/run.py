@@ -149,10 +149,10 @@ class Running:
             if self.options.stall and self.product is not None:
                 stalling = asyncio.create_task(self.product.stall(self.world.seed, stop))
             await self.coordinator.until(self._done)
-            stop.set()
-            if stalling is not None:
-                await stalling
-            with self.coordinator.hold("the world ends"):
+            with self.coordinator.hold("the world ends"):  # from the very step that ended it
+                stop.set()
+                if stalling is not None:
+                    await stalling
                 return await self._end()
         finally:
             self.over = True
