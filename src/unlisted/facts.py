@@ -65,7 +65,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     books_s: float = 72 * 3600.0
     give_up_s: float = 5 * 86400.0
     clean_days: int = 30
-    explain_every_s: float = 300.0
+    explain_every_s: float = 120.0
+    sample: int = 8
+    sample_every_s: float = 1800.0
     probe_every_s: float = 900.0
     stop_watch_s: float = 600.0
     shadow_s: float = 1800.0
@@ -345,6 +347,7 @@ class Refusal(Fact, frozen=True, tag=True):
     text: str = ""
     rule: str = ""
     temporary: bool = False
+    stage: str = ""
 
 
 class Suspicion(Fact, frozen=True, tag=True):
@@ -358,6 +361,7 @@ class Suspicion(Fact, frozen=True, tag=True):
     text: str = ""
     rule: str = ""
     temporary: bool = False
+    stage: str = ""
 
 
 class EpisodeOpened(Fact, frozen=True, tag=True):

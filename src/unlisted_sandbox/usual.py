@@ -6,9 +6,9 @@
   An address refused at a site within the last hour is not the first choice there.
 - Refusals are counted, but for addresses already dealt with; `alert_refusals` within
   `alert_window_s` raise an alert. `postmaster_delay_s` later the postmaster holds the sender with
-  the most recipients in `volume_window_s`, for `hold_h`. Then he has spoken with the owner and read
-  what is held: what a person sees to be spam is thrown away and the account's later spam refused,
-  the rest is sent.
+  the most recipients in `volume_window_s`, for `hold_h`. By then he has spoken with the owner. A
+  hijacked account gets a new password (its later spam is refused) and its queue is deleted, as
+  nobody reads and sorts some hundred of a user's letters; an honest one's queue is sent.
 It has no notion of shares, lists' terms or resending.
 """
 
@@ -168,5 +168,8 @@ class Usual(Mta):
         self.lane.log.add(
             self.clock.now(), "released", sender=sender, text="hijacked" if spam else "honest"
         )
+        if spam:
+            self.waiting -= len(entries)
+            return
         for entry in entries:
             self._admit(entry)

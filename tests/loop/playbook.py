@@ -544,8 +544,9 @@ class Playbook:
             assert path in paths, f"nothing ends this wait: {end}"
             assert path in states.deliver.rests, f"the path is open: {end}"
         elif kind == "hold":
-            assert what in states.contain.holds, f"the hold is over: {end}"
-            assert f"hold|{what}" in self.timers, f"the hold has no end: {end}"
+            if row.until > self.now:
+                assert what in states.contain.holds, f"the hold is over: {end}"
+                assert f"hold|{what}" in self.timers, f"the hold has no end: {end}"
         elif kind == "rule":
             rules = {r.id: r for r in states.prevent.rules.values()}
             assert rules[what].state == "enforced", f"the rule is {rules[what].state}: {end}"

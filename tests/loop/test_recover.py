@@ -271,3 +271,25 @@ def test_mail_of_one_campaign_on_two_paths_follows_each_path_as_it_opens(pb: Pla
     delisting(pb, B)
     pb.wait(3 * HOUR)
     assert all(pb.how(one) == "delivered" for one in on_b)
+
+
+def test_without_a_path_to_a_control_receiver_one_is_asked_before_the_episode_closes(
+    pb: Playbook,
+) -> None:
+    nameless_block(pb, A)
+    pb.world.listed.add((ZONE, A))
+    pb.send(pb.drawn_to(A)[0], "ann@quiet.test")
+    episode(pb, B)  # teaches that big.test asks the list
+    assert [one.address for one in pb.found(EpisodeOpened)] == [A, B]
+    pb.world.refuses[A, "big.test"] = named(A)  # its caches are old
+    pb.wait(HOUR)
+    delisting(pb, B)
+    pb.world.listed.clear()
+    del pb.world.refuses[A, "quiet.test"]
+    pb.wait(6 * HOUR)
+    closed = {one.episode for one in pb.found(EpisodeClosed)}
+    assert len(closed) == 1
+    del pb.world.refuses[A, "big.test"]
+    pb.wait(HOUR)
+    assert len(pb.found(EpisodeClosed)) == 2
+    assert [one.receiver for one in pb.tests][-1] == "big.test"

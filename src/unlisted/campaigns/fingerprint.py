@@ -13,7 +13,6 @@ import re
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
 from functools import lru_cache
-from operator import eq
 from zlib import crc32
 
 SLOTS = 128
@@ -26,8 +25,9 @@ HEAD_FLOOR = 0.2
 
 _MAX_CHARS = 16_384
 _MAX_WORDS = 2_000
-_PRIME = (1 << 31) - 1
-_K1, _K2 = 0x1E3779B1, 0x2545F491
+_ALL = (1 << 32) - 1
+_NONE = 1 << 32
+_MIX = 0x1E3779B1
 
 _TAG = re.compile(r"<[^<>]{0,500}>")
 _URL = re.compile(r"[a-z]{2,10}://([^\s/?#<>\"'()]{1,255})[^\s<>\"']{0,2000}")
@@ -65,18 +65,18 @@ def _least(hashes: list[int], slots: int) -> bytes:
     """Eight bits of the least hash of each slot; an empty slot borrows its right neighbour's, altered
     by the distance so that empty neighbourhoods of different length do not agree by construction."""
     bits = slots - 1
-    least = [_PRIME] * slots
+    least = [_NONE] * slots
     for h in hashes:
         slot = h & bits
         if h < least[slot]:
             least[slot] = h
     # The last slots borrow across the end, from the first occupied one.
-    distance = next(slot for slot, h in enumerate(least) if h != _PRIME)
+    distance = next(slot for slot, h in enumerate(least) if h != _NONE)
     value = least[distance] >> 8
     out = bytearray(slots)
     for slot in range(slots - 1, -1, -1):
         h = least[slot]
-        if h != _PRIME:
+        if h != _NONE:
             value, distance = h >> 8, 0
         else:
             distance += 1
@@ -89,10 +89,10 @@ def fingerprint(text: str) -> str:
     words = words_of(text)
     if len(words) < MIN_WORDS:
         return ""
-    # The second word's CRC continues from the first's. CRC-32 is linear, the products are not; all
-    # stay below 2^62, where an int is two machine digits.
-    pairs = [h * _K1 % _PRIME for h in map(crc32, words[1:], map(crc32, words))]
-    head = [h * _K2 % _PRIME for h in pairs[: HEAD_WORDS - 1]]
+    # The second word's CRC continues from the first's: a pair's hash without a step in Python. It is
+    # linear over XOR, which the words of a text are not; the head's is made independent of it.
+    pairs = list(map(crc32, words[1:], map(crc32, words)))
+    head = [h * _MIX & _ALL for h in pairs[: HEAD_WORDS - 1]]
     printed = _least(pairs, SLOTS) + _least(head, HEAD_SLOTS)
     return b2a_base64(printed, newline=False).decode("ascii")
 
@@ -109,17 +109,27 @@ def slots_of(printed: str) -> bytes:
     return raw if len(raw) == SLOTS + HEAD_SLOTS else b""
 
 
-def _agreement(a: bytes, b: bytes) -> float:
-    """The share of agreeing slots, less what eight bits agree on by chance."""
-    share: float = sum(map(eq, a, b)) / len(a)
+@lru_cache(maxsize=65536)
+def _numbers(printed: str) -> tuple[int, int] | None:
+    """Body and head slots as two integers; None if this is no fingerprint."""
+    raw = slots_of(printed)
+    if not raw:
+        return None
+    return int.from_bytes(raw[:SLOTS], "big"), int.from_bytes(raw[SLOTS:], "big")
+
+
+def _agreement(differ: int, slots: int) -> float:
+    """The share of agreeing slots, less what eight bits agree on by chance. Equal slots are the
+    zero bytes of the exclusive or: two C calls instead of one comparison per slot."""
+    share = differ.to_bytes(slots, "big").count(0) / slots
     return max(0.0, (share - 1 / 256) / (1 - 1 / 256))
 
 
 def similarity(a: str, b: str) -> float:
     """Estimated Jaccard similarity of two texts, 0-1; the heads' where the heads are unlike."""
-    left, right = slots_of(a), slots_of(b)
-    if not left or not right:
+    left, right = _numbers(a), _numbers(b)
+    if left is None or right is None:
         return 0.0
-    whole = _agreement(left[:SLOTS], right[:SLOTS])
-    head = _agreement(left[SLOTS:], right[SLOTS:])
+    whole = _agreement(left[0] ^ right[0], SLOTS)
+    head = _agreement(left[1] ^ right[1], HEAD_SLOTS)
     return whole if head >= HEAD_FLOOR else min(whole, head)

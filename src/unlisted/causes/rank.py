@@ -39,7 +39,7 @@ _MIN_CAMPAIGN = 5
 # Fewer unknown users and complaints than this are an accident at any rate.
 _BAD = 3
 _CLEARED = -math.log(20.0)
-_NOBODY = 0.8
+_NOBODY = 0.65
 # Pieces of evidence one of a culprit's messages brings a list, for the shares.
 _RATE = 0.03
 _UNKNOWN_SOURCE = 0.1

@@ -161,18 +161,25 @@ class HttpServer:
         """Take no new connections, let answers in hand end, close the rest."""
         if self._server is None:
             return
+        # First no more accepting, then a few turns, then the close: a connection that asyncio
+        # accepted but has not handed over yet would otherwise be lost with its socket open.
+        for sock in self._server.sockets:
+            asyncio.get_running_loop().remove_reader(sock.fileno())
+        for _ in range(3):
+            await asyncio.sleep(0)
         self._server.close()
         for connection in list(self._state.connections):
             connection.shutdown()
         tasks = list(self._state.tasks)
         if tasks:
             await asyncio.wait(tasks, timeout=patience_s)
-        for connection in list(self._state.connections):
-            transport = getattr(connection, "transport", None)
-            if transport is not None:
-                transport.abort()
         await self._server.wait_closed()
-        for _ in range(10):  # aborted transports close their sockets in turns to come
+        # In turns: one just accepted appears only now, and an aborted one closes in its next turn.
+        for _ in range(10):
+            for connection in list(self._state.connections):
+                transport = getattr(connection, "transport", None)
+                if transport is not None:
+                    transport.abort()
             await asyncio.sleep(0)
 
 

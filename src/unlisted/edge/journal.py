@@ -66,11 +66,12 @@ class Journal:
         self._lock = _lock(path.with_suffix(".lock"))
         self._seal = AESGCM(hmac.new(secret, b"bodies", hashlib.sha256).digest())
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._db.execute("pragma journal_mode=wal")
-        self._db.execute(f"pragma synchronous={'full' if durable else 'off'}")
-        self._db.execute("pragma secure_delete=on")
-        self._db.executescript(SCHEMA + queue.SCHEMA)
-        _check_layout(self._db, path)
+        try:
+            _prepare(self._db, path, durable)
+        except JournalError:
+            self._db.close()
+            self._lock.close()
+            raise
         self._open = False
         (last,) = self._db.execute("select coalesce(max(n), 0) from fact").fetchone()
         self.last: int = last
@@ -221,7 +222,11 @@ def reader(path: Path) -> sqlite3.Connection:
     if not path.exists():
         raise JournalError(f"{path}: no journal there; expected the state folder of a service")
     db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-    _check_layout(db, path)
+    try:
+        _check_layout(db, path)
+    except JournalError:
+        db.close()
+        raise
     return db
 
 
@@ -239,6 +244,17 @@ def _lock(path: Path) -> IO[str]:
         handle.close()
         raise JournalError(f"{path}: another process writes this journal") from None
     return handle
+
+
+def _prepare(db: sqlite3.Connection, path: Path, durable: bool) -> None:
+    try:
+        db.execute("pragma journal_mode=wal")
+        db.execute(f"pragma synchronous={'full' if durable else 'off'}")
+        db.execute("pragma secure_delete=on")
+        db.executescript(SCHEMA + queue.SCHEMA)
+    except sqlite3.Error as exc:
+        raise JournalError(f"{path}: not a journal: {exc}") from exc
+    _check_layout(db, path)
 
 
 def _check_layout(db: sqlite3.Connection, path: Path) -> None:

@@ -34,6 +34,7 @@ PATIENCE_S = {
     "rset": 300.0,
     "quit": 60.0,
 }
+STAGES = ("connect", "greeting", "ehlo", "mail", "rcpt", "data", "eod")
 BLOCK_PATIENCE_S = 180.0
 BLOCK_BYTES = 64 * 1024
 _DOT = re.compile(rb"(?m)^\.")

@@ -35,7 +35,10 @@ MAX_SESSIONS = 1000
 MAX_LOGIN_TRIES = 5
 IDLE_S = 300.0  # real: RFC 5321 section 4.5.3.2.7
 SLACK_BYTES = 1 << 20
+CLOSING_TURNS = 100  # of the event loop, for aborted sessions to be gone
 LOCAL_ERROR = "451 4.3.0 Local error, try again later"
+
+_PRINTABLE = bytes(ord("?") if c < 32 or c == 127 else c for c in range(256))
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -100,8 +103,12 @@ class SmtpServer:
         """No new sessions; open ones end. What is being recorded is recorded."""
         for server in self._servers:
             server.close()
-        for session in sorted(self.sessions, key=id):
+        for session in list(self.sessions):
             session.end()
+        for _ in range(CLOSING_TURNS):
+            if not self.sessions:
+                break
+            await asyncio.sleep(0)
         for server in self._servers:
             await server.wait_closed()
         self._servers.clear()
@@ -161,6 +168,12 @@ class _Protocol(SMTP):
                 self.end()
                 return
         super().data_received(data)
+
+    async def push(self, status: str | bytes) -> None:
+        # It quotes unknown commands as they came: a bare CR in them would be a line of its own to
+        # some client.
+        text = status if isinstance(status, bytes) else status.encode("utf-8", "replace")
+        await super().push(text.translate(_PRINTABLE))
 
     async def smtp_DATA(self, arg: str) -> None:
         self._left = self._house.size_limit + SLACK_BYTES

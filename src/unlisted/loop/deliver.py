@@ -58,19 +58,24 @@ ENDED = {
     "retired": "rule retired",
     "back": "rule stepped back",
     "pool": "configured",
+    "sender": "no longer probable",
     "clean": "its campaign is answered well",
 }
 
 
 class Rest:
-    """Why a path rests. `canary`: the one row let through to see whether it is over."""
+    """Why a path rests. `canary`: the one row let through to see whether it is over.
 
-    __slots__ = ("canary", "episode", "since")
+    `trial`: nothing waits, so the next row that draws this path becomes the canary.
+    """
+
+    __slots__ = ("canary", "episode", "since", "trial")
 
     def __init__(self, since: float, episode: str | None) -> None:
         self.since = since
         self.episode = episode
         self.canary = ""
+        self.trial = False
 
 
 class Traffic:
@@ -109,6 +114,7 @@ class State:
         self.traffic: dict[str, Traffic] = {}
         self.campaign_waits: dict[str, set[Path]] = {}
         self.waking: dict[Path, list[str]] = {}  # conditions still to be woken, one after another
+        self.samples: set[str] = set()  # rows let through although their sender is probable
         self.poolless = False  # something waits for a pool to be configured
         self.receivers: dict[str, str] = {}  # domain -> receiver, by route or as last seen
 
@@ -155,6 +161,8 @@ def closed(states: States, row: Row, address: str) -> str | None:
     rule = states.prevent.covers(row)
     if rule is not None:
         return f"rule {rule}"
+    if states.explain.sampled(states, row) and row.key not in states.deliver.samples:
+        return "its sender may have caused a listing"
     rest = states.deliver.rests.get(states.deliver.path(row, address))
     if rest is not None and rest.canary != row.key:
         return "path rests"
@@ -163,8 +171,10 @@ def closed(states: States, row: Row, address: str) -> str | None:
 
 def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
     """Receptions and due rows are placed; replies, holds and paths move rows on."""
-    if isinstance(fact, Outcome) and fact.code:
-        states.deliver.receivers[fact.row.domain] = fact.receiver
+    if isinstance(fact, Outcome):
+        if fact.code:
+            states.deliver.receivers[fact.row.domain] = fact.receiver
+        states.deliver.samples.discard(fact.row.key)
     if isinstance(fact, Reception):
         yield from _received(states, fact, n)
     elif isinstance(fact, Due):
@@ -188,7 +198,8 @@ def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
     elif isinstance(fact, SenderHeld):
         yield Sweep(key=f"sweep/{fact.hold}", sender=fact.sender, why="held")
         yield from _cleared(states, n)
-    elif isinstance(fact, HoldReleased):
+    elif isinstance(fact, HoldReleased) and fact.actor != "policy":
+        # When a hold's term ends, its mail ends with it (`until`): nobody said it was innocent.
         yield Wake(key=f"release/{n}", waits_for=f"hold:{fact.hold}", limit=1000, why="released")
     elif isinstance(fact, Resent):
         yield from _place(states, fact.row, fact.at, n, "resent")
@@ -196,7 +207,11 @@ def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
         yield Settled(at=fact.at, key=fact.key, message=fact.message, how="superseded")
     elif isinstance(fact, Woken):
         kind = (fact.done or "").partition("/")[0]
-        if kind == "reopen":
+        if kind == "canary" and not fact.taken:
+            rest = states.deliver.rests.get(path_of(fact.waits_for))
+            if rest is not None and states.sense.needs_mail(path_of(fact.waits_for)[1]):
+                rest.trial = True
+        elif kind == "reopen":
             yield from _woken(states, fact, n)
         elif kind in ENDED and fact.left and not _waits_again(states, fact.waits_for):
             key = f"{kind}/{fact.waits_for}/{n}"
@@ -294,6 +309,14 @@ def _place(states: States, row: Row, at: float, n: int, why: str) -> Iterator[Ou
         wait = _replaced(row, state="wait", waits_for="pool", until=_give_up(states, row))
         yield Queued(at=at, row=wait, why="no pool is configured", because=(n,))
         return
+    if why == "sample":
+        states.deliver.samples.add(row.key)
+    elif states.explain.sampled(states, row):
+        _no_canary(states, row)
+        until = _give_up(states, row)
+        wait = _replaced(row, state="wait", waits_for=f"sender:{row.sender}", until=until)
+        yield Queued(at=at, row=wait, why="its sender may have caused a listing", because=(n,))
+        return
     epoch = epoch_of(at, pool.epoch_s)
     if row.address not in states.deliver.pool_of and not row.refused:
         row = _replaced(row, drawn="", address="")  # never drawn, or its address was taken away
@@ -366,6 +389,8 @@ def _no_canary(states: States, row: Row) -> None:
 
 def _open(states: States, row: Row, address: str) -> bool:
     rest = states.deliver.rests.get(states.deliver.path(row, address))
+    if rest is not None and rest.trial and not rest.canary:
+        rest.trial, rest.canary = False, row.key
     return rest is None or rest.canary == row.key
 
 

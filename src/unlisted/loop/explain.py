@@ -15,7 +15,7 @@ from unlisted.causes.profile import SenderProfile, profile
 from unlisted.causes.rank import Causes, rank
 from unlisted.causes.traffic import CampaignTraffic, Exposure, SenderEvidence, Traffic
 from unlisted.causes.traffic import Episode as Listing
-from unlisted.commands import SetTimer
+from unlisted.commands import SetTimer, Wake
 from unlisted.facts import (
     CausesRanked,
     Delivery,
@@ -40,7 +40,7 @@ BUCKET_S = 900.0  # exposures: short against the hourly draw
 KEPT_BUCKETS = int(WINDOW_S / BUCKET_S)
 MESSAGES_KEPT = 200_000
 CAMPAIGNS_PER_SENDER = 200
-STRANGERS = "strangers"
+DOUBT = 5.0  # evidence (log ratio) from which on a sender's mail to strangers is only sampled
 
 
 class Ledger:
@@ -146,7 +146,7 @@ class State:
         self.standing: dict[str, Standing] = {}
         self.told: dict[str, tuple[str, tuple[str, ...]]] = {}  # episode -> verdict, named
         self.fresh = 0  # pieces of evidence since the last ranking
-        self.ticking = False
+        self.doubted: set[str] = set()  # probable: mail to strangers waits, a sample goes out
 
     def sender(self, sender: str, tenant: str) -> Sender:
         """The sender's books, opened at first sight."""
@@ -159,6 +159,11 @@ class State:
         """Days without a bad one, as far as the history goes."""
         found = self.senders.get(sender)
         return found.profile.clean_days if found else 0
+
+    def sampled(self, states: States, row: Row) -> bool:
+        """Whether a row waits because its sender is probable: only samples of its mail to
+        strangers leave, until answers say more (DESIGN section 4, probe first)."""
+        return row.sender in self.doubted and not row.known and not row.null_sender
 
     def campaign_clean(self, states: States, campaign: str, at: float) -> bool:
         """Whether a campaign's answers are those of an honest list."""
@@ -225,10 +230,21 @@ def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
             yield SetTimer(key="explain", due=fact.at + states.accept.policy.explain_every_s)
             if state.fresh:
                 yield from _ranked(states, fact.at, n)
+    elif isinstance(fact, TimerFired) and fact.key == "sample" and state.doubted:
+        policy = states.accept.policy
+        for sender in sorted(state.doubted):
+            yield Wake(
+                key=f"sample/{sender}/{n}",
+                waits_for=f"sender:{sender}",
+                limit=policy.sample,
+                why="sample",
+            )
+        yield SetTimer(key="sample", due=fact.at + policy.sample_every_s)
     elif isinstance(fact, EpisodeClosed):
         state.told.pop(fact.episode, None)
         if not states.sense.open_episodes():
             state.standing = {}
+            yield from _doubted(states, fact.at, n)
 
 
 # ---------------------------------------------------------------- counting
@@ -343,13 +359,17 @@ def _ranked(states: States, at: float, n: int) -> Iterator[Out]:
     ]
     if not listings:
         return
+    # Who had nothing by a listed address cannot have caused a listing and weighs nothing in it.
+    addresses = {one.address for one in listings}
     evidence = {
         name: one
         for name in sorted(state.senders)
-        if (one := _evidence(states, name, state.senders[name], at)) is not None
+        if any(address in addresses for _, address, _ in state.senders[name].all.left)
+        and (one := _evidence(states, name, state.senders[name], at)) is not None
     }
     causes = state.causes = rank(listings, list(evidence.values()))
     state.standing = {share.sender: share.standing for share in causes.shares}
+    yield from _doubted(states, at, n)
     for event in events_of(listings):
         episode = states.sense.episodes[event.episode_id]
         if episode.closed_at is not None:
@@ -362,6 +382,27 @@ def _ranked(states: States, at: float, n: int) -> Iterator[Out]:
             continue
         state.told[episode.id] = (verdict, named)
         yield _told(states, causes, episode.id, verdict, named, at, n)
+
+
+def _doubted(states: States, at: float, n: int) -> Iterator[Out]:
+    """Who is probable now, and who no longer is: the latter's mail goes on."""
+    state = states.explain
+    before = state.doubted
+    shares = state.causes.shares if state.causes is not None and state.standing else ()
+    state.doubted = {
+        one.sender
+        for one in shares
+        if one.standing == "probable" or (one.standing == "open" and one.evidence >= DOUBT)
+    }
+    if state.doubted - before:
+        yield SetTimer(key="sample", due=at + states.accept.policy.sample_every_s)
+    for sender in sorted(before - state.doubted):
+        yield Wake(
+            key=f"sender/{sender}/{n}",
+            waits_for=f"sender:{sender}",
+            limit=1000,
+            why="no longer probable",
+        )
 
 
 def _told(

@@ -24,6 +24,7 @@ from unlisted.facts import (
     Outcome,
     ProbeAnswered,
     Refusal,
+    Row,
     Suspicion,
     TimerFired,
     TransientFailure,
@@ -85,6 +86,7 @@ class State:
         self.followers: dict[str, set[str]] = {}  # zone -> receivers that refuse while it lists
         self.blamed: dict[str, list[float]] = {}  # address -> recent refusals and suspicions
         self.blamed_at: dict[tuple[str, str], float] = {}  # path -> last of them
+        self.stages: dict[str, str] = {}  # receiver -> where in the session it refuses
         self.counts = SlidingCounts(window_s=6 * 3600.0)
         self.by_sender = SlidingCounts(window_s=6 * 3600.0)
         self.hour = SlidingCounts(window_s=3600.0, bucket_s=60.0)
@@ -103,10 +105,13 @@ class State:
             return own
         if zone is not None:
             return self.open.get((address, zone))
-        for other in sorted({*self.users, *self.followers}):
-            if self.asks(receiver, other) and (address, other) in self.open:
-                return self.open[address, other]
-        return None
+        zones = [one for where, one in sorted(self.open) if where == address and one[0] != "@"]
+        asked = [one for one in zones if self.asks(receiver, one)] or zones
+        return self.open[address, asked[0]] if asked else None
+
+    def needs_mail(self, receiver: str) -> bool:
+        """Whether only a whole message shows if a receiver accepts again: it refuses late."""
+        return self.stages.get(receiver) in ("data", "eod")
 
     def asks(self, receiver: str, zone: str) -> bool:
         """Whether a receiver is known to refuse what this list lists."""
@@ -180,20 +185,24 @@ def _reply(states: States, fact: Outcome, n: int) -> Iterator[Out]:
     blames = meaning.refusal == "yes" and meaning.ours != "no"
     doubt = meaning.refusal == "suspicion" and not temporary
     rest = states.deliver.rests.get((fact.address, fact.receiver))
+    retry = meaning.retry
     if not blames and doubt and rest is not None and rest.episode is not None:
-        blames = True  # this path's block is known; the words need not say it again
+        # This path's block is known: the words need not say it again, nor do they rule a retry out.
+        blames, retry = True, "after_delisting"
+    zone = _zone(meaning) if blames else None
+    if zone is not None:
+        state.users.setdefault(zone, set()).add(fact.receiver)
+    if blames or doubt:
+        state.stages[fact.receiver] = fact.stage
     yield from _counted(states, fact, blames or doubt, n)
     if blames:
-        zone = _zone(meaning)
-        if zone is not None:
-            state.users.setdefault(zone, set()).add(fact.receiver)
-        yield Refusal(**common, zone=zone, retry=meaning.retry, temporary=temporary)
+        yield Refusal(**common, zone=zone, retry=retry, temporary=temporary, stage=fact.stage)
     elif doubt:
-        yield Suspicion(**common, temporary=temporary)
+        yield Suspicion(**common, temporary=temporary, stage=fact.stage)
     else:
         yield Failed(**common, reason=meaning.reason or "undefined", temporary=temporary)
     if blames or doubt:
-        yield from _ask(states, fact, _zone(meaning) if blames else None, n)
+        yield from _ask(states, fact, zone, n)
 
 
 def _followed(states: States, fact: Refusal) -> None:
@@ -201,6 +210,8 @@ def _followed(states: States, fact: Refusal) -> None:
     rest = states.deliver.rests.get((fact.address, fact.receiver))
     if fact.zone is None and rest is not None and rest.episode is not None and rest.since < fact.at:
         episode = states.sense.episodes.get(rest.episode)
+        if episode is not None and episode.parent is not None:
+            episode = states.sense.episodes.get(episode.parent)
         if episode is not None and episode.zone is not None and episode.closed_at is None:
             states.sense.followers.setdefault(episode.zone, set()).add(fact.receiver)
 
@@ -289,10 +300,13 @@ def _counted(states: States, fact: Outcome, blamed: bool, n: int) -> Iterator[Ou
     if not blamed or (address, f"@{receiver}") in state.open:
         return
     parent = _parent(state, address)
-    if parent is not None and (address, receiver) in states.deliver.rests:
+    if parent is not None and (
+        (address, receiver) in states.deliver.rests
+        or state.asks(receiver, state.episodes[parent].zone or "")
+    ):
         return  # the list's own episode explains it
     if parent is not None:
-        shifted = _against_one(states, address, receiver, at)
+        shifted = _against_one(states, fact.row, address, receiver, at)
     else:
         alarm = log_e >= threshold(ALPHA, max(1, len(state.detectors)))
         shifted = alarm and _contrasts(states, address, receiver, at)
@@ -344,9 +358,10 @@ def _contrasts(states: States, address: str, receiver: str, at: float) -> bool:
     return found.kind == "address"
 
 
-def _against_one(states: States, address: str, receiver: str, at: float) -> bool:
-    """A list's episode is open on this address: two senders refused here and none of the
-    neighbours' mail is enough, because the prior odds are no longer one in a thousand."""
+def _against_one(states: States, row: Row, address: str, receiver: str, at: float) -> bool:
+    """A list's episode is open on this address, so the prior odds are no longer one in a thousand:
+    one refused letter that nothing else speaks against is enough, or two senders refused, as long
+    as the neighbours' mail is taken. If it was the content after all, the next letter shows it."""
     per_sender = _per_sender(states, address, receiver, at)
     refused = sum(1 for part, _ in per_sender.values() if part)
     others = [pair for a, pair in _by_address(states, receiver, at).items() if a != address]
@@ -356,7 +371,13 @@ def _against_one(states: States, address: str, receiver: str, at: float) -> bool
         for a, pair in _by_address(states, receiver, at).items()
         if a != address and a not in resting
     )
-    return refused >= 2 and elsewhere == 0 and sum(pair[1] for pair in others) > 0
+    plain = (
+        states.accept.index.members(row.campaign) < 3
+        and states.explain.standing.get(row.sender, "open") in ("open", "cleared")
+        and states.contain.hold_of(row.sender) is None
+    )
+    enough = refused >= (1 if plain else 2)
+    return enough and elsewhere == 0 and sum(pair[1] for pair in others) > 0
 
 
 def _first_blamed(states: States, address: str, receiver: str, at: float) -> float:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from unlisted.commands import SetTimer, TestPath, Wake
+from unlisted.commands import CancelTimer, SetTimer, TestPath, Wake
 from unlisted.facts import (
     Delisted,
     Delivery,
@@ -36,16 +36,26 @@ if TYPE_CHECKING:
     from unlisted.loop._fixpoint import Out, States
 
 Path = tuple[str, str]
+PATIENT = 7  # rounds of waiting for a letter to try a path with, before it is tested without
 
 
 class Check:
     """What one episode still needs before it is over."""
 
-    __slots__ = ("accepted", "attempts", "delisted_at", "paths", "reopened", "stopped")
+    __slots__ = (
+        "accepted",
+        "attempts",
+        "control",
+        "delisted_at",
+        "paths",
+        "reopened",
+        "stopped",
+    )
 
     def __init__(self) -> None:
         self.paths: set[Path] = set()
         self.reopened: dict[Path, float] = {}
+        self.control = ""  # a receiver known to ask the list, and to accept since it let go
         self.delisted_at: float | None = None
         self.stopped = False
         self.attempts = 0
@@ -77,10 +87,14 @@ def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
     elif isinstance(fact, TimerFired) and fact.key.startswith("canary|"):
         _, address, receiver = fact.key.split("|")
         yield from _canary(states, (address, receiver), fact.at, n)
+    elif isinstance(fact, TimerFired) and fact.key.startswith("control|"):
+        if fact.key[8:] in state.checks:
+            yield from _closes(states, fact.key[8:], fact.at, n)
     elif isinstance(fact, Delisted):
         yield from _delisted(states, fact.episode, fact.at, n)
     elif isinstance(fact, Relisted) and fact.episode in state.checks:
         state.checks[fact.episode].delisted_at = None
+        state.checks[fact.episode].control = ""
     elif isinstance(fact, SourceStopped):
         for episode in fact.episodes:
             if episode in state.checks:
@@ -88,7 +102,7 @@ def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
     elif isinstance(fact, Woken) and (fact.done or "").startswith("canary/") and not fact.taken:
         address, _, receiver = fact.waits_for.removeprefix("path:").partition("|")
         pool = states.deliver.pool_of.get(address)
-        if pool is not None and (address, receiver) in states.deliver.rests:
+        if pool is not None and _testable(states, (address, receiver)):
             key = f"test/{address}/{receiver}/{n}"
             yield TestPath(key=key, address=address, helo=pool.helo, receiver=receiver)
     elif isinstance(fact, PathTested):
@@ -145,6 +159,14 @@ def _canary(states: States, path: Path, at: float, n: int) -> Iterator[Out]:
         )
 
 
+def _testable(states: States, path: Path) -> bool:
+    """Whether a transaction without mail tells anything, or is all there will be: a receiver that
+    refuses late accepts it in any case, so there the next letter is tried, for some hours."""
+    if path not in states.deliver.rests:
+        return False
+    return not states.sense.needs_mail(path[1]) or states.verify.rounds.get(path, 0) > PATIENT
+
+
 def _timer(states: States, path: Path, at: float) -> SetTimer:
     rounds = states.verify.rounds.get(path, 0)
     states.verify.rounds[path] = rounds + 1
@@ -168,11 +190,15 @@ def _delisted(states: States, episode: str, at: float, n: int) -> Iterator[Out]:
 def _tested(states: States, fact: PathTested, n: int) -> Iterator[Out]:
     path = (fact.address, fact.receiver)
     rest = states.deliver.rests.get(path)
-    if rest is None or fact.code == 0:
+    if fact.code == 0:
         return
     reply = Reply(code=fact.code, enhanced=fact.enhanced, text=fact.text)
     meaning = classify(reply, ours=states.sense.ours, source=fact.address, stage=fact.stage)
-    if fact.code < 400 or (fact.code >= 500 and meaning.refusal == "no"):
+    if not (fact.code < 400 or (fact.code >= 500 and meaning.refusal == "no")):
+        return
+    if rest is None:
+        yield from _controlled(states, path, fact.at, n)
+    else:
         yield PathReopened(
             at=fact.at,
             address=fact.address,
@@ -190,7 +216,9 @@ def _accepted(states: States, fact: Delivery, n: int) -> Iterator[Out]:
             check.accepted += 1
     path = (fact.address, fact.receiver)
     rest = states.deliver.rests.get(path)
-    if rest is not None and rest.canary == fact.row.key:
+    if rest is None:
+        yield from _controlled(states, path, fact.at, n)
+    elif rest.canary == fact.row.key:
         yield PathReopened(
             at=fact.at,
             address=fact.address,
@@ -220,6 +248,36 @@ def _reopened(states: States, fact: PathReopened, n: int) -> Iterator[Out]:
             yield from _closes(states, episode, fact.at, n)
 
 
+def _controlled(states: States, path: Path, at: float, n: int) -> Iterator[Out]:
+    """A receiver accepted: is it a control for an episode that waits for one?"""
+    address, receiver = path
+    for episode in sorted(states.verify.checks):
+        check = states.verify.checks[episode]
+        opened = states.sense.episodes[episode]
+        if opened.address != address or opened.zone is None or check.delisted_at is None:
+            continue
+        if not check.control and receiver in states.sense.users.get(opened.zone, ()):
+            check.control = receiver
+            yield from _closes(states, episode, at, n)
+
+
+def _asked(states: States, episode: str, at: float, n: int) -> Iterator[Out]:
+    """Only the control is missing, and no path of this episode leads to one: ask one."""
+    opened = states.sense.episodes[episode]
+    pool = states.deliver.pool_of.get(opened.address)
+    resting = {receiver for address, receiver in states.deliver.rests if address == opened.address}
+    users = sorted(states.sense.users.get(opened.zone or "", set()) - resting)
+    if pool is not None and users:
+        yield TestPath(
+            key=f"control/{episode}/{n}",
+            address=opened.address,
+            helo=pool.helo,
+            receiver=users[n % len(users)],
+        )
+    wait = states.accept.policy.reopen_every_s
+    yield SetTimer(key=f"control|{episode}", due=at + wait)
+
+
 def _closes(states: States, episode: str, at: float, n: int) -> Iterator[Out]:
     """Close the episode if the list, every path and a control receiver agree."""
     check = states.verify.checks[episode]
@@ -228,8 +286,11 @@ def _closes(states: States, episode: str, at: float, n: int) -> Iterator[Out]:
         return
     if opened.zone is not None:
         users = states.sense.users.get(opened.zone, set())
-        control = sorted(path[1] for path in check.reopened if path[1] in users)
-        if check.delisted_at is None or (users and not control):
+        control = check.control or any(path[1] in users for path in check.reopened)
+        if check.delisted_at is None:
+            return
+        if users and not control:
+            yield from _asked(states, episode, at, n)
             return
     elif not check.reopened:
         return
@@ -244,4 +305,5 @@ def _closes(states: States, episode: str, at: float, n: int) -> Iterator[Out]:
             f"attempts refused (rate below {bound:.2f} if none)"
         )
     del states.verify.checks[episode]
+    yield CancelTimer(key=f"control|{episode}")
     yield EpisodeClosed(at=at, episode=episode, how=how, evidence=evidence, because=(n,))
