@@ -67,7 +67,6 @@ class Lane:
         self.lists = {entry.zone: ListState(entry) for entry in world.lists}
         self.pending = 0  # submissions, complaints and copies still to come
         self.faults: list[str] = []
-        self.sites: dict[str, str] = {}  # whatever a receiver may be called -> its name
 
     def listed_now(self) -> int:
         now = self.clock.now()

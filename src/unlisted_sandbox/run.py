@@ -8,6 +8,7 @@ incident, `tail_h` at most. The result is a scoreboard and the faults that make 
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import sys
 import tempfile
@@ -100,7 +101,7 @@ class Running:
         self.world = world
         self.options = options
         honest = list(script(world))  # seconds of work: before there is a clock to wait
-        self.folder = Path(tempfile.mkdtemp(prefix="unlisted-world-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="unlisted-world-", dir=_quick_folder()))
         self.names = tuple(p for p in PLATFORMS if p in options.platforms)
         remote = tuple(n for n in self.names if n == "unlisted")
         self.coordinator = Coordinator(
@@ -148,10 +149,10 @@ class Running:
             if self.options.stall and self.product is not None:
                 stalling = asyncio.create_task(self.product.stall(self.world.seed, stop))
             await self.coordinator.until(self._done)
-            stop.set()
-            if stalling is not None:
-                await stalling
-            with self.coordinator.hold("the world ends"):
+            with self.coordinator.hold("the world ends"):  # from the very step that ended it
+                stop.set()
+                if stalling is not None:
+                    await stalling
                 return await self._end()
         finally:
             self.over = True
@@ -184,10 +185,6 @@ class Running:
             port = await self._listen(house, hosts[receiver.name])
             for domain in receiver.domains:
                 routes[domain] = (hosts[receiver.name], port)
-            place = hosts[receiver.name]
-            for called in (receiver.name, *receiver.domains, place, f"{place}:{port}"):
-                for lane in lanes.values():
-                    lane.sites[called] = receiver.name
         port = await self._listen(HomeHouse(self._pools, self._received), HOME)
         for tenant in everybody.tenants:
             routes[tenant] = (HOME, port)
@@ -347,6 +344,16 @@ class Running:
             await asyncio.sleep(0)
         self.coordinator.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _quick_folder() -> str | None:
+    """Memory, where there is plenty: a run lives minutes, and no figure of it depends on a disk."""
+    try:
+        free = os.statvfs("/dev/shm")
+    except OSError:
+        return None
+    roomy = free.f_bavail * free.f_frsize > 1 << 30 and os.access("/dev/shm", os.W_OK)
+    return "/dev/shm" if roomy else None
 
 
 def run(world: World, options: Options) -> Result:

@@ -19,7 +19,7 @@ from unlisted_sandbox.home import message_id
 from unlisted_sandbox.lanes import Lane
 from unlisted_sandbox.people import Directory, population
 from unlisted_sandbox.script import Submission
-from unlisted_sandbox.viewer import Viewer
+from unlisted_sandbox.viewer import Viewer, moment
 from unlisted_sandbox.worldfile import World
 
 Pair = tuple[str, str]
@@ -82,9 +82,8 @@ MEANINGS: dict[str, str] = {
     "first_post_s": "first post on the public page",
     "resolved_s": "last closing post; null while an incident is open",
     "detect_s": "the API shows the first episode",
-    "detect_refusals_max": "refusals of an address since its listing began until the API shows the "
-    "episode, the most over all episodes; for a further episode of the listing, and for one that "
-    "names no list, those at its receiver",
+    "detect_refusals_max": "refusals of an address from the beginning of its listing until the API "
+    "shows an episode of it, the most over all listings (all its refusals when none is shown)",
     "contain_s": "first act on a hijacked account",
     "culprits_missed": "hijacked accounts on which no act ever fell",
     "honest_senders_held": "innocent senders on whom any act fell, ever",
@@ -266,32 +265,37 @@ def _told(
         "first_post_s": after(min((p.at for p in every), default=None)),
         "resolved_s": None if viewer.open_incident else after(max(closed, default=None)),
         "detect_s": after(min((e.at for e in viewer.episodes.values()), default=None)),
-        "detect_refusals_max": detect_refusals_max(lane, viewer),
+        "detect_refusals_max": detect_refusals_max(lane, viewer, end),
         "contain_s": after(contained),
         "culprits_missed": len(culprits.keys() - caught),
         "honest_senders_held": len([s for s in held if s and s not in caught]),
     }
 
 
-def detect_refusals_max(lane: Lane, viewer: Viewer) -> int:
+def detect_refusals_max(lane: Lane, viewer: Viewer, end: float) -> int:
     """See MEANINGS."""
     most = 0
-    shown: set[tuple[str, float]] = set()
-    listings = [x for state in lane.lists.values() for x in state.listings()]
     refused = [e for e in lane.log.events if e.kind == "refused"]
-    for episode in sorted(viewer.episodes.values(), key=lambda e: (e.at, e.id)):
-        address = str(episode.row.get("address"))
-        since = max((x.start for x in listings if x.address == address and x.start <= episode.at),
-                    default=-math.inf)  # fmt: skip
-        site = lane.sites.get(str(episode.row.get("receiver")))
-        if episode.row.get("list") and (address, since) not in shown:
-            site = None
-        shown.add((address, since))
-        count = sum(
-            e.address == address and since <= e.at <= episode.at + SAME_S and site in (None, e.site)
-            for e in refused
+    listings = sorted(
+        (x for state in lane.lists.values() for x in state.listings() if x.start <= end),
+        key=lambda x: (x.address, x.start),
+    )
+    for n, listing in enumerate(listings):
+        following = listings[n + 1] if n + 1 < len(listings) else None
+        over = end if following is None or following.address != listing.address else following.start
+        shown = over
+        for episode in viewer.episodes.values():
+            closed = moment(episode.row.get("closed_at"))
+            mine = episode.row.get("address") == listing.address
+            if mine and episode.at <= over and (closed is None or closed > listing.start):
+                shown = min(shown, episode.at)
+        most = max(
+            most,
+            sum(
+                e.address == listing.address and listing.start <= e.at <= shown + SAME_S
+                for e in refused
+            ),
         )
-        most = max(most, count)
     return most
 
 

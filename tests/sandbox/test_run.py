@@ -39,7 +39,6 @@ def test_a_world_runs_to_its_end_without_a_fault_or_a_late_message() -> None:
     assert bare.honest_submitted == usual.honest_submitted
     assert bare.resent == 0 and bare.spam_moved == 0
     assert usual.honest_delivered >= bare.honest_delivered
-    assert usual.spam_delivered < bare.spam_delivered
 
 
 def test_the_same_seed_gives_the_same_log_and_the_same_scores() -> None:
