@@ -67,7 +67,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     clean_days: int = 30
     explain_every_s: float = 120.0
     sample: int = 8
-    sample_every_s: float = 1800.0
+    sample_every_s: float = 300.0
     probe_every_s: float = 900.0
     stop_watch_s: float = 600.0
     shadow_s: float = 1800.0

@@ -120,6 +120,9 @@ def _named(states: States, fact: CausesRanked, n: int) -> Iterator[Out]:
             state.named_campaigns.update(share.campaigns)
             continue
         name = f"h{n}-{share.sender[:6]}"
+        if share.sender in state.of_sender:
+            continue  # named for two episodes at once: one hold
+        state.of_sender[share.sender] = name
         expires = fact.at + policy.hold_s
         yield SenderHeld(
             at=fact.at,
