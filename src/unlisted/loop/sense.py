@@ -34,6 +34,7 @@ from unlisted.rates.contrast import contrast
 from unlisted.rates.edetector import EDetector, threshold
 from unlisted.rates.windows import SlidingCounts
 from unlisted.replies.classify import Meaning, classify
+from unlisted.watch.catalogue import shipped
 
 if TYPE_CHECKING:
     from unlisted.loop._fixpoint import Out, States
@@ -43,6 +44,7 @@ BASE_RATE = 0.02  # upper bound of the ordinary share of refusals and suspicions
 RECENT_S = 2 * 3600.0
 ASK_AGAIN_S = 60.0
 TRIES = 5
+ZONES_LIMIT = 256  # names of lists learned from replies: more is somebody making them up
 
 
 class Episode:
@@ -190,7 +192,7 @@ def _reply(states: States, fact: Outcome, n: int) -> Iterator[Out]:
         # This path's block is known: the words need not say it again, nor do they rule a retry out.
         blames, retry = True, "after_delisting"
     zone = _zone(meaning) if blames else None
-    if zone is not None:
+    if zone is not None and (zone in state.users or len(state.users) < ZONES_LIMIT):
         state.users.setdefault(zone, set()).add(fact.receiver)
     if blames or doubt:
         state.stages[fact.receiver] = fact.stage
@@ -217,8 +219,12 @@ def _followed(states: States, fact: Refusal) -> None:
 
 
 def _zone(meaning: Meaning) -> str | None:
-    """The DNS zone a refusal names; a site's own list has none."""
-    return meaning.blames if meaning.blames and "." in meaning.blames else None
+    """The DNS zone a refusal names, or the main one of the list family it names ("blocked using
+    Spamhaus"); a site's own list has none."""
+    if meaning.blames and "." in meaning.blames:
+        return meaning.blames
+    rows = [row for row in shipped().of_family(meaning.family or "") if row.alive]
+    return rows[0].zone if rows else None
 
 
 def _ask(states: States, fact: Outcome, zone: str | None, n: int) -> Iterator[Out]:
