@@ -73,7 +73,7 @@ def answered(service: "subprocess.Popen[bytes]", ready: Path, began: float) -> f
             raise RuntimeError(f"unlisted serve was not ready within {PATIENCE_S:g} s")
         time.sleep(0.002)
     where = json.loads(ready.read_text("utf-8"))
-    host, _, port = where["smtp"].rpartition(":")
+    host, _, port = where["smtp"][0].rpartition(":")
     with socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE_S) as smtp:
         greeting = smtp.recv(512)
     if not greeting.startswith(b"220"):
