@@ -62,6 +62,11 @@ def serve_ready_s() -> float:
 # Ports are free ones; the service writes the addresses it got into ready.json.
 CONFIG = """\
 state = "{state}"
+[smtp]
+listen = ["127.0.0.1:0"]
+[http]
+public = "127.0.0.1:0"
+operator = "127.0.0.1:0"
 """
 
 

@@ -159,7 +159,7 @@ class StandIn:
         where = {
             name: f"127.0.0.1:{getattr(self, name).getsockname()[1]}" for name in ("smtp", "http")
         }
-        ready.write_text(json.dumps({"smtp": where["smtp"], "public": "http://" + where["http"]}))
+        ready.write_text(json.dumps({"smtp": [where["smtp"]], "public": "http://" + where["http"]}))
 
     def greet(self, server: socket.socket) -> None:
         connection, _ = server.accept()
