@@ -97,6 +97,11 @@ def bench_names() -> list[str]:
         return sorted({row["bench"] for row in csv.DictReader(file, delimiter="\t")})
 
 
+def is_here(bench: str) -> bool:
+    """Whether the bench exists already; its goals may come before it."""
+    return importlib.util.find_spec("bench." + bench) is not None
+
+
 def matched(goals: Sequence[Goal], figures: Sequence[Figure]) -> list[tuple[Goal, Figure]]:
     """Each goal with its figure; one that is missing gets a figure without a value."""
     measured = {figure.name: figure for figure in figures}
@@ -196,8 +201,10 @@ def main(argv: Sequence[str]) -> int:
         prog="./dev bench",
         description="Measure, compare with the goals. Exit 0: met; 1: a figure fell short; "
         "2: usage or data absent.",
+        epilog="example: ./dev bench start --json start.json",
     )
-    parser.add_argument("name", metavar="NAME", choices=names, help=", ".join(names))
+    here = [name for name in names if is_here(name)]
+    parser.add_argument("name", metavar="NAME", choices=names, help=", ".join(here))
     parser.add_argument("--data", type=Path, metavar="PATH", help="measure on this data")
     parser.add_argument("--params", type=Path, metavar="FILE", help="TOML; the bench says what")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here as well")
@@ -207,7 +214,7 @@ def main(argv: Sequence[str]) -> int:
             parser.error(f"{path} is absent")
     if chosen.json is not None and not chosen.json.absolute().parent.is_dir():
         parser.error(f"{chosen.json}: its folder is absent")
-    if importlib.util.find_spec("bench." + chosen.name) is None:
+    if not is_here(chosen.name):
         parser.error(f"bench {chosen.name} is not here yet: bench/{chosen.name}.py is absent")
 
     module = importlib.import_module("bench." + chosen.name)

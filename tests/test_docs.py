@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from unlisted import commands, facts
+from unlisted import commands, config, facts
 
 ROOT = Path(__file__).resolve().parent.parent
 FACTS = ROOT / "docs" / "facts.md"
@@ -69,3 +69,10 @@ def test_a_page_points_only_at_what_exists(page: Path) -> None:
 def test_a_page_names_only_verbs_that_exist(page: Path) -> None:
     verbs = set(re.findall(r"\./dev ([a-z]+)", page.read_text("utf-8")))
     assert verbs <= {"run", "demo", "test", "check", "bench", "lock"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_configuration_in_a_page_is_right(page: Path) -> None:
+    for text in re.findall(r"```toml\n(.*?)```", page.read_text("utf-8"), re.DOTALL):
+        if "[world]" not in text:  # the sandbox's files have tests of their own
+            config.parse(text, page.name)

@@ -54,7 +54,6 @@ class ListTerm(msgspec.Struct, frozen=True, kw_only=True):
     zone: str
     term_s: float | None = None
     requests: str = "unknown"
-    family: str | None = None
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
@@ -260,7 +259,7 @@ class FeedbackReceived(Observed, frozen=True, tag=True):
 class Acted(Observed, frozen=True, tag=True):
     """A person did something on the operator's page or by command.
 
-    `act`: release_hold, extend_hold, retire_rule, request_delisting, resend, post.
+    `act`: release_hold (of a hold), retire_rule (of a rule); `target`: its name.
     """
 
     actor: str
@@ -367,7 +366,7 @@ class Suspicion(Fact, frozen=True, tag=True):
 class EpisodeOpened(Fact, frozen=True, tag=True):
     """sense: one address is blocked: on a list (`zone`) or at one receiver no list explains.
 
-    `basis`: reply+dns, suspicion+dns, shift. `since`: first refusal. `refusals` of `attempts`
+    `basis`: reply+dns, shift. `since`: first refusal. `refusals` of `attempts`
     at that moment. `parent`: the list's episode that a nameless one belongs to.
     """
 
@@ -456,7 +455,7 @@ class SourceStopped(Fact, frozen=True, tag=True):
 
 
 class RuleStepped(Fact, frozen=True, tag=True):
-    """prevent: a rule moved: draft, shadow, canary, enforced, retired; with its counts."""
+    """prevent: a rule moved: draft, shadow, enforced, retired; with its counts."""
 
     rule: str
     campaign: str
@@ -494,7 +493,7 @@ class Relisted(Fact, frozen=True, tag=True):
 
 
 class PathRested(Fact, frozen=True, tag=True):
-    """deliver: mail from `address` to `receiver` waits: a refusal, an episode, or its relatives."""
+    """deliver: mail from `address` to `receiver` waits: a refusal, or an episode (`why`)."""
 
     address: str
     receiver: str
@@ -513,7 +512,7 @@ class PathReopened(Fact, frozen=True, tag=True):
 
 
 class EpisodeClosed(Fact, frozen=True, tag=True):
-    """verify: over. `how`: source stopped, delisted, receiver dropped the list, as found."""
+    """verify: over. `how`: delisted (source stopped or not), or the receiver accepts again."""
 
     episode: str
     how: str
@@ -538,7 +537,11 @@ class Resent(Fact, frozen=True, tag=True):
 
 
 class HandSent(Fact, frozen=True, tag=True):
-    """resend: the sender had sent the same body to the same recipient again by hand."""
+    """resend: the sender had sent the same body to the same recipient again by hand.
+
+    `key`: the row that is not sent. `which`: copy (it takes the place of the booked one), original
+    is on its way, original was delivered.
+    """
 
     key: str
     message: str

@@ -19,10 +19,14 @@ from unlisted_sandbox.worldfile import WORLDS, WorldError, read
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
-        prog="unlisted-sandbox", description="A small internet on loopback."
+        prog="unlisted-sandbox",
+        description="A small internet on loopback.",
+        epilog="example: ./dev demo --world tests/worlds/mirror.toml --seed 2 --once",
     )
-    parser.add_argument("--world", metavar="FILE", default=str(WORLDS / "demo.toml"))
-    parser.add_argument("--seed", type=int, metavar="N")
+    parser.add_argument(
+        "--world", metavar="FILE", default=str(WORLDS / "demo.toml"), help="docs/world.md (demo)"
+    )
+    parser.add_argument("--seed", type=int, metavar="N", help="another draw of the same world")
     parser.add_argument(
         "--speed", type=float, metavar="N", help="simulated seconds per real second at most"
     )

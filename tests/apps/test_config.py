@@ -53,7 +53,6 @@ mx = false
 zone = "list.example"
 term_s = 86400
 requests = "never"
-family = "one"
 
 [history]
 import = "history.jsonl"

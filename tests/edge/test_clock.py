@@ -266,7 +266,7 @@ def test_a_clock_setting_that_names_no_clock_is_refused(setting: str) -> None:
 
 
 def test_the_default_clock_is_the_wall(tmp_path: Path) -> None:
-    assert not open_clock("", "unlisted").stepping
+    assert isinstance(open_clock("", "unlisted"), WallClock)
     with pytest.raises(ClockError, match="cannot be joined"):
         open_clock(f"unix:{tmp_path}/none", "unlisted")
 

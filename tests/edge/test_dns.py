@@ -84,7 +84,7 @@ async def resolving(records: Records) -> AsyncIterator[tuple[Resolver, int]]:
 
 async def ask(port: int, name: str, kind: str) -> Answer:
     with WallClock().hold("test") as hold:
-        return await DnsClient("127.0.0.1", port, source="127.0.0.7").ask(name, kind, hold)
+        return await DnsClient("127.0.0.1", port).ask(name, kind, hold)
 
 
 RECORDS: Records = {

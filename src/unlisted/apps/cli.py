@@ -38,7 +38,12 @@ LIMIT: Argument = (
 )
 JOURNAL: Argument = (
     ("journal",),
-    {"nargs": "?", "type": Path, "metavar": "JOURNAL", "help": "a journal file; else the state's"},
+    {
+        "nargs": "?",
+        "type": Path,
+        "metavar": "JOURNAL",
+        "help": "a journal file; else the state folder's",
+    },
 )
 CERTAIN: dict[str, object] = {"metavar": "ID"}
 COMMANDS: tuple[tuple[str, str, str, str, tuple[Argument, ...]], ...] = (
@@ -76,7 +81,7 @@ COMMANDS: tuple[tuple[str, str, str, str, tuple[Argument, ...]], ...] = (
         "journal",
         "replay",
         "derive everything again and compare byte for byte",
-        "unlisted journal replay tests/journals/first.db",
+        "unlisted journal replay kept/journal.db",
         (JOURNAL, JSON),
     ),
     (
@@ -100,8 +105,8 @@ COMMANDS: tuple[tuple[str, str, str, str, tuple[Argument, ...]], ...] = (
      (JOURNAL, JSON)),
     ("message", "explain", "one mail's story", "unlisted message explain m17.0",
      ((("id",), {**CERTAIN, "help": "m17, m17.0, or the X-Trace header's value"}), JSON)),
-    ("episode", "list", "blocks, newest first", "unlisted episode list", (LIMIT, JSON)),
-    ("episode", "explain", "one block: cause, release, end", "unlisted episode explain e12",
+    ("episode", "list", "episodes, newest first", "unlisted episode list", (LIMIT, JSON)),
+    ("episode", "explain", "one episode: cause, release, end", "unlisted episode explain e12",
      ((("id",), CERTAIN), JSON)),
     ("sender", "explain", "a sender's holds, shares and waiting mail",
      "unlisted sender explain login:anna", ((("id",), CERTAIN), JSON)),
@@ -120,7 +125,7 @@ NOUNS = {
     "journal": "all facts",
     "queue": "mail that waits",
     "message": "one mail",
-    "episode": "a block of one of our addresses",
+    "episode": "a listing of one of our addresses",
     "sender": "who puts mail in",
     "hold": "mail kept back on purpose",
     "history": "senders before the journal",
@@ -145,7 +150,13 @@ def parser() -> argparse.ArgumentParser:
     nouns: dict[str, object] = {}
     for noun, verb, line, example, arguments in COMMANDS:
         if verb and noun not in nouns:
-            group = verbs.add_parser(noun, help=NOUNS[noun], description=NOUNS[noun])
+            examples = "".join(f"\n  {row[3]}" for row in COMMANDS if row[0] == noun)
+            group = verbs.add_parser(
+                noun,
+                help=NOUNS[noun],
+                description=f"{NOUNS[noun]}\n\nexamples:{examples}",
+                formatter_class=raw,
+            )
             nouns[noun] = group.add_subparsers(
                 dest="verb", metavar="VERB", required=True, parser_class=_Parser
             )

@@ -11,12 +11,6 @@ STATES = {
     "out": "is being sent",
     "booked": "bounced; kept for a re-send",
 }
-REQUESTS = {
-    "never": "the list asks not to be asked",
-    "owner": "the network's owner may ask",
-    "anyone": "anyone may ask",
-    "unknown": "who may ask is not known",
-}
 
 
 def iso(at: float | None) -> str | None:

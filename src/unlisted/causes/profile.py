@@ -20,7 +20,6 @@ class SenderProfile(msgspec.Struct, frozen=True):
 
     days: int = 0
     clean_days: int = 0
-    usual_messages_per_day: float = 0.0
     usual_max_recipients_per_day: int = 0
     usual_max_new_per_day: int = 0
     recipients: int = 0
@@ -55,7 +54,6 @@ def profile(days: Sequence[Sequence[int]]) -> SenderProfile:
     return SenderProfile(
         days=len(rows),
         clean_days=clean,
-        usual_messages_per_day=sum(day[0] for day in rows) / len(rows) if rows else 0.0,
         usual_max_recipients_per_day=max((day[1] for day in rows), default=0),
         usual_max_new_per_day=max((day[2] for day in rows), default=0),
         recipients=sum(day[1] for day in rows),

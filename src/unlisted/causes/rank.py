@@ -82,7 +82,6 @@ class Causes(msgspec.Struct, frozen=True):
     others_share: float
     others_low: float
     others_high: float
-    nobody_probability: float
     events: int
     # Further listings under rotation after which the likeliest could be named; None: not by draws.
     listings_needed: int | None
@@ -182,7 +181,7 @@ def rank(
     events = events_of(episodes)
     if not events:
         return Causes(
-            "not enough evidence", (), (), (), 1.0, 0.0, 1.0, 0.5, 0, None, "no episode is known"
+            "not enough evidence", (), (), (), 1.0, 0.0, 1.0, 0, None, "no episode is known"
         )
     senders = sorted(candidates, key=lambda c: c.sender)
     weighed = [_weigh_sender(sender, events) for sender in senders]
@@ -308,7 +307,6 @@ def rank(
         others,
         others_low,
         others_high,
-        nobody,
         len(events),
         needed,
         reason,

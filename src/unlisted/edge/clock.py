@@ -33,8 +33,9 @@ __all__ = [
     "open_clock",
 ]
 
-# Two kinds of seconds that must never be added: simulated ones (a retry, a term, a reply's
-# patience) and real ones (a socket's time-out, a commit).
+
+# Two kinds of seconds that must never be taken for each other: simulated ones (a reply's patience)
+# and real ones (a socket's time-out, a retry of the disk).
 SimSeconds = NewType("SimSeconds", float)
 RealSeconds = NewType("RealSeconds", float)
 
@@ -65,9 +66,6 @@ class Hold(Protocol):
 class Clock(Protocol):
     """What the edge may ask of time."""
 
-    @property
-    def stepping(self) -> bool: ...
-
     def now(self) -> float:
         """Unix seconds, UTC."""
         ...
@@ -89,9 +87,9 @@ class Clock(Protocol):
         """As a server: the wait is over; call it before the reply is written."""
         ...
 
-    async def sleep(self, seconds: float) -> None: ...
+    async def sleep(self, seconds: SimSeconds) -> None: ...
 
-    def patience(self, seconds: float) -> AbstractAsyncContextManager[None]:
+    def patience(self, seconds: SimSeconds) -> AbstractAsyncContextManager[None]:
         """TimeoutError when that much of this clock's time passes."""
         ...
 

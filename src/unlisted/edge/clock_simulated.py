@@ -292,8 +292,6 @@ class Holds:
 class SimulatedClock:
     """Timers, holds, turns, sleep and patience over a `now` that a subclass provides."""
 
-    stepping = True
-
     def __init__(self) -> None:
         self._timers = Timers()
         self._holds = Holds()

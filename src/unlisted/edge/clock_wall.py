@@ -47,8 +47,6 @@ class NoHold:
 class WallClock:
     """Time as the system tells it, UTC."""
 
-    stepping = False
-
     def __init__(self) -> None:
         self._timers = Timers()
         self._wake: asyncio.TimerHandle | None = None

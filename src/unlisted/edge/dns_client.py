@@ -22,9 +22,9 @@ import dns.rcode
 import dns.rdatatype
 import msgspec
 
-from unlisted.edge.clock import Hold
+from unlisted.edge.clock import Hold, RealSeconds
 
-TIMEOUT_S = 5.0  # real
+TIMEOUT_S = RealSeconds(5.0)
 MAX_TTL_S = 86400.0
 MAX_RECORDS = 64
 
@@ -48,11 +48,10 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class DnsClient:
-    """Asks one resolver. `source`: the address questions leave by."""
+    """Asks one resolver."""
 
-    def __init__(self, host: str, port: int = 53, *, source: str = "") -> None:
+    def __init__(self, host: str, port: int = 53) -> None:
         self._server = (host, port)
-        self._source = source
 
     async def ask(self, name: str, kind: str, hold: Hold) -> Answer:
         """The answer to one question, within a transaction's hold. Raises DnsError."""
@@ -81,11 +80,9 @@ class DnsClient:
         sock = socket.socket(family, kind)
         sock.setblocking(False)
         try:
-            if self._source:
-                sock.bind((self._source, 0))
             if kind is socket.SOCK_DGRAM:
                 sock.connect(self._server)
-            elif not self._source:
+            else:
                 sock.bind(("::" if family is socket.AF_INET6 else "0.0.0.0", 0))
         except OSError:
             sock.close()

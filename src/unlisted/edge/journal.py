@@ -58,7 +58,7 @@ class Line(NamedTuple):
 
 
 class Journal:
-    """The only writer. `begin`…`commit`: nothing leaves the process before commit returned."""
+    """The only writer. Nothing may leave the process before `commit` returned."""
 
     def __init__(self, path: Path, secret: bytes, *, durable: bool = True) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -164,17 +164,7 @@ class Journal:
 
     def lines(self, after: int = 0) -> Iterator[Line]:
         """Every row with n > after, in order."""
-        rows = self._db.execute(
-            "select n,at,kind,cause,logic,body from fact where n>? order by n", (after,)
-        )
-        return (Line(*row) for row in rows)
-
-    def of_message(self, message: str) -> list[Line]:
-        """The rows that are about one message, in order."""
-        rows = self._db.execute(
-            "select n,at,kind,cause,logic,body from fact where message=? order by n", (message,)
-        )
-        return [Line(*row) for row in rows]
+        return lines(self._db, after)
 
     def line(self, n: int) -> Line | None:
         """One row, or None."""
@@ -231,7 +221,7 @@ def reader(path: Path) -> sqlite3.Connection:
 
 
 def lines(db: sqlite3.Connection, after: int = 0) -> Iterator[Line]:
-    """Every row with n > after, in order, from a reader's connection."""
+    """Every row with n > after, in order."""
     rows = db.execute("select n,at,kind,cause,logic,body from fact where n>? order by n", (after,))
     return (Line(*row) for row in rows)
 

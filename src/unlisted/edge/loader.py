@@ -2,7 +2,7 @@
 
 The queue's order in SQL becomes a recorded input here, so a replay needs no SQL. One timer stands
 for the earliest row; rows are loaded only while there is room. A row that a station could not take
-(its Due was quarantined) is left alone for an hour instead of coming due for ever.
+(its Due was quarantined) was put off by the fixpoint, and comes again by its new time.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from unlisted.edge import queue
-from unlisted.edge.clock import Clock, Timer
+from unlisted.edge.clock import Clock, RealSeconds, Timer
 from unlisted.edge.journal import JournalError
 from unlisted.edge.runner import Quarantined, Runner
 from unlisted.facts import Due, Queued, Row
@@ -22,8 +22,7 @@ from unlisted.loop._fixpoint import Followed
 log = logging.getLogger("unlisted.loader")
 
 CHUNK = 100
-LEFT_ALONE_S = 3600.0
-AGAIN_S = 1.0  # real: the journal could not be written
+AGAIN_S = RealSeconds(1.0)  # the journal could not be written
 
 
 class Loader:
@@ -45,7 +44,6 @@ class Loader:
         self._loading = False
         self._starved = False
         self._stopped = False
-        self._left_alone: dict[str, float] = {}
 
     def stop(self) -> None:
         """Load no more."""
@@ -74,11 +72,7 @@ class Loader:
         when = queue.next_due(self._runner.journal.database)
         if when is None:
             return
-        now = self._clock.now()
-        if when <= now and self._left_alone:
-            # What is due now and was not taken is what is left alone.
-            when = min(self._left_alone.values())
-        self._set(max(when, now))
+        self._set(max(when, self._clock.now()))
 
     def _set(self, when: float) -> None:
         if self._timer is not None:
@@ -98,11 +92,7 @@ class Loader:
                 if self._is_full():
                     self._starved = True
                     return
-                now = self._clock.now()
-                self._left_alone = {k: t for k, t in self._left_alone.items() if t > now}
-                limit = CHUNK + len(self._left_alone)
-                found = queue.due(self._runner.journal.database, now, limit)
-                rows = [entry for entry in found if entry[0].key not in self._left_alone]
+                rows = queue.due(self._runner.journal.database, self._clock.now(), CHUNK)
                 if not rows:
                     break
                 await self.bring(rows)
@@ -131,8 +121,7 @@ class Loader:
                 await future
                 taken += 1
             except Quarantined as exc:
-                log.error("row %s is left alone: %s", row.key, exc)
-                self._left_alone[row.key] = self._clock.now() + LEFT_ALONE_S
+                log.error("row %s is put off: %s", row.key, exc)
             except JournalError:
                 lost = True
         if lost:

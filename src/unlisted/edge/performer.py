@@ -27,7 +27,7 @@ from unlisted.commands import (
     Wake,
 )
 from unlisted.edge import ndr, queue
-from unlisted.edge.clock import Clock, Hold, Timer
+from unlisted.edge.clock import Clock, Hold, RealSeconds, Timer
 from unlisted.edge.delivery import Attempt, Courier
 from unlisted.edge.delivery_paths import Path, Paths
 from unlisted.edge.dns_prober import DnsProber
@@ -57,8 +57,8 @@ MAX_ERRANDS = 16  # other commands under way at once
 MAX_IN_HAND = 5000  # commands not begun; above this no mail is taken in and no row is loaded
 SWEEP_LIMIT = 100_000
 CHUNK = 100
-AGAIN_S = 1.0  # real: until a journal that could not be written is tried again
-STOP_S = 3.0  # real: acts under way may end this long after a stop; serve allows 5 s in all
+AGAIN_S = RealSeconds(1.0)  # until a journal that could not be written is tried again
+STOP_S = RealSeconds(3.0)  # acts under way may end this long after a stop; serve allows 5 s in all
 
 PathAct = Deliver | TestPath
 

@@ -40,7 +40,6 @@ from unlisted.facts import (
     ReleasePredicted,
     Relisted,
     Row,
-    RuleStepped,
     SenderHeld,
     SourceStopped,
     StationFault,
@@ -75,7 +74,6 @@ class Hold:
 
     held: SenderHeld
     released: HoldReleased | None = None
-    campaigns: tuple[str, ...] = ()
 
 
 @dataclass
@@ -106,7 +104,6 @@ class ReadModel:
     """Reads the journal at `path`; the writer may go on beside it. `live`: there is one."""
 
     def __init__(self, path: Path, *, live: bool = False) -> None:
-        self.path = path
         self.db: sqlite3.Connection = journal.reader(path) if live else reading(path)
         self.n = 0
         self.at = 0.0
@@ -116,9 +113,7 @@ class ReadModel:
         self.incidents: dict[str, Incident] = {}
         self.addresses: dict[str, Address] = {}
         self.pools: tuple[Pool, ...] = ()
-        self.configured: Configured | None = None
         self.faults: list[StationFault] = []
-        self.rules: dict[str, RuleStepped] = {}
         self.refusals: Counter[int] = Counter()
         self._delivered: dict[int, Counter[str]] = {}
         self._named: set[str] = set()
@@ -129,8 +124,8 @@ class ReadModel:
     async def catch_up(self) -> None:
         """Take in all facts committed by now, a slice at a time."""
         async with self._busy:
-            while self._slice():
-                await _breathe()
+            while self._slice():  # noqa: ASYNC110 — nothing is waited for
+                await asyncio.sleep(0)
 
     def catch_up_now(self) -> None:
         """The same at once, for programs without an event loop."""
@@ -198,7 +193,7 @@ class ReadModel:
         self._named.update(fact.named)
 
     def _held(self, fact: Any) -> None:
-        self.holds[fact.hold] = Hold(fact, campaigns=fact.campaigns)
+        self.holds[fact.hold] = Hold(fact)
         self._named.add(fact.sender)
 
     def _released(self, fact: Any) -> None:
@@ -208,7 +203,6 @@ class ReadModel:
                 self._named.discard(fact.sender)
 
     def _configured(self, fact: Any) -> None:
-        self.configured = fact
         self.pools = fact.pools
         for pool in fact.pools:
             for address in pool.addresses:
@@ -236,22 +230,12 @@ class ReadModel:
     def _fault(self, fact: Any) -> None:
         self.faults = [*self.faults[-(KEPT_FAULTS - 1) :], fact]
 
-    def _rule(self, fact: Any) -> None:
-        self.rules[fact.rule] = fact
-
     def _incident(self, fact: Any) -> None:
         self.incidents[fact.incident] = Incident(fact)
 
     def _posted(self, fact: Any) -> None:
         if fact.incident in self.incidents:
             self.incidents[fact.incident].posts.append(fact)
-
-    def _of_episode(self, name: str) -> Callable[[Any], None]:
-        def put(fact: Any) -> None:
-            if fact.episode in self.episodes:
-                setattr(self.episodes[fact.episode], name, fact)
-
-        return put
 
     # ------------------------------------------------------------ asking
 
@@ -325,13 +309,13 @@ def reading(path: Path) -> sqlite3.Connection:
     return journal.reader(path)
 
 
-async def _breathe() -> None:
-    await asyncio.sleep(0)
-
-
 def _takes() -> dict[str, Callable[[ReadModel, Fact], None]]:
-    def attribute(name: str) -> Callable[[ReadModel, Fact], None]:
-        return lambda model, fact: model._of_episode(name)(fact)
+    def attribute(name: str) -> Callable[[ReadModel, Any], None]:
+        def put(model: ReadModel, fact: Any) -> None:
+            if fact.episode in model.episodes:
+                setattr(model.episodes[fact.episode], name, fact)
+
+        return put
 
     def closed(model: ReadModel, fact: Any) -> None:
         if fact.incident in model.incidents:
@@ -350,7 +334,6 @@ def _takes() -> dict[str, Callable[[ReadModel, Fact], None]]:
         SourceStopped: ReadModel._stopped,
         Relisted: ReadModel._relisted,
         StationFault: ReadModel._fault,
-        RuleStepped: ReadModel._rule,
         IncidentOpened: ReadModel._incident,
         Posted: ReadModel._posted,
         IncidentClosed: closed,

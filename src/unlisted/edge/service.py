@@ -27,8 +27,7 @@ JOURNAL = "journal.db"
 class Settings:
     """All that the relay is told. `relay_hosts`: by address or network. `routes`: by domain.
 
-    `resolver` None: nothing is asked of the DNS; `mx` and `lookups` need it. `dns_source`: the
-    address that questions leave by, empty for the system's choice.
+    `resolver` None: nothing is asked of the DNS; `mx` and `lookups` need it.
     """
 
     hostname: str = "localhost"
@@ -40,10 +39,8 @@ class Settings:
     size_limit: int = 25 << 20
     routes: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     resolver: tuple[str, int] | None = None
-    dns_source: str = ""
     mx: bool = False
     lookups: bool = False
-    postmaster: str = ""
     link: str = ""
 
 
@@ -63,7 +60,7 @@ class Service:
         trace_key = derived(secret, "trace")
         client = None
         if settings.resolver is not None:
-            client = DnsClient(*settings.resolver, source=settings.dns_source)
+            client = DnsClient(*settings.resolver)
         self.routes = Routes(settings.routes, clock, client if settings.mx else None)
         courier = Courier(
             clock,
@@ -76,7 +73,7 @@ class Service:
         notices = Notices(
             runner.journal,
             hostname=settings.hostname,
-            postmaster=settings.postmaster or f"postmaster@{settings.hostname}",
+            postmaster=f"postmaster@{settings.hostname}",
             link=settings.link,
         )
         prober = DnsProber(clock, client if settings.lookups else None)

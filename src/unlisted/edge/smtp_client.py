@@ -15,27 +15,27 @@ import socket
 
 import msgspec
 
-from unlisted.edge.clock import Clock, Hold
+from unlisted.edge.clock import Clock, Hold, SimSeconds
 from unlisted.edge.routes import Hop
 from unlisted.mail.reply import MAX_REPLY, parse_reply
 
 MAX_LINE = 4096
 MAX_LINES = 256
 MAX_TEXT = 4096
-CONNECT_S = 60.0
-# RFC 5321 section 4.5.3.2, simulated seconds.
+CONNECT_S = SimSeconds(60.0)
+# RFC 5321 section 4.5.3.2.
 PATIENCE_S = {
-    "greeting": 300.0,
-    "ehlo": 300.0,
-    "mail": 300.0,
-    "rcpt": 300.0,
-    "data": 120.0,
-    "eod": 600.0,
-    "rset": 300.0,
-    "quit": 60.0,
+    "greeting": SimSeconds(300.0),
+    "ehlo": SimSeconds(300.0),
+    "mail": SimSeconds(300.0),
+    "rcpt": SimSeconds(300.0),
+    "data": SimSeconds(120.0),
+    "eod": SimSeconds(600.0),
+    "rset": SimSeconds(300.0),
+    "quit": SimSeconds(60.0),
 }
 STAGES = ("connect", "greeting", "ehlo", "mail", "rcpt", "data", "eod")
-BLOCK_PATIENCE_S = 180.0
+BLOCK_PATIENCE_S = SimSeconds(180.0)
 BLOCK_BYTES = 64 * 1024
 _DOT = re.compile(rb"(?m)^\.")
 _LINE_END = re.compile(rb"\r\n|\r|\n")
@@ -76,7 +76,6 @@ class Connection:
     ) -> None:
         self.label = label
         self.helo = helo
-        self.used = 0
         self.extensions: frozenset[str] = frozenset()
         self._clock = clock
         self._reader = reader
@@ -91,7 +90,6 @@ class Connection:
 
     async def deliver(self, reverse_path: str, recipient: str, content: bytes) -> Answer:
         """One transaction with one recipient; the last answer, positive only at stage eod."""
-        self.used += 1
         options = ""
         if "SIZE" in self.extensions:
             options += f" SIZE={len(content)}"
@@ -115,7 +113,6 @@ class Connection:
 
     async def test(self, recipient: str) -> Answer:
         """MAIL, RCPT, RSET: what a receiver says without any mail."""
-        self.used += 1
         answer = await self._envelope("", recipient, "")
         await self._reset()
         return answer

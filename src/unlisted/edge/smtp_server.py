@@ -21,6 +21,7 @@ from typing import Any
 import msgspec
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
+from unlisted.edge.clock import RealSeconds
 from unlisted.edge.intake import Intake, Submitter
 from unlisted.edge.people import People
 from unlisted.edge.users import RelayHost, User, Users
@@ -33,7 +34,7 @@ logging.getLogger("mail.log").setLevel(logging.CRITICAL)
 MAX_RECIPIENTS = 100
 MAX_SESSIONS = 1000
 MAX_LOGIN_TRIES = 5
-IDLE_S = 300.0  # real: RFC 5321 section 4.5.3.2.7
+IDLE_S = RealSeconds(300.0)  # RFC 5321 section 4.5.3.2.7
 SLACK_BYTES = 1 << 20
 CLOSING_TURNS = 100  # of the event loop, for aborted sessions to be gone
 LOCAL_ERROR = "451 4.3.0 Local error, try again later"

@@ -150,7 +150,7 @@ def _row(states: States, zone: str) -> ListTerm:
     known = lookup(zone)
     if known is None:
         return ListTerm(zone=zone)
-    return ListTerm(zone=zone, term_s=known.term_s, requests=known.requests, family=known.family)
+    return ListTerm(zone=zone, term_s=known.term_s, requests=known.requests)
 
 
 def _timer(states: States, episode: str, at: float) -> SetTimer:

@@ -5,7 +5,6 @@ original headers, and our trace header in them. "not-spam" is the opposite of a 
 marked as such. Refuses nothing loudly: what is no report is a NotFeedback that says why.
 """
 
-import ipaddress
 import re
 
 import msgspec
@@ -25,10 +24,7 @@ class Feedback(msgspec.Struct, frozen=True):
     feedback_type: str
     complaint: bool
     user_agent: str | None
-    source_ip: str | None
-    original_mail_from: str | None
     original_rcpt_to: tuple[str, ...]
-    arrival_date: str | None
     incidents: int
     original_headers: bytes
     trace: str | None
@@ -70,12 +66,9 @@ def parse_feedback(raw: bytes, trace_header: str = TRACE_HEADER) -> Feedback | N
         feedback_type=feedback_type,
         complaint=feedback_type in _COMPLAINTS,
         user_agent=_first(fields, "user-agent"),
-        source_ip=_address(_first(fields, "source-ip")),
-        original_mail_from=_path(_first(fields, "original-mail-from")),
         original_rcpt_to=tuple(
             path for value in fields.get("original-rcpt-to", []) if (path := _path(value))
         ),
-        arrival_date=_first(fields, "arrival-date") or _first(fields, "received-date"),
         incidents=_count(_first(fields, "incidents")),
         original_headers=headers,
         trace=_bounded(message.header(headers, trace_header)) if headers else None,
@@ -117,15 +110,6 @@ def _path(value: str | None) -> str | None:
         return None
     value = value.strip().removeprefix("<").removesuffix(">").strip()
     return value if "@" in value else None
-
-
-def _address(value: str | None) -> str | None:
-    if not value:
-        return None
-    try:
-        return str(ipaddress.ip_address(value.strip().strip("[]")))
-    except ValueError:
-        return None
 
 
 def _count(value: str | None) -> int:

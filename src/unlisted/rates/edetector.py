@@ -3,7 +3,7 @@
 A Shiryaev-Roberts sum of likelihood ratios over a small grid of block rates. As long as the chance
 of a refusal, given the past, is at most p0, the mean number of events to a false alarm at level
 alpha is at least 1/alpha, whatever the dependence and whenever one looks. So p0 must be an UPPER
-bound of the baseline (`interval.upper_bound`), or the guarantee is void; and with many streams alpha
+bound of the baseline, or the guarantee is void; and with many streams alpha
 is split among them: compare with `threshold(alpha, streams)`.
 
 Refuses a p0 of 0 or above one half: it is clipped to 1e-4 and 0.5. Below, a single stray refusal

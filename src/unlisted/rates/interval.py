@@ -84,15 +84,6 @@ def binomial_interval(successes: int, trials: int, confidence: float = 0.95) -> 
     return Interval(successes, trials, low, high, confidence)
 
 
-def upper_bound(successes: int, trials: int, confidence: float = 0.95) -> float:
-    """One-sided Clopper-Pearson: what a baseline is fed to a detector as."""
-    if not 0 <= successes <= trials:
-        raise ValueError(f"{successes} of {trials} is no count")
-    if successes == trials:
-        return 1.0
-    return beta_quantile(successes + 1, trials - successes, confidence)
-
-
 def rule_of_three(trials: int) -> float:
     """The bound of a rate of which nothing was seen in n trials, at 95 %."""
     return min(1.0, 3.0 / trials) if trials > 0 else 1.0

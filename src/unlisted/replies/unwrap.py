@@ -2,7 +2,7 @@
 
 Postfix ("host X said: …", "refused to talk to me: …"), Exim ("SMTP error from remote mail
 server after …: …"), Exchange ("Remote Server returned '…'", "550 5.7.350 … -> 554 …"), sendmail
-("<<< 554 …"). Peels at most four layers and never invents a code: the outer one stays known.
+("<<< 554 …"). Peels at most four layers and never invents a code.
 """
 
 import re
@@ -43,14 +43,11 @@ class Unwrapped(msgspec.Struct, frozen=True):
 
     inner: Reply
     text: str
-    outer_code: int
-    outer_enhanced: str | None
     relayed: bool
     greeting: bool
 
 
 def unwrap(reply: Reply) -> Unwrapped:
-    outer = reply
     relayed = False
     greeting = False
     for _ in range(MAX_LAYERS):
@@ -76,8 +73,6 @@ def unwrap(reply: Reply) -> Unwrapped:
     return Unwrapped(
         inner=reply,
         text=text.replace("\u2019", "'").replace("\u2018", "'"),
-        outer_code=outer.code,
-        outer_enhanced=outer.enhanced,
         relayed=relayed,
         greeting=greeting,
     )

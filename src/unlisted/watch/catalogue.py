@@ -1,4 +1,4 @@
-"""The known blocklists: catalogue.toml as rows, plus those a site adds in its configuration.
+"""The known blocklists: catalogue.toml as rows; what a site says of a list goes before (delist).
 
 A row says what the list's answers mean, how long a listing lasts and what its owners ask of the
 listed; an unknown term is None, never a guess. Refuses rows it cannot trust: a code outside
@@ -26,7 +26,6 @@ class ListRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     kind: Literal["address", "domain"] = "address"
     alive: bool = True
     term_s: float | None = None
-    term_basis: Literal["from last evidence", "unknown"] = "unknown"
     requests: Requests = "never"
     how: str = ""
     codes: dict[str, str] = {}
@@ -46,7 +45,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Catalogue:
-    """Rows by zone. Immutable; `with_local` gives a new one."""
+    """Rows by zone. Immutable."""
 
     def __init__(self, rows: Iterable[ListRow]) -> None:
         self._rows: dict[str, ListRow] = {}
@@ -79,25 +78,10 @@ class Catalogue:
                     return row
         return None
 
-    def of_family(self, family: str) -> tuple[ListRow, ...]:
-        """All rows of a family in file order: local ones first, the family's main zone next."""
-        return tuple(row for row in self._rows.values() if row.family == family)
-
-    def with_local(self, rows: Iterable[ListRow]) -> "Catalogue":
-        """With a site's own rows in front; one for a known zone replaces the shipped row."""
-        local = [_checked(row) for row in rows]
-        names = {row.zone for row in local}
-        return Catalogue([*local, *(r for r in self._rows.values() if r.zone not in names)])
-
 
 def lookup(zone: str) -> ListRow | None:
     """In the shipped catalogue."""
     return shipped().lookup(zone)
-
-
-def with_local(rows: Iterable[ListRow]) -> Catalogue:
-    """The shipped catalogue and a site's own rows."""
-    return shipped().with_local(rows)
 
 
 @lru_cache(maxsize=1)
@@ -127,7 +111,4 @@ def _checked(row: ListRow) -> ListRow:
             raise CatalogueError(f"{zone}: code {code} can be no listing (RFC 5782 section 2.1)")
     if row.term_s is not None and not row.term_s > 0:
         raise CatalogueError(f"{zone}: term_s must be above 0, or absent if unknown")
-    basis: Literal["from last evidence", "unknown"] = (
-        "unknown" if row.term_s is None else "from last evidence"
-    )
-    return msgspec.structs.replace(row, zone=zone, term_basis=basis)
+    return msgspec.structs.replace(row, zone=zone)

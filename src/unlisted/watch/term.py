@@ -1,8 +1,7 @@
 """The clock of a listing: when it ends if nothing new is seen, and what its end says.
 
 Unknown is a value: a list without a known term gives no release, only the bound that it is
-listed now. The inverse is evidence too: a release seen within an interval, less the term, bounds
-when the list last had something against the address.
+listed now.
 """
 
 import math
@@ -47,12 +46,3 @@ def predict_release(
             None, listed_seen, latest, "still listed after the predicted end: later evidence exists"
         )
     return Release((low + high) / 2, low, high, "term from last evidence")
-
-
-def last_evidence(released: Interval, term_s: float | None) -> Interval | None:
-    """When the list last had evidence, from when it let go; None if its term is unknown."""
-    if released[0] > released[1]:
-        raise ValueError("an interval runs from early to late")
-    if term_s is None:
-        return None
-    return released[0] - term_s, released[1] - term_s
