@@ -12,9 +12,12 @@ from pathlib import Path
 
 from unlisted_sandbox.clock import ClockFailure
 from unlisted_sandbox.product import ProductError
-from unlisted_sandbox.run import PLATFORMS, Options, run
+from unlisted_sandbox.run import PLATFORMS, Options, Result, run
 from unlisted_sandbox.score import table
+from unlisted_sandbox.stage import StageError, StageServer, show
 from unlisted_sandbox.worldfile import WORLDS, WorldError, read
+
+WATCHED_SPEED = 900.0  # four days in six and a half minutes: time enough to read what happens
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -28,7 +31,11 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--seed", type=int, metavar="N", help="another draw of the same world")
     parser.add_argument(
-        "--speed", type=float, metavar="N", help="simulated seconds per real second at most"
+        "--speed",
+        type=float,
+        metavar="N",
+        help="simulated seconds per real second at most; unless given, "
+        f"{WATCHED_SPEED:.0f} when somebody stays to watch, no limit with --once or --headless",
     )
     parser.add_argument("--once", action="store_true", help="exit at the end")
     parser.add_argument("--headless", action="store_true", help="no stage page")
@@ -51,31 +58,51 @@ def main(argv: list[str] | None = None) -> int:
     except WorldError as error:
         print(error, file=sys.stderr)
         return 2
+    watched = not given.headless and not given.once
+    stage = None if given.headless else StageServer()
+
+    def ended(result: Result) -> None:
+        print(f"world {result.world}, seed {result.seed}, {result.real_s:.0f} s")
+        print(table(result.platforms))
+        if given.json:
+            Path(given.json).write_bytes(result.json())
+        for line in problems(result):
+            print(f"fault: {line}", file=sys.stderr)
+        if watched and stage is not None:
+            print(f"The pages stay: {stage.url}   (Ctrl-C ends them)", flush=True)
+
     options = Options(
         platforms=platforms,
-        speed=given.speed,
+        speed=given.speed or (WATCHED_SPEED if watched else None),
+        rush_end=given.speed is None,
         stop_at=None if given.stop_at is None else given.stop_at * 3600,
         export=None if given.export is None else Path(given.export),
         stall=given.stall,
         kill_at=None if given.kill_at is None else given.kill_at * 3600,
         progress=True,
+        stage=stage,
+        stay=watched,
+        ended=ended,
     )
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
     try:
+        if stage is not None:
+            show(stage.start())
         result = run(world, options)
     except KeyboardInterrupt:
         return 130
-    except (ClockFailure, ProductError) as error:
+    except (ClockFailure, ProductError, StageError) as error:
         print(f"unlisted-sandbox: {error}", file=sys.stderr)
         return 1
-    print(f"world {result.world}, seed {result.seed}, {result.real_s:.0f} s")
-    print(table(result.platforms))
-    if given.json:
-        Path(given.json).write_bytes(result.json())
-    wrong = [*result.faults, *(f"false all-clear: {x}" for x in result.false_all_clear())]
-    for line in wrong:
-        print(f"fault: {line}", file=sys.stderr)
-    return 1 if wrong else 0
+    finally:
+        if stage is not None:
+            stage.stop()
+    return 1 if problems(result) else 0
+
+
+def problems(result: Result) -> list[str]:
+    """What makes a run worthless."""
+    return [*result.faults, *(f"false all-clear: {x}" for x in result.false_all_clear())]
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ from unlisted_sandbox.clock_acts import Hold, Holds, Timer, Turns, patience, sle
 WORLD, PLATFORM = 0, 1  # at one instant the world's timers of a lane go first
 MAX_MESSAGE_BYTES = 65536
 WATCHDOG_S = 2.0
+RESTING_S = 3600.0
 SLIP_S = 1.0  # a longer slip against the speed limit is not caught up
 MAX_LATE_EXAMPLES = 20
 
@@ -124,8 +125,9 @@ class Coordinator:
         self.failure: str | None = None
         self.absence_limit_s = absence_limit_s
         self.stall_limit_s = stall_limit_s
+        self.resting = False  # time stands on purpose: the watchdog sleeps
         self._report = report or _to_stderr
-        self._speed = speed
+        self.speed = speed
         self._holds = Holds()
         self._lanes = {name: _Lane(name, name in remote, self._holds) for name in lanes}
         self._participants: dict[str, _Participant] = {}
@@ -462,12 +464,12 @@ class Coordinator:
 
     def _too_fast(self, when: float) -> float:
         """Real seconds until the speed limit permits that instant."""
-        if self._speed is None:
+        if self.speed is None:
             return 0.0
         real = time.monotonic()
         if self._anchor is None:
             self._anchor = (real, self._now)
-        slip = real - (self._anchor[0] + (when - self._anchor[1]) / self._speed)
+        slip = real - (self._anchor[0] + (when - self._anchor[1]) / self.speed)
         if slip > SLIP_S:
             self._anchor = (real, when)
         return max(0.0, -slip)
@@ -501,6 +503,8 @@ class Coordinator:
 
     def watch_in(self) -> float:
         """Real seconds until the watchdog wants to look."""
+        if self.resting:
+            return RESTING_S
         look_at = self._stands_since + self._warn_after_s
         for since in self._absent_since.values():
             look_at = min(look_at, since + self.absence_limit_s)
@@ -511,7 +515,7 @@ class Coordinator:
     def watch(self) -> bool:
         """Name who holds time, if it has stood too long; True if that is a failure."""
         now = time.monotonic()
-        if self.failure is not None:
+        if self.failure is not None or self.resting:
             return False
         for name, since in sorted(self._absent_since.items()):
             if now - since > self.absence_limit_s:

@@ -10,9 +10,12 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -34,7 +37,9 @@ from unlisted_sandbox.score import Score, score
 from unlisted_sandbox.script import Submission, script
 from unlisted_sandbox.smtp_server import House, Listener
 from unlisted_sandbox.smtp_shell import HomeHouse, Pools, SiteHouse
-from unlisted_sandbox.stage_view import Stage, stage_of
+from unlisted_sandbox.stage import StageServer
+from unlisted_sandbox.stage_ask import Faces
+from unlisted_sandbox.stage_view import Watcher
 from unlisted_sandbox.submitter import Submitter
 from unlisted_sandbox.usual import Usual
 from unlisted_sandbox.viewer import Viewer
@@ -53,6 +58,7 @@ class Options(Struct, frozen=True, kw_only=True):
 
     platforms: tuple[str, ...] = PLATFORMS
     speed: float | None = None
+    rush_end: bool = False  # the speed limit ends with the scripted days
     stop_at: float | None = None  # simulated seconds after the start
     export: Path | None = None
     stall: bool = False
@@ -60,6 +66,9 @@ class Options(Struct, frozen=True, kw_only=True):
     progress: bool = False
     serve: tuple[str, ...] = ()  # another command than this Python's `unlisted`
     stall_limit_s: float | None = 120.0
+    stage: StageServer | None = None
+    stay: bool = False  # the pages remain after the end, until SIGINT or SIGTERM
+    ended: Callable[[Result], None] | None = None  # told at the end, before staying
 
 
 class Result(Struct, frozen=True, kw_only=True):
@@ -133,12 +142,9 @@ class Running:
         self._pools = Pools(list(self.lanes.values()))
         self._open: list[Closable] = []
         self._hosts: dict[str, str] = {}
-        self._honest: list[Submission] = honest
+        self.honest: list[Submission] = honest
         self._told_real = 0.0
-
-    def stage(self) -> Stage:
-        """A read-only picture for whoever shows the run."""
-        return stage_of(self)
+        self._watcher = None if options.stage is None else Watcher(self)
 
     async def run(self) -> Result:
         try:
@@ -153,7 +159,17 @@ class Running:
                 stop.set()
                 if stalling is not None:
                     await stalling
-                return await self._end()
+                result = await self._end()
+                self._show(result)
+                if self.options.ended is not None:
+                    self.options.ended(result)
+                if self.options.stay:
+                    await self._stay()
+                if self.product is not None:
+                    await self.product.stop()
+                if self.options.export is not None:
+                    self._export(self.options.export, result)
+                return result
         finally:
             self.over = True
             await self._close()
@@ -193,7 +209,7 @@ class Running:
                 routes[s.host] = (HOME, port)
         accounts = Accounts(everybody.senders)
         for name, lane in lanes.items():
-            self.submitters[name] = Submitter(lane, world, self._honest)
+            self.submitters[name] = Submitter(lane, world, self.honest)
             if name == "unlisted":
                 self.product = Product(
                     lane,
@@ -222,12 +238,17 @@ class Running:
                 lane, self.product.public, self.product.operator, self.product.token()
             )
             lane.log.watch["refused"] = self.viewer.refused
+            if self.options.stage is not None:
+                self.options.stage.meet(
+                    Faces(self.product.public, self.product.operator, self.product.token())
+                )
             if self.options.kill_at is not None:
                 lane.clock.call_at(world.start + self.options.kill_at, self.product.kill)
         for name, lane in lanes.items():
             self.submitters[name].begin()
             lane.clock.call_at(world.end, lambda lane=lane: self._tick(lane))  # type: ignore[misc]
         self.started = time.monotonic()
+        self._show()
 
     async def _listen(self, house: House, host: str) -> int:
         listener = Listener(house)
@@ -273,6 +294,10 @@ class Running:
 
     def _done(self) -> bool:
         now = self.coordinator.now()
+        if self.options.rush_end and now >= self.world.end:
+            self.coordinator.speed = None  # nobody wants to wait for a list's term
+        if self.options.stage is not None and self.options.stage.is_due():
+            self._show()
         if self.options.progress and time.monotonic() - self._told_real > PROGRESS_REAL_S:
             self._told_real = time.monotonic()
             self._tell(now)
@@ -295,7 +320,7 @@ class Running:
             await self.viewer.look()
             await self.viewer.check_page()
             faults += self.viewer.problems
-        if self.product is not None:
+        if self.product is not None and not self.options.stay:
             await self.product.stop()
             self.coordinator.dismiss("unlisted")
         strangers = sorted(set(self._pools.strangers))
@@ -305,7 +330,7 @@ class Running:
             name: score(
                 lane,
                 self.world,
-                self._honest,
+                self.honest,
                 self.submitters[name].spam,
                 self.viewer if name == "unlisted" else None,
                 end,
@@ -323,9 +348,27 @@ class Running:
             real_s=time.monotonic() - self.started,
             clock={"steps": statistics.steps, "releases": statistics.releases},
         )
-        if self.options.export is not None:
-            self._export(self.options.export, result)
         return result
+
+    def _show(self, result: Result | None = None) -> None:
+        """A picture for whoever looks; it changes nothing."""
+        if self.options.stage is None or self._watcher is None:
+            return
+        if result is None:
+            self.options.stage.publish(self._watcher.look())
+        else:
+            wrong = [*result.faults, *(f"false all-clear: {x}" for x in result.false_all_clear())]
+            self.options.stage.publish(self._watcher.look(result.platforms, wrong))
+
+    async def _stay(self) -> None:
+        """Time stands, the pages answer, until somebody ends it."""
+        over = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for name in (signal.SIGINT, signal.SIGTERM):
+            with suppress(ValueError, RuntimeError):  # not in the main thread: cancel it instead
+                loop.add_signal_handler(name, over.set)
+        self.coordinator.resting = True
+        await over.wait()
 
     def _export(self, folder: Path, result: Result) -> None:
         folder.mkdir(parents=True, exist_ok=True)

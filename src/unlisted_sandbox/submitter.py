@@ -50,6 +50,7 @@ class Submitter:
         self.submitted: dict[str, Submission] = {}  # by Message-ID
         self.spam: list[Submission] = []
         self.stopped: dict[int, float] = {}  # hijacks that gave up, and when
+        self.taken: dict[str, str] = {}  # by Message-ID: the words with which it was accepted
         self._honest = honest
         self._tasks = Tasks(lane.faults)
 
@@ -131,6 +132,8 @@ class Submitter:
         taken = [r for r, reply in replies.items() if reply is not None and reply.code < 400]
         failed = [r for r, reply in replies.items() if reply is not None and reply.code >= 500]
         first = next((reply for reply in replies.values() if reply is not None), None)
+        if taken and outcome is not None and outcome.data is not None:
+            self.taken[message_id(submission.data)] = outcome.data.text
         self.lane.log.add(
             self.lane.clock.now(),
             "submitted" if taken else "turned away",

@@ -29,10 +29,16 @@ def test_a_sign_in_link_works_once_and_a_look_by_a_program_does_not_use_it_up(fa
     first = faces.ask(faces.operator, path)
     assert (first.status, first.headers["location"]) == (303, "/")
     cookie = first.headers["set-cookie"].lower()
-    assert "httponly" in cookie and "samesite=strict" in cookie
+    assert "httponly" in cookie and "samesite=lax" in cookie
     second = faces.ask(faces.operator, path)
     assert second.status == 403 and "used already" in second.text
     assert "set-cookie" not in second.headers
+
+
+def test_a_sign_in_link_may_lead_on_to_one_message(faces: Any) -> None:
+    made = faces.post("/api/signin-links", {"path": "/message?id=m17"}).json()["url"]
+    followed = faces.ask(faces.operator, "/signin/" + made.rpartition("/")[2])
+    assert (followed.status, followed.headers["location"]) == (303, "/message?id=m17")
 
 
 def test_a_session_opens_the_page_and_reads_the_api(faces: Any) -> None:
@@ -153,6 +159,9 @@ def test_a_release_by_the_api_is_recorded_with_actor_and_reason(faces: Any) -> N
         ("/api/holds/h1/release", {"reason": 7}, 400),
         ("/api/holds/h1/release", ["x"], 400),
         ("/api/signin-links", {"actor": ["x"]}, 400),
+        ("/api/signin-links", {"path": "//elsewhere.example/"}, 400),
+        ("/api/signin-links", {"path": "/message?id=m1\r\nset-cookie: a=b"}, 400),
+        ("/api/signin-links", {"path": ["/"]}, 400),
     ],
 )
 def test_an_act_that_is_not_right_changes_nothing(

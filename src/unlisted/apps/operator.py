@@ -1,7 +1,7 @@
 """The operator's face: one page and its API, behind one token from the state folder.
 
 The API takes `Authorization: Bearer TOKEN`. A browser gets a session by a sign-in link that works
-once, or by the token; its cookie is HttpOnly and SameSite=Strict, every form carries the session's
+once, or by the token; its cookie is HttpOnly and SameSite=Lax, every form carries the session's
 CSRF token. Every act becomes an `Acted` fact with its actor before it has any effect.
 Refuses everything else with 401 and says no more.
 """
@@ -33,6 +33,7 @@ SESSION_S = 12 * 3600.0
 MAX_LINKS = 32
 MAX_SESSIONS = 64
 SHOWN = 50
+_GOAL = re.compile(r"/|/message\?id=m\d{1,18}(\.\d{1,6})?")  # our own pages, nothing else
 _ACTOR = re.compile(r"[^\x00-\x1f\x7f]{1,100}")
 
 Act = Callable[[str, str, str, str], Awaitable[None]]  # actor, act, target, reason
@@ -65,7 +66,7 @@ class Operator:
         self._token = token.encode()
         self._act = act
         self._now = now
-        self._links: dict[str, tuple[str, float]] = {}
+        self._links: dict[str, tuple[str, float, str]] = {}  # code -> actor, until, goal
         self._sessions: dict[str, Session] = {}
         self.base = ""  # http://ip:port, known once the listener answers
         self.app = Starlette(
@@ -117,22 +118,25 @@ class Operator:
         actor = given.get("actor", "operator")
         if not isinstance(actor, str) or not _ACTOR.fullmatch(actor):
             return web.failed(request, 400, "actor: expected a short name")
+        goal = given.get("path", "/")
+        if not isinstance(goal, str) or not _GOAL.fullmatch(goal):
+            return web.failed(request, 400, "path: expected / or /message?id=m17")
         now = time.monotonic()
         self._links = {c: v for c, v in self._links.items() if v[1] > now}
         while len(self._links) >= MAX_LINKS:
             del self._links[next(iter(self._links))]
         code = secrets.token_urlsafe(24)
-        self._links[code] = (actor, now + LINK_S)
+        self._links[code] = (actor, now + LINK_S, goal)
         return web.data(request, {"url": f"{self.base}/signin/{code}", "expires_in_s": LINK_S}, 201)
 
     async def follow_link(self, request: Request) -> Response:
         if request.method == "HEAD":
             # Mail and chat programs look at links before people do; that must not use them up.
             return Response(status_code=204)
-        actor, until = self._links.pop(request.path_params["code"], ("", 0.0))
+        actor, until, goal = self._links.pop(request.path_params["code"], ("", 0.0, "/"))
         if until <= time.monotonic():
             return self._ask(request, "This link was used already, or is too old.")
-        return self._signed_in(actor)
+        return self._signed_in(actor, goal)
 
     async def signin(self, request: Request) -> Response:
         form = await _form(request)
@@ -140,16 +144,19 @@ class Operator:
             return self._ask(request, "That is not the token.")
         return self._signed_in("operator")
 
-    def _signed_in(self, actor: str) -> Response:
+    def _signed_in(self, actor: str, goal: str = "/") -> Response:
         now = time.monotonic()
         self._sessions = {k: s for k, s in self._sessions.items() if s.until > now}
         while len(self._sessions) >= MAX_SESSIONS:
             del self._sessions[next(iter(self._sessions))]
         name = secrets.token_urlsafe(32)
         self._sessions[name] = Session(actor, secrets.token_urlsafe(24), now + SESSION_S)
-        answer = RedirectResponse("/", status_code=303)
+        answer = RedirectResponse(goal, status_code=303)
+        # Not Strict: a browser that follows the link from a mail or another page would then not
+        # send the cookie along this redirect, and the person just signed in be asked again. What
+        # a link can reach only reads; every act is a POST with the session's CSRF token.
         answer.set_cookie(
-            COOKIE, name, max_age=int(SESSION_S), path="/", httponly=True, samesite="strict"
+            COOKIE, name, max_age=int(SESSION_S), path="/", httponly=True, samesite="lax"
         )
         answer.headers["cache-control"] = "no-store"
         return answer

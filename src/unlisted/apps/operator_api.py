@@ -93,6 +93,24 @@ def hold(model: ReadModel, one: Hold) -> Object:
     }
 
 
+def rules(model: ReadModel) -> list[Object]:
+    """Newest step first: each rule as it stands, with the counts it was stepped on."""
+    found = sorted(model.rules.values(), key=lambda one: (-one.at, one.rule))
+    return [
+        {
+            "id": one.rule,
+            "at": iso(one.at),
+            "campaign": one.campaign,
+            "state": one.new,
+            "before": one.old,
+            "matched": one.matched,
+            "other_senders": one.other_senders,
+            "why": one.why,
+        }
+        for one in found
+    ]
+
+
 def messages(model: ReadModel, sender: str, state: str, limit: int) -> list[Object]:
     """Queue rows, oldest first."""
     wanted = model.hash_of(sender) if sender else ""
@@ -193,6 +211,7 @@ LISTS: dict[str, Callable[[ReadModel], list[Object]]] = {
     "episodes": episodes,
     "causes": causes,
     "holds": holds,
+    "rules": rules,
     "pools": pools,
     "incidents": incidents,
 }
