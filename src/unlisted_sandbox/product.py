@@ -213,8 +213,6 @@ class Product:
         """kill -9 at random real moments, whatever it is in the middle of."""
         for n in range(times):
             await asyncio.sleep(0.3 + 0.9 * chance.uniform(seed, "kill", n))
-            while not self.state.joinpath("ready.json").exists():
-                await asyncio.sleep(0.02)
             if stop.is_set():
                 return
             self.kill()
