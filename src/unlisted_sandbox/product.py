@@ -65,6 +65,7 @@ class Product:
         lane.smtp = (host, ports[0])
         self.public = (host, ports[1])
         self.operator = (host, ports[2])
+        self.kills = 0
         self._stopping = False
         self._killed = False
         self._watching: asyncio.Task[None] | None = None
@@ -178,9 +179,13 @@ class Product:
 
     def kill(self) -> None:
         """kill -9, as a test of its restart."""
-        if self.process is not None:
+        process = self.process
+        if process is not None and process.poll() is None:
             self._killed = True
-            self.process.kill()
+            self.kills += 1
+            process.kill()
+            # Until it is gone the clock takes it for idle and would let others speak to it.
+            process.wait()
 
     def token(self) -> str:
         return (self.state / "operator.token").read_text().strip()
@@ -203,6 +208,14 @@ class Product:
                 process.send_signal(signal.SIGSTOP)
                 await asyncio.sleep(0.3)
                 process.send_signal(signal.SIGCONT)
+
+    async def kill_often(self, seed: int, times: int, stop: asyncio.Event) -> None:
+        """kill -9 at random real moments, whatever it is in the middle of."""
+        for n in range(times):
+            await asyncio.sleep(0.3 + 0.9 * chance.uniform(seed, "kill", n))
+            if stop.is_set():
+                return
+            self.kill()
 
     async def stop(self) -> None:
         """SIGTERM, and if that is not enough SIGKILL."""

@@ -63,6 +63,7 @@ class Options(Struct, frozen=True, kw_only=True):
     export: Path | None = None
     stall: bool = False
     kill_at: float | None = None  # kill -9 the product, simulated seconds after the start
+    kills: int = 0  # and so often at random real moments, whatever it is doing
     progress: bool = False
     serve: tuple[str, ...] = ()  # another command than this Python's `unlisted`
     stall_limit_s: float | None = 120.0
@@ -151,14 +152,12 @@ class Running:
             with self.coordinator.hold("the world begins"):
                 await self._begin()
             stop = asyncio.Event()
-            stalling = None
-            if self.options.stall and self.product is not None:
-                stalling = asyncio.create_task(self.product.stall(self.world.seed, stop))
+            troubles = self._troubles(stop)
             await self.coordinator.until(self._done)
             with self.coordinator.hold("the world ends"):  # from the very step that ended it
                 stop.set()
-                if stalling is not None:
-                    await stalling
+                for trouble in troubles:
+                    await trouble
                 result = await self._end()
                 self._show(result)
                 if self.options.ended is not None:
@@ -173,6 +172,16 @@ class Running:
         finally:
             self.over = True
             await self._close()
+
+    def _troubles(self, stop: asyncio.Event) -> list[asyncio.Task[None]]:
+        """What a test does to the product's process meanwhile."""
+        found: list[asyncio.Task[None]] = []
+        product, seed = self.product, self.world.seed
+        if product is not None and self.options.stall:
+            found.append(asyncio.create_task(product.stall(seed, stop)))
+        if product is not None and self.options.kills:
+            found.append(asyncio.create_task(product.kill_often(seed, self.options.kills, stop)))
+        return found
 
     # Begin
 
@@ -237,6 +246,7 @@ class Running:
             self.viewer = Viewer(
                 lane, self.product.public, self.product.operator, self.product.token()
             )
+            self.viewer.deaths = lambda product=self.product: product.kills  # type: ignore[misc]
             lane.log.watch["refused"] = self.viewer.refused
             if self.options.stage is not None:
                 self.options.stage.meet(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Callable
 from datetime import datetime
 from html.parser import HTMLParser
 from typing import Any, cast
@@ -140,6 +141,7 @@ class Viewer:
         self.last_refusal = -math.inf
         self.open_incident = False
         self.problems: list[str] = []
+        self.deaths: Callable[[], int] = lambda: 0  # of the platform's process, by our hand
         self._planned = False
         self._looking = False
         self._tasks = Tasks(lane.faults)
@@ -171,6 +173,7 @@ class Viewer:
         if self._looking:
             return
         self._looking = True
+        deaths = self.deaths()
         try:
             episodes = await self._rows("/api/episodes")
             self._merge(self.episodes, episodes, "opened_at")
@@ -178,7 +181,9 @@ class Viewer:
             self._take_incidents(await self._public("/api/incidents.json"))
             self.last_look = self.lane.clock.now()
         except HttpError as error:
-            if str(error) not in self.problems:
+            if self.deaths() != deaths:
+                self.plan(AFTER_REFUSAL_S)  # it was killed meanwhile: nobody's fault, look again
+            elif str(error) not in self.problems:
                 self.problems.append(str(error))
         finally:
             self._looking = False

@@ -18,7 +18,14 @@ from unlisted.edge.clock import Clock, Hold
 from unlisted.edge.journal import Journal
 from unlisted.edge.people import People
 from unlisted.edge.routes import Hop, NoRoute, Routes
-from unlisted.edge.smtp_client import Answer, Connection, Refused, open_connection
+from unlisted.edge.smtp_client import (
+    Answer,
+    Connection,
+    Dial,
+    Refused,
+    dial_tcp,
+    open_connection,
+)
 from unlisted.facts import Reception, Row
 from unlisted.mail.message import add_header
 from unlisted.mail.trace import TRACE_HEADER, seal
@@ -58,6 +65,7 @@ class Courier:
         *,
         hostname: str,
         trace_key: bytes,
+        dial: Dial = dial_tcp,
     ) -> None:
         self._clock = clock
         self._journal = journal
@@ -65,6 +73,7 @@ class Courier:
         self._routes = routes
         self._hostname = hostname
         self._trace_key = trace_key
+        self._dial = dial
 
     async def deliver(self, hold: Hold, command: Deliver, kept: Connection | None) -> Attempt:
         """Hand the row's message over. `kept`: an idle connection of its path."""
@@ -126,7 +135,7 @@ class Courier:
                 refused = Refused(Answer("connect", 0, None, "no address of our family"))
                 continue
             try:
-                return await open_connection(self._clock, hold, address, helo, hop)
+                return await open_connection(self._clock, hold, address, helo, hop, self._dial)
             except Refused as exc:
                 refused = exc
                 if exc.answer.code >= 500:  # an answer for good: another host says the same

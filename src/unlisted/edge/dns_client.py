@@ -62,18 +62,25 @@ class DnsClient:
             raise DnsError(f"cannot ask for {name!r}: {exc}") from None
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                sock = self._socket(socket.SOCK_DGRAM)
-                hold.relabel(_label(sock))
-                reply = await self._by_udp(sock, query, wire)
-                if reply.flags & dns.flags.TC:
-                    sock = self._socket(socket.SOCK_STREAM)
-                    hold.relabel(_label(sock))
-                    reply = await self._by_tcp(sock, query, wire)
+                reply = await self.exchange(query, wire, hold)
         except TimeoutError:
             raise DnsError(f"no answer within {TIMEOUT_S:g} s") from None
         except (OSError, EOFError) as exc:
             raise DnsError(f"the resolver cannot be asked: {_words(exc)}") from None
         return _answer(reply, name, kind)
+
+    async def exchange(
+        self, query: dns.message.Message, wire: bytes, hold: Hold
+    ) -> dns.message.Message:
+        """The reply to this query. Raises DnsError, OSError, EOFError."""
+        sock = self._socket(socket.SOCK_DGRAM)
+        hold.relabel(_label(sock))
+        reply = await self._by_udp(sock, query, wire)
+        if reply.flags & dns.flags.TC:
+            sock = self._socket(socket.SOCK_STREAM)
+            hold.relabel(_label(sock))
+            reply = await self._by_tcp(sock, query, wire)
+        return reply
 
     def _socket(self, kind: socket.SocketKind) -> socket.socket:
         family = socket.AF_INET6 if ":" in self._server[0] else socket.AF_INET

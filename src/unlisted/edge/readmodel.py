@@ -40,6 +40,7 @@ from unlisted.facts import (
     ReleasePredicted,
     Relisted,
     Row,
+    RuleStepped,
     SenderHeld,
     SourceStopped,
     StationFault,
@@ -114,6 +115,7 @@ class ReadModel:
         self.addresses: dict[str, Address] = {}
         self.pools: tuple[Pool, ...] = ()
         self.faults: list[StationFault] = []
+        self.rules: dict[str, RuleStepped] = {}
         self.refusals: Counter[int] = Counter()
         self._delivered: dict[int, Counter[str]] = {}
         self._named: set[str] = set()
@@ -230,6 +232,9 @@ class ReadModel:
     def _fault(self, fact: Any) -> None:
         self.faults = [*self.faults[-(KEPT_FAULTS - 1) :], fact]
 
+    def _rule(self, fact: Any) -> None:
+        self.rules[fact.rule] = fact
+
     def _incident(self, fact: Any) -> None:
         self.incidents[fact.incident] = Incident(fact)
 
@@ -334,6 +339,7 @@ def _takes() -> dict[str, Callable[[ReadModel, Fact], None]]:
         SourceStopped: ReadModel._stopped,
         Relisted: ReadModel._relisted,
         StationFault: ReadModel._fault,
+        RuleStepped: ReadModel._rule,
         IncidentOpened: ReadModel._incident,
         Posted: ReadModel._posted,
         IncidentClosed: closed,

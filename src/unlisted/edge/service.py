@@ -17,6 +17,7 @@ from unlisted.edge.people import People, derived
 from unlisted.edge.performer import Performer
 from unlisted.edge.routes import Routes
 from unlisted.edge.runner import Runner
+from unlisted.edge.smtp_client import Dial, dial_tcp
 from unlisted.edge.smtp_server import Listener, SmtpServer
 from unlisted.edge.users import RelayHost, Users
 
@@ -52,14 +53,23 @@ def open_runner(state: Path, secret: bytes) -> Runner:
 class Service:
     """One relay on one journal."""
 
-    def __init__(self, settings: Settings, clock: Clock, runner: Runner, secret: bytes) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        runner: Runner,
+        secret: bytes,
+        *,
+        dial: Dial = dial_tcp,
+        client: DnsClient | None = None,
+    ) -> None:
+        """`client`: another than the settings' resolver gives."""
         self.settings = settings
         self.runner = runner
         self.clock = clock
         self.people = People(secret)
         trace_key = derived(secret, "trace")
-        client = None
-        if settings.resolver is not None:
+        if client is None and settings.resolver is not None:
             client = DnsClient(*settings.resolver)
         self.routes = Routes(settings.routes, clock, client if settings.mx else None)
         courier = Courier(
@@ -69,6 +79,7 @@ class Service:
             self.routes,
             hostname=settings.hostname,
             trace_key=trace_key,
+            dial=dial,
         )
         notices = Notices(
             runner.journal,

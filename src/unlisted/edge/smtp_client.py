@@ -12,6 +12,7 @@ import asyncio
 import os
 import re
 import socket
+from collections.abc import Awaitable, Callable
 
 import msgspec
 
@@ -219,12 +220,13 @@ class Connection:
         raise ValueError(f"reply of more than {MAX_LINES} lines")
 
 
-async def open_connection(clock: Clock, hold: Hold, source: str, helo: str, hop: Hop) -> Connection:
-    """Connect from `source` and say hello. Raises Refused.
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+# Connects from an address to a hop, and says which `ip:port` it has before the first byte.
+Dial = Callable[[str, Hop, Callable[[str], None]], Awaitable[Streams]]
 
-    The hold gets the socket's `ip:port` before the first byte, so that a receiver on the same
-    stepping clock can park exactly this transaction.
-    """
+
+async def dial_tcp(source: str, hop: Hop, bound: Callable[[str], None]) -> Streams:
+    """A TCP connection bound to `source`. Raises OSError."""
     loop = asyncio.get_running_loop()
     family = socket.AF_INET6 if ":" in hop.host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
@@ -233,20 +235,30 @@ async def open_connection(clock: Clock, hold: Hold, source: str, helo: str, hop:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.bind((source, 0))
         host, port = sock.getsockname()[:2]
-        hold.relabel(f"{host}:{port}")
-        async with clock.patience(CONNECT_S):
-            await loop.sock_connect(sock, (hop.host, hop.port))
-        reader, writer = await asyncio.open_connection(sock=sock, limit=MAX_LINE)
-    except TimeoutError:
-        sock.close()
-        raise Refused(_nothing("connect", f"no connection within {CONNECT_S:g} s")) from None
-    except OSError as exc:
-        sock.close()
-        raise Refused(_nothing("connect", _words(exc))) from None
+        bound(f"{host}:{port}")
+        await loop.sock_connect(sock, (hop.host, hop.port))
+        return await asyncio.open_connection(sock=sock, limit=MAX_LINE)
     except BaseException:
         sock.close()
         raise
-    connection = Connection(clock, f"{host}:{port}", helo, reader, writer)
+
+
+async def open_connection(
+    clock: Clock, hold: Hold, source: str, helo: str, hop: Hop, dial: Dial = dial_tcp
+) -> Connection:
+    """Connect from `source` and say hello. Raises Refused.
+
+    The hold gets the socket's `ip:port` before the first byte, so that a receiver on the same
+    stepping clock can park exactly this transaction.
+    """
+    try:
+        async with clock.patience(CONNECT_S):
+            reader, writer = await dial(source, hop, hold.relabel)
+    except TimeoutError:
+        raise Refused(_nothing("connect", f"no connection within {CONNECT_S:g} s")) from None
+    except OSError as exc:
+        raise Refused(_nothing("connect", _words(exc))) from None
+    connection = Connection(clock, hold.label, helo, reader, writer)
     try:
         await connection.hello()
     except Refused:

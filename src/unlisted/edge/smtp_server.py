@@ -86,6 +86,12 @@ class SmtpServer:
         self._relays.sort(key=lambda entry: -entry[0].prefixlen)
         self._servers: list[asyncio.Server] = []
 
+    def session(
+        self, context: ssl.SSLContext | None = None, *, loopback: bool = True
+    ) -> asyncio.Protocol:
+        """One session, for whoever brings its transport."""
+        return _Protocol(self, context, loopback)
+
     async def listen(self, listener: Listener) -> tuple[str, int]:
         """Take connections; the address and port in use (port 0: any free one)."""
         context = None
@@ -94,7 +100,10 @@ class SmtpServer:
             context.load_cert_chain(listener.certificate, listener.private_key)
         loopback = ipaddress.ip_address(listener.host).is_loopback
         server = await asyncio.get_running_loop().create_server(
-            lambda: _Protocol(self, context, loopback), listener.host, listener.port, backlog=512
+            lambda: self.session(context, loopback=loopback),
+            listener.host,
+            listener.port,
+            backlog=512,
         )
         self._servers.append(server)
         host, port = server.sockets[0].getsockname()[:2]

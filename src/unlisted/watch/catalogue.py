@@ -78,6 +78,10 @@ class Catalogue:
                     return row
         return None
 
+    def of_family(self, family: str) -> tuple[ListRow, ...]:
+        """All rows of a family in file order, its main zone first."""
+        return tuple(row for row in self._rows.values() if row.family == family)
+
 
 def lookup(zone: str) -> ListRow | None:
     """In the shipped catalogue."""
