@@ -44,6 +44,7 @@ BASE_RATE = 0.02  # upper bound of the ordinary share of refusals and suspicions
 RECENT_S = 2 * 3600.0
 ASK_AGAIN_S = 60.0
 TRIES = 5
+STAGES = {"connect": 0, "greeting": 1, "ehlo": 2, "mail": 3, "rcpt": 4, "data": 5, "eod": 6}
 ZONES_LIMIT = 256  # names of lists learned from replies: more is somebody making them up
 
 
@@ -188,14 +189,17 @@ def _reply(states: States, fact: Outcome, n: int) -> Iterator[Out]:
     doubt = meaning.refusal == "suspicion" and not temporary
     rest = states.deliver.rests.get((fact.address, fact.receiver))
     retry = meaning.retry
-    if not blames and doubt and rest is not None and rest.episode is not None:
+    if not blames and doubt and rest is not None and _blocked_now(states, fact, rest.episode):
         # This path's block is known: the words need not say it again, nor do they rule a retry out.
         blames, retry = True, "after_delisting"
     zone = _zone(meaning) if blames else None
     if zone is not None and (zone in state.users or len(state.users) < ZONES_LIMIT):
         state.users.setdefault(zone, set()).add(fact.receiver)
     if blames or doubt:
-        state.stages[fact.receiver] = fact.stage
+        earlier = state.stages.get(fact.receiver, fact.stage)
+        state.stages[fact.receiver] = min(
+            earlier, fact.stage, key=lambda one: STAGES.get(one, len(STAGES))
+        )
     yield from _counted(states, fact, blames or doubt, n)
     if blames:
         yield Refusal(**common, zone=zone, retry=retry, temporary=temporary, stage=fact.stage)
@@ -216,6 +220,20 @@ def _followed(states: States, fact: Refusal) -> None:
             episode = states.sense.episodes.get(episode.parent)
         if episode is not None and episode.zone is not None and episode.closed_at is None:
             states.sense.followers.setdefault(episode.zone, set()).add(fact.receiver)
+
+
+def _blocked_now(states: States, fact: Outcome, episode: str | None) -> bool:
+    """Whether the path's block still stands, as far as is known: a list holds the address, or no
+    list is known and this letter was not refused twice. After a delisting, doubtful words speak of
+    the letter again; else one letter refused for its content would keep its path closed for ever."""
+    if episode is None:
+        return False
+    address = fact.address
+    lists = [one for one in states.sense.open_episodes() if one.address == address and one.zone]
+    if not lists:
+        return fact.row.refused < 2
+    clocks = [states.delist.clocks.get(one.id) for one in lists]
+    return any(clock is None or not clock.delisted for clock in clocks)
 
 
 def _zone(meaning: Meaning) -> str | None:
