@@ -9,12 +9,15 @@ simulated clock; it lives on a loop and a thread of its own.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from ipaddress import ip_address
 from urllib.parse import unquote, urlsplit
 
 from msgspec import Struct
+
+log = logging.getLogger("unlisted_sandbox.stage")
 
 MAX_HEAD = 8 << 10
 MAX_CONNECTIONS = 64
@@ -101,6 +104,7 @@ class PageServer:
             return await self._give(path), body
         except Exception:
             # The page is a view: its fault ends one answer, never the run; no traceback leaves.
+            log.exception("the stage page failed at %s", path)
             return plain(500, "the stage page failed"), True
 
 

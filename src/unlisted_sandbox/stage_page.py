@@ -139,6 +139,7 @@ def _values(stage: Stage, told: Told) -> dict[str, Any]:
 def _chosen(stage: Stage) -> tuple[Any, ...]:
     """The first ones that arrived, and one that still waits."""
     arrived = [s for s in stage.stories if s.delivered_at is not None]
+    arrived.sort(key=lambda s: (s.refused_at - (s.delivered_at or 0.0), s.id))  # longest wait first
     waits = [s for s in stage.stories if s.delivered_at is None]
     # Several sites, if there are: each has its own words.
     first: dict[str, Any] = {}
@@ -159,10 +160,12 @@ def _rows(stage: Stage) -> list[tuple[str, list[str], str]]:
 
 def _cell(name: str, value: float | int | None) -> str:
     if value is None:
-        return "–"  # noqa: RUF001 — an en dash, as tables have it
+        # Undelivered counts as infinite, and that is what the percentile then is.
+        return "infinite" if name == "honest_delay_p95_s" else "–"  # noqa: RUF001 — an en dash, as tables have it
     if name.endswith("_s") and value >= 90:
         return f"{value:,.0f} s = {span(value)}"
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
+    unit = " s" if name.endswith("_s") else ""
+    return f"{value:,}{unit}" if isinstance(value, int) else f"{value:,.1f}{unit}"
 
 
 # --- the time line --------------------------------------------------------------------------------
@@ -267,6 +270,7 @@ def _environment() -> Environment:
     made = Environment(
         loader=FileSystemLoader(FILES),
         autoescape=True,
+        auto_reload=False,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -276,6 +280,7 @@ def _environment() -> Environment:
     made.filters["span"] = span
     made.filters["count"] = lambda n: f"{n:,}"
     made.filters["iso"] = _iso
+    made.filters["figure"] = lambda name: name.removesuffix("_s").replace("_", " ")
     made.filters["clip"] = lambda text: text if len(text) <= MAX_REPLY else text[:MAX_REPLY] + "…"
     return made
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from unlisted_sandbox.lanes import Lane
     from unlisted_sandbox.run import Running
 
-LAST_REFUSALS = 4
+LAST_REFUSALS = 3
 STORIES = 40
 HOUR_S = 3600.0
 _NAME = re.compile(r"\bm\d{1,18}\b")  # what the operator's page calls a message, from its 250
@@ -271,9 +271,13 @@ class _Tally:
             case "held":
                 self.marks.append(Mark(e.at, "held", f"the postmaster holds {_person(e.sender)}"))
             case "released":
-                why = "the account was hijacked" if e.text == "hijacked" else "an honest sender"
+                why = (
+                    "the account was hijacked"
+                    if e.text == "hijacked"
+                    else "it was an honest sender"
+                )
                 self.marks.append(
-                    Mark(e.at, "released", f"{_person(e.sender)} is let go: it was {why}")
+                    Mark(e.at, "released", f"the postmaster lets {_person(e.sender)} go: {why}")
                 )
 
     def _is_spam(self, token: str) -> bool:

@@ -7,6 +7,7 @@ they are text here and escaped where they are shown.
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -82,7 +83,7 @@ def _explain(causes: Rows) -> Step:
         text = f"{_names(who)}: {_text(row.get('verdict'))}."
         share = next((s for s in row.get("shares") or () if s.get("sender") == who[0]), None)
         if share and isinstance(share.get("share"), int | float):
-            text += f" Its share of the evidence: {_percent(share)}."
+            text += f" Its share of the blame: {_percent(share)}."
         state = "done"
     else:
         text = f"{_text(newest.get('verdict')).capitalize()}."
@@ -154,9 +155,13 @@ def _resend(picture: Picture, stories: tuple[Story, ...]) -> Step:
     if not picture.refusals:
         return Step("resend", "quiet", "Nothing was refused.")
     waiting = sum(1 for s in stories if s.delivered_at is None)
-    text = f"{picture.resent:,} refused mails of the innocent have arrived, each once."
+    text = "No honest mail was refused."
+    if picture.resent:
+        text = f"{_count(picture.resent, 'refused honest mail')} sent again and delivered, once."
+    elif waiting:
+        text = "Refused honest mail is kept."
     if waiting:
-        text += " Others wait for their address."
+        text += f" {waiting} wait for an address that is accepted."
     return Step("resend", "busy" if waiting else "done" if picture.resent else "quiet", text)
 
 
@@ -171,7 +176,7 @@ def _tell(incidents: Rows) -> Step:
     if posts:
         last = posts[-1]
         at = moment(last.get("at"))
-        text += f" The last says: {_text(last.get('status'))}."
+        text += f" The last says: {_spaced(last.get('status'))}."
         due = moment(last.get("next_update_by"))
         if due is not None and not newest.get("closed_at"):
             text += f" Next by {clock(due)}."
@@ -199,6 +204,11 @@ def _percent(share: Row) -> str:
 
 def _count(n: Any, what: str) -> str:
     return f"{n:,} {what}{'' if n == 1 else 's'}" if isinstance(n, int) else f"some {what}s"
+
+
+def _spaced(value: object) -> str:
+    """serviceRestored as people say it."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", _text(value)).lower()
 
 
 def _text(value: object) -> str:
