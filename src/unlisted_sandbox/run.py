@@ -82,6 +82,7 @@ class Result(Struct, frozen=True, kw_only=True):
     late: int = 0
     logs: dict[str, bytes] = {}
     real_s: float = 0.0
+    simulated_s: float = 0.0
     clock: dict[str, int] = {}
 
     def json(self) -> bytes:
@@ -375,6 +376,7 @@ class Running:
             late=self.coordinator.late,
             logs={name: b"".join(lane.log.export()) for name, lane in self.lanes.items()},
             real_s=time.monotonic() - self.started,
+            simulated_s=end - self.world.start,
             clock={"steps": statistics.steps, "releases": statistics.releases},
         )
         return result
