@@ -11,7 +11,7 @@ import asyncio
 import socket
 import struct
 from collections.abc import Callable
-from typing import cast
+from typing import Protocol, cast
 
 import dns.exception
 import dns.flags
@@ -125,6 +125,12 @@ def _add(response: dns.message.Message, question: dns.rrset.RRset, ttl_s: int, t
             question.name, ttl_s, "IN", dns.rdatatype.to_text(question.rdtype), text
         )
     )
+
+
+class Asker(Protocol):
+    """One site's way to ask a list: (listed, TTL)."""
+
+    async def ask(self, name: str) -> tuple[bool, float]: ...
 
 
 class ListAsker(asyncio.DatagramProtocol):

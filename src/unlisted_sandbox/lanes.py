@@ -13,6 +13,7 @@ from unlisted_sandbox.blocklist import ListState
 from unlisted_sandbox.clock import Coordinator
 from unlisted_sandbox.clock_acts import Hold, Timer
 from unlisted_sandbox.eventlog import Log
+from unlisted_sandbox.smtp_client import Line, TcpLine
 from unlisted_sandbox.worldfile import World
 
 
@@ -62,6 +63,7 @@ class Lane:
         self.log = Log(name)
         self.pool = pool
         self.smtp = (smtp_host, 0)  # the port is known once something listens there
+        self.line: Callable[[str], Line] = lambda source: TcpLine(source, self.smtp)
         self.domain = "platform.example"
         self.abuse = f"abuse@{self.domain}"
         self.lists = {entry.zone: ListState(entry) for entry in world.lists}

@@ -15,7 +15,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from pathlib import Path
 
@@ -34,8 +34,8 @@ class ProductError(Exception):
     """The product does not start."""
 
 
-class Product:
-    """One supervised process."""
+class Setup:
+    """The files a user would write: configuration, users, history."""
 
     def __init__(
         self,
@@ -46,29 +46,23 @@ class Product:
         clock_path: str,
         routes: dict[str, tuple[str, int]],
         resolver: tuple[str, int],
-        serve: tuple[str, ...] = (),
+        ports: Sequence[int],
+        state: Path | None = None,
     ) -> None:
+        """`ports`: of submission, the public page and the operator's page."""
         self.lane = lane
         self.world = world
         self.folder = folder
-        self.state = folder / "state"
+        self.state = state or folder / "state"
         self.config = folder / "unlisted.toml"
-        self.restarts = -1
-        self.process: subprocess.Popen[bytes] | None = None
-        self._command = serve or (sys.executable, "-m", "unlisted")
         self._senders = list(senders)
         self._clock_path = clock_path
         self._routes = routes
         self._resolver = resolver
         host = lane.smtp[0]
-        ports = free_ports(host, 3)
         lane.smtp = (host, ports[0])
         self.public = (host, ports[1])
         self.operator = (host, ports[2])
-        self.kills = 0
-        self._stopping = False
-        self._killed = False
-        self._watching: asyncio.Task[None] | None = None
 
     def write(self) -> None:
         """Configuration, users, history."""
@@ -134,6 +128,31 @@ class Product:
         lines += ["[http]", f"public = {_q(_at(self.public))}"]
         lines += [f"operator = {_q(_at(self.operator))}", ""]
         return "\n".join(lines)
+
+
+class Product(Setup):
+    """One supervised process."""
+
+    def __init__(
+        self,
+        lane: Lane,
+        world: World,
+        senders: Iterable[Sender],
+        folder: Path,
+        clock_path: str,
+        routes: dict[str, tuple[str, int]],
+        resolver: tuple[str, int],
+        serve: tuple[str, ...] = (),
+    ) -> None:
+        ports = free_ports(lane.smtp[0], 3)
+        super().__init__(lane, world, senders, folder, clock_path, routes, resolver, ports)
+        self.restarts = -1
+        self.kills = 0
+        self.process: subprocess.Popen[bytes] | None = None
+        self._command = serve or (sys.executable, "-m", "unlisted")
+        self._stopping = False
+        self._killed = False
+        self._watching: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Start it, wait until it is ready, and watch it from then on."""

@@ -14,7 +14,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,10 +27,10 @@ from unlisted_sandbox import tokens
 from unlisted_sandbox.bare import Bare
 from unlisted_sandbox.blocklist import ListAnswer
 from unlisted_sandbox.clock import Coordinator
-from unlisted_sandbox.dns_shell import NameServer, open_asker, serve_dns
+from unlisted_sandbox.dns_shell import Asker, NameServer, open_asker, serve_dns
 from unlisted_sandbox.lanes import Lane
 from unlisted_sandbox.mta import Accounts, Mta
-from unlisted_sandbox.people import Directory, population
+from unlisted_sandbox.people import Directory, Sender, population
 from unlisted_sandbox.product import Product
 from unlisted_sandbox.receiver import Complaint, LaneState, Site
 from unlisted_sandbox.score import Score, score
@@ -82,6 +82,7 @@ class Result(Struct, frozen=True, kw_only=True):
     late: int = 0
     logs: dict[str, bytes] = {}
     real_s: float = 0.0
+    simulated_s: float = 0.0
     clock: dict[str, int] = {}
 
     def json(self) -> bytes:
@@ -102,7 +103,10 @@ class Closable(Protocol):
 
 
 class Running:
-    """One run under way."""
+    """One run under way. What stands between world and platforms (`_serve_names` and the four
+    after it) is real sockets here, and something else on virtual time."""
+
+    apart: tuple[str, ...] = ("unlisted",)  # platforms with a process of their own
 
     def __init__(self, world: World, options: Options) -> None:
         unknown = sorted(set(options.platforms) - set(PLATFORMS))
@@ -113,7 +117,7 @@ class Running:
         honest = list(script(world))  # seconds of work: before there is a clock to wait
         self.folder = Path(tempfile.mkdtemp(prefix="unlisted-world-", dir=_quick_folder()))
         self.names = tuple(p for p in PLATFORMS if p in options.platforms)
-        remote = tuple(n for n in self.names if n == "unlisted")
+        remote = tuple(n for n in self.names if n in self.apart)
         self.coordinator = Coordinator(
             self.folder / "clock",
             world.start,
@@ -164,8 +168,7 @@ class Running:
                     self.options.ended(result)
                 if self.options.stay:
                     await self._stay()
-                if self.product is not None:
-                    await self.product.stop()
+                await self._stop_product()
                 if self.options.export is not None:
                     self._export(self.options.export, result)
                 return result
@@ -192,9 +195,7 @@ class Running:
         hosts = {r.name: f"127.50.{n // 250}.{n % 250 + 1}" for n, r in enumerate(world.receivers)}
         self._hosts = hosts
         names = NameServer(world, self._list_answer, hosts)
-        transport, port = await serve_dns(names, NAMES)
-        self._open.append(transport)
-        resolver = (NAMES, port)
+        resolver = await self._serve_names(names)
         routes: dict[str, tuple[str, int]] = {}
         for receiver in world.receivers:
             states = {
@@ -204,8 +205,7 @@ class Running:
             site = Site(world, receiver, directory, states)
             asker = None
             if receiver.access == "dns":
-                asker = await open_asker(hosts[receiver.name], resolver)
-                self._open.append(asker)
+                asker = await self._open_asker(hosts[receiver.name], resolver)
             house = SiteHouse(site, self._pools, asker, self._complain)
             port = await self._listen(house, hosts[receiver.name])
             for domain in receiver.domains:
@@ -220,16 +220,6 @@ class Running:
         for name, lane in lanes.items():
             self.submitters[name] = Submitter(lane, world, self.honest)
             if name == "unlisted":
-                self.product = Product(
-                    lane,
-                    world,
-                    everybody.senders,
-                    self.folder / "unlisted",
-                    self.coordinator.path,
-                    routes,
-                    resolver,
-                    self.options.serve,
-                )
                 continue
             clock = self.coordinator.lane_clock(name)
             mta: Mta
@@ -240,30 +230,61 @@ class Running:
             self.mtas[name] = mta
             self._open.append(mta)
             lane.smtp = (lane.smtp[0], await self._listen(mta, lane.smtp[0]))
-        if self.product is not None:
-            await self.product.start()
-            lane = lanes["unlisted"]
-            self.viewer = Viewer(
-                lane, self.product.public, self.product.operator, self.product.token()
-            )
-            self.viewer.deaths = lambda product=self.product: product.kills  # type: ignore[misc]
-            lane.log.watch["refused"] = self.viewer.refused
-            if self.options.stage is not None:
-                self.options.stage.meet(
-                    Faces(self.product.public, self.product.operator, self.product.token())
-                )
-            if self.options.kill_at is not None:
-                lane.clock.call_at(world.start + self.options.kill_at, self.product.kill)
+        if "unlisted" in lanes:
+            self.viewer = await self._start_product(everybody.senders, routes, resolver)
+            lanes["unlisted"].log.watch["refused"] = self.viewer.refused
         for name, lane in lanes.items():
             self.submitters[name].begin()
             lane.clock.call_at(world.end, lambda lane=lane: self._tick(lane))  # type: ignore[misc]
         self.started = time.monotonic()
         self._show()
 
+    async def _serve_names(self, names: NameServer) -> tuple[str, int]:
+        transport, port = await serve_dns(names, NAMES)
+        self._open.append(transport)
+        return NAMES, port
+
+    async def _open_asker(self, host: str, resolver: tuple[str, int]) -> Asker:
+        asker = await open_asker(host, resolver)
+        self._open.append(asker)
+        return asker
+
     async def _listen(self, house: House, host: str) -> int:
         listener = Listener(house)
         self._open.append(listener)
         return await listener.open(host)
+
+    async def _start_product(
+        self,
+        senders: Sequence[Sender],
+        routes: dict[str, tuple[str, int]],
+        resolver: tuple[str, int],
+    ) -> Viewer:
+        """Start it; somebody who can look at it."""
+        lane = self.lanes["unlisted"]
+        product = self.product = Product(
+            lane,
+            self.world,
+            senders,
+            self.folder / "unlisted",
+            self.coordinator.path,
+            routes,
+            resolver,
+            self.options.serve,
+        )
+        await product.start()
+        if self.options.kill_at is not None:
+            lane.clock.call_at(self.world.start + self.options.kill_at, product.kill)
+        if self.options.stage is not None:
+            self.options.stage.meet(Faces(product.public, product.operator, product.token()))
+        viewer = Viewer(lane, product.public, product.operator, product.token())
+        viewer.deaths = lambda: product.kills
+        return viewer
+
+    async def _stop_product(self) -> None:
+        if self.product is not None:
+            await self.product.stop()
+            self.coordinator.dismiss("unlisted")
 
     def _list_answer(self, zone: str, address: str) -> ListAnswer:
         lane = self._pools.owner(address) or next(iter(self.lanes.values()))
@@ -330,9 +351,8 @@ class Running:
             await self.viewer.look()
             await self.viewer.check_page()
             faults += self.viewer.problems
-        if self.product is not None and not self.options.stay:
-            await self.product.stop()
-            self.coordinator.dismiss("unlisted")
+        if not self.options.stay:
+            await self._stop_product()
         strangers = sorted(set(self._pools.strangers))
         faults += [f"a connection from {a}, which is nobody's address" for a in strangers]
         faults += [f"late: {x}" for x in self.coordinator.late_examples]
@@ -356,6 +376,7 @@ class Running:
             late=self.coordinator.late,
             logs={name: b"".join(lane.log.export()) for name, lane in self.lanes.items()},
             real_s=time.monotonic() - self.started,
+            simulated_s=end - self.world.start,
             clock={"steps": statistics.steps, "releases": statistics.releases},
         )
         return result
@@ -411,7 +432,11 @@ def _quick_folder() -> str | None:
 
 def run(world: World, options: Options) -> Result:
     """Run a world to its end."""
-    running = Running(world, options)
+    return finished(Running(world, options))
+
+
+def finished(running: Running) -> Result:
+    """Run it in a loop of its clock's."""
     loop = running.coordinator.new_event_loop()
     try:
         return loop.run_until_complete(running.run())

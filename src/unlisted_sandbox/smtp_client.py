@@ -10,7 +10,7 @@ import asyncio
 import base64
 import socket
 from collections import deque
-from typing import cast
+from typing import Protocol, cast
 
 from msgspec import Struct
 
@@ -201,6 +201,25 @@ class SmtpClient(asyncio.Protocol):
     def abort(self) -> None:
         if self._transport is not None:
             self._transport.abort()
+
+
+class Line(Protocol):
+    """A way to the platform from one address: its `ip:port` is known before it is connected."""
+
+    label: str
+
+    async def connect(self) -> SmtpClient: ...
+
+
+class TcpLine:
+    """By a real socket."""
+
+    def __init__(self, source: str, to: tuple[str, int]) -> None:
+        self._sock, self.label = bound_socket(source)
+        self._to = to
+
+    async def connect(self) -> SmtpClient:
+        return await SmtpClient.connect(self._sock, self.label, *self._to)
 
 
 def stuffed(content: bytes) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from unlisted_sandbox.dns_shell import ListAsker
+from unlisted_sandbox.dns_shell import Asker
 from unlisted_sandbox.home import HomeVisit
 from unlisted_sandbox.lanes import Lane
 from unlisted_sandbox.receiver import Complaint, Evidence, Site, Visit
@@ -40,7 +40,7 @@ class SiteHouse:
         self,
         site: Site,
         pools: Pools,
-        asker: ListAsker | None,
+        asker: Asker | None,
         complain: Callable[[Lane, Complaint], None],
     ) -> None:
         self.name = site.receiver.name

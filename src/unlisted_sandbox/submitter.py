@@ -15,7 +15,7 @@ from unlisted_sandbox.home import message_id, read_notice
 from unlisted_sandbox.lanes import Lane
 from unlisted_sandbox.receiver import Complaint
 from unlisted_sandbox.script import Submission, by_hand, hijack
-from unlisted_sandbox.smtp_client import Lost, Outcome, SmtpClient, bound_socket
+from unlisted_sandbox.smtp_client import Lost, Outcome
 from unlisted_sandbox.worldfile import World
 
 PATIENCE_S = 300.0
@@ -103,13 +103,13 @@ class Submitter:
     async def _submit(self, submission: Submission, recipients: tuple[str, ...]) -> Fate:
         lane, clock = self.lane, self.lane.clock
         self.submitted[message_id(submission.data)] = submission
-        sock, label = bound_socket(submission.client)
+        line = lane.line(submission.client)
         outcome: Outcome | None = None
-        with clock.hold(label):
+        with clock.hold(line.label):
             stamp, client = clock.now(), None
             try:
                 async with clock.patience(PATIENCE_S):
-                    client = await SmtpClient.connect(sock, label, *lane.smtp)
+                    client = await line.connect()
                     name = f"[{submission.client}]"
                     hello = await client.hello(name, submission.login, submission.password)
                     if hello.code >= 400:
@@ -198,12 +198,12 @@ class Submitter:
 
     async def _report(self, complaint: Complaint, source: str) -> None:
         lane, clock = self.lane, self.lane.clock
-        sock, label = bound_socket(source)
-        with clock.hold(label):
+        line = lane.line(source)
+        with clock.hold(line.label):
             client, said = None, "no reply"
             try:
                 async with clock.patience(PATIENCE_S):
-                    client = await SmtpClient.connect(sock, label, *lane.smtp)
+                    client = await line.connect()
                     if (await client.hello(complaint.site)).code < 400:
                         outcome = await client.transaction("", (lane.abuse,), complaint.data)
                         said = f"{outcome.of(lane.abuse).code}"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from html.parser import HTMLParser
 from typing import Any, cast
@@ -32,6 +32,10 @@ VIEWER = "127.20.2.1"
 
 class HttpError(Exception):
     """No answer, or one that cannot be read."""
+
+
+# The body of a 200 answer: (lane, address of the face, path, token). Raises HttpError.
+Get = Callable[[Lane, tuple[str, int], str, str], Awaitable[bytes]]
 
 
 async def fetch(lane: Lane, at: tuple[str, int], path: str, token: str = "") -> bytes:
@@ -127,12 +131,18 @@ class Viewer:
     """Looks at one platform."""
 
     def __init__(
-        self, lane: Lane, public: tuple[str, int], operator: tuple[str, int], token: str
+        self,
+        lane: Lane,
+        public: tuple[str, int],
+        operator: tuple[str, int],
+        token: str,
+        get: Get = fetch,
     ) -> None:
         self.lane = lane
         self.public = public
         self.operator = operator
         self.token = token
+        self._get = get
         self.episodes: dict[str, Seen] = {}
         self.holds: dict[str, Seen] = {}
         self.posts: dict[tuple[str, int], Seen] = {}
@@ -192,7 +202,9 @@ class Viewer:
         """The page itself must show the times of its data."""
         try:
             for incident in self.incidents:
-                page = await fetch(self.lane, self.public, f"/incidents/{incident.get('id')}")
+                page = await self._get(
+                    self.lane, self.public, f"/incidents/{incident.get('id')}", ""
+                )
                 times = Times()
                 times.feed(page.decode("utf-8", "replace"))
                 for post in incident.get("posts", []):
@@ -203,10 +215,10 @@ class Viewer:
             self.problems.append(str(error))
 
     async def _rows(self, path: str) -> list[dict[str, Any]]:
-        return _list(await fetch(self.lane, self.operator, path, self.token), path)
+        return _list(await self._get(self.lane, self.operator, path, self.token), path)
 
     async def _public(self, path: str) -> list[dict[str, Any]]:
-        return _list(await fetch(self.lane, self.public, path), path)
+        return _list(await self._get(self.lane, self.public, path, ""), path)
 
     def _merge(self, known: dict[str, Seen], rows: list[dict[str, Any]], key: str) -> None:
         now = self.lane.clock.now()

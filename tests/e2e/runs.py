@@ -47,20 +47,31 @@ class Run:
 
     def facts(self) -> bytes:
         """What `unlisted journal export` prints."""
-        done = self.unlisted("journal", "export")
-        assert done.returncode == 0, done.stderr.decode()
-        return done.stdout
+        place = self.folder / "unlisted"
+        return exported(place / "unlisted.toml", place / "state")
 
     def unlisted(self, *command: str) -> subprocess.CompletedProcess[bytes]:
         """A command on the state that the product left."""
         place = self.folder / "unlisted"
-        where = ("--config", str(place / "unlisted.toml"), "--state", str(place / "state"))
-        return subprocess.run(
-            [sys.executable, "-m", "unlisted", *command, *where],
-            capture_output=True,
-            timeout=60,
-            check=False,
-        )
+        return unlisted(place / "unlisted.toml", place / "state", *command)
+
+
+def unlisted(config: Path, state: Path, *command: str) -> subprocess.CompletedProcess[bytes]:
+    """The command line, as a user calls it."""
+    where = ("--config", str(config), "--state", str(state))
+    return subprocess.run(
+        [sys.executable, "-m", "unlisted", *command, *where],
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def exported(config: Path, state: Path) -> bytes:
+    """`unlisted journal export`."""
+    done = unlisted(config, state, "journal", "export")
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout
 
 
 def world() -> World:

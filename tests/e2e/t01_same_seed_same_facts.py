@@ -8,6 +8,8 @@ from unlisted_sandbox.run import PLATFORMS
 
 from .runs import Run
 
+pytestmark = pytest.mark.timeout(300)  # whole runs; another worker may make one first
+
 
 def test_the_small_world_has_everything_that_happens_to_a_platform(quiet: Run) -> None:
     assert quiet.said.faults == () and quiet.said.late == 0

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from unlisted_sandbox.run import Options
 
 from .runs import Run, made
+
+pytestmark = pytest.mark.timeout(300)  # whole runs; another worker may make one first
 
 KILLS = 6
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from .runs import Run
+
+pytestmark = pytest.mark.timeout(300)  # whole runs; another worker may make one first
 
 
 def test_replay_reproduces_every_derived_fact(stalled: Run) -> None:
