@@ -161,7 +161,14 @@ class Problem(msgspec.Struct, frozen=True):
 
     def shown(self, name: str) -> str:
         where = f"{name}:{self.line}" if self.line else name
-        return f"{where}: {self.setting}: {self.text}" if self.setting else f"{where}: {self.text}"
+        # One problem, one line, of a size to read: names and values in it are the file's.
+        said = [_brief(one, 300) for one in (self.setting, self.text) if one]
+        return ": ".join([where, *said])
+
+
+def _brief(text: str, size: int) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= size else f"{text[: size // 2]}…{text[-size // 2 :]}"
 
 
 class ConfigError(Exception):
@@ -392,7 +399,7 @@ def _check_names(config: Config) -> Found:
         yield ("hostname",), f'"{config.hostname}" is not a host name, as mail.example.org'
     if config.secret and not re.fullmatch(r"(?:[0-9a-fA-F]{2}){16,256}", config.secret):
         yield ("secret",), "expected 32 or more hex digits (openssl rand -hex 32)"
-    if not config.state.strip():
+    if not config.state.strip() or "\0" in config.state:
         yield ("state",), 'expected a folder, as "var"'
     for i, domain in enumerate(config.smtp.local_domains):
         if not is_domain(domain):
@@ -594,7 +601,7 @@ def _key(line: str) -> tuple[tuple[str, ...], str] | None:
     parts: list[str] = []
     at = 0
     while found := _PART.match(line, at):
-        parts.append(found[1] or found[2] or found[3] or "")
+        parts.append(_unescaped(found[1]) or found[2] or found[3] or "")
         at = found.end()
         if found[4] == "=":
             return tuple(parts), line[at:]
@@ -604,7 +611,17 @@ def _key(line: str) -> tuple[tuple[str, ...], str] | None:
 
 
 def _parts(text: str) -> tuple[str, ...]:
-    return tuple(one[0] or one[1] or one[2] for one in _PART.findall(text))
+    return tuple(_unescaped(one[0]) or one[1] or one[2] for one in _PART.findall(text))
+
+
+def _unescaped(text: str | None) -> str:
+    if not text or "\\" not in text:
+        return text or ""
+    try:
+        (value,) = tomllib.loads(f'a = "{text}"').values()
+    except tomllib.TOMLDecodeError:
+        return text
+    return str(value)
 
 
 def _resolved(

@@ -8,11 +8,17 @@ Nothing heavy is imported before it is known what is wanted: `unlisted --help` s
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 OK, FOUND, USAGE, NO_SUCH = 0, 1, 2, 3
+# Errors whose text is for people, by name: their modules are not imported for a --help.
+_SAID = (
+    "JournalError", "BackupError", "Missing", "Unreachable", "SecretError", "FactError",
+    "DatabaseError", "OperationalError",
+)  # fmt: skip
 
 ABOUT = """\
 Keep your mail off blocklists; recover when a list blocks you anyway.
@@ -29,12 +35,19 @@ Keep your mail off blocklists; recover when a list blocks you anyway.
 """
 CODES = "exit codes: 0 well, 1 a difference or fault found, 2 usage, 3 no such thing"
 
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 0 < len(text) < 10 or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text[:20]!r}: expected a number of rows, 1 or more")
+    return int(text)
+
+
 # (noun, verb, one line, example, arguments, implementation): one table makes parser and help.
 Argument = tuple[tuple[str, ...], dict[str, object]]
 JSON: Argument = (("--json",), {"action": "store_true", "help": "for programs"})
 LIMIT: Argument = (
     ("--limit",),
-    {"type": int, "default": 50, "metavar": "N", "help": "rows at most (50)"},
+    {"type": _count, "default": 50, "metavar": "N", "help": "rows at most (50)"},
 )
 JOURNAL: Argument = (
     ("journal",),
@@ -190,12 +203,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def guarded(run: Callable[[], int]) -> int:
     """Known failures as one sentence and their exit code; a closed pipe ends quietly."""
+    from unlisted.apps.terminal import complain
     from unlisted.config import ConfigError
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal without UTF-8, or a name that is none, is no reason to fail.
+            stream.reconfigure(errors="backslashreplace")
     try:
         return run()
     except ConfigError as exc:
-        print(exc, file=sys.stderr)
+        complain(str(exc))
         return USAGE
     except BrokenPipeError:
         sys.stderr.close()
@@ -204,10 +222,9 @@ def guarded(run: Callable[[], int]) -> int:
         return 130
     except Exception as exc:
         # Only what the program knows how to say; anything else is a bug and shows itself.
-        if type(exc).__name__ not in ("JournalError", "BackupError", "Missing", "Unreachable",
-                                      "SecretError", "FactError"):  # fmt: skip
+        if not isinstance(exc, OSError) and type(exc).__name__ not in _SAID:
             raise
-        print(f"unlisted: {exc}", file=sys.stderr)
+        complain(f"unlisted: {exc}")
         return NO_SUCH if type(exc).__name__ == "Missing" else FOUND
 
 

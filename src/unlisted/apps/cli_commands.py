@@ -28,6 +28,7 @@ import msgspec
 from unlisted import config, facts
 from unlisted.apps import operator_api, settings, story, words
 from unlisted.apps.cli import FOUND, NO_SUCH, OK
+from unlisted.apps.terminal import escaped, plain
 from unlisted.edge import backup as archive
 from unlisted.edge import journal as journals
 from unlisted.edge import queue as queues
@@ -36,7 +37,6 @@ from unlisted.edge.readmodel import ReadModel, reading
 Args = argparse.Namespace
 WIDTH = 80
 SHOWN = 10  # differences
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class Missing(Exception):
@@ -52,18 +52,18 @@ class Unreachable(Exception):
 
 def say(text: str = "") -> None:
     """A line for a person: remote text in it cannot move the cursor."""
-    print(_CONTROL.sub("\ufffd", text))
+    print(plain(text))
 
 
 def show(value: Any) -> None:
-    """A value for programs."""
-    print(json.dumps(value, ensure_ascii=False, indent=1))
+    """A value for programs; a person may look at it too, so no raw control in it either."""
+    print(escaped(json.dumps(value, ensure_ascii=False, indent=1)))
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]], soft: Sequence[int]) -> None:
     """Columns as wide as they need; those in `soft` are cut, the widest first, to fit a line."""
     width = max(40, min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns))
-    cells = [[_CONTROL.sub(" ", cell) for cell in row] for row in (heads, *rows)]
+    cells = [[plain(cell.replace("\n", " "), " ") for cell in row] for row in (heads, *rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(heads))]
     while sum(widths) + 2 * (len(widths) - 1) > width:
         widest = max(soft, key=lambda i: widths[i])
@@ -149,7 +149,7 @@ def config_check(args: Args) -> int:
         if args.json:
             show([msgspec.to_builtins(one) | {"file": exc.name} for one in exc.problems])
         else:
-            print(exc)
+            say(str(exc))
             say(f"{len(exc.problems)} to mend")
         return FOUND
     if args.json:
@@ -287,7 +287,7 @@ def message_explain(args: Args) -> int:
     with _model(args) as model:
         told = story.told(model, *found) if found else None
     if told is None:
-        raise Missing(f"there is no message {args.id}; names look like m17 or m17.0")
+        raise Missing(f"there is no message {args.id[:80]}; names look like m17 or m17.0")
     if args.json:
         show(msgspec.to_builtins(told))
         return OK

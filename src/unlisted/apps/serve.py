@@ -21,6 +21,7 @@ import msgspec
 
 from unlisted import config
 from unlisted.apps.settings import Settings, read_history
+from unlisted.apps.terminal import complain
 from unlisted.config import ConfigError, endpoint
 from unlisted.edge.clock import Clock, ClockError, new_event_loop, open_clock
 from unlisted.edge.http import HttpServer
@@ -33,7 +34,7 @@ from unlisted.edge.service import Service, open_runner
 from unlisted.edge.service import Settings as RelaySettings
 from unlisted.edge.smtp_server import Listener
 from unlisted.edge.users import RelayHost, Users, UsersError, read_users
-from unlisted.facts import Configured, Fact, SenderHistory, decode
+from unlisted.facts import Configured, Fact, FactError, SenderHistory, decode
 
 log = logging.getLogger("unlisted.serve")
 
@@ -62,9 +63,9 @@ def serve(settings: Settings) -> int:
     try:
         return loop.run_until_complete(_Platform(settings, clock, secret).run())
     except ConfigError as exc:
-        print(exc, file=sys.stderr)
+        complain(str(exc))
         return 2
-    except (StartError, JournalError, ClockError, OSError) as exc:
+    except (StartError, JournalError, FactError, ClockError, OSError) as exc:
         return _failed(exc)
     finally:
         loop.close()
@@ -78,7 +79,7 @@ def site_secret(settings: Settings) -> bytes:
 
 
 def _failed(exc: Exception) -> int:
-    print(f"unlisted serve: {exc}", file=sys.stderr)
+    complain(f"unlisted serve: {exc}")
     return 1
 
 

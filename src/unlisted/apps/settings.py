@@ -6,7 +6,10 @@ resolver asked. `--state DIR` wins over the file. Names inside the file are rela
 
 from __future__ import annotations
 
+import codecs
 import json
+import math
+import re
 from datetime import datetime
 from pathlib import Path
 
@@ -17,6 +20,9 @@ from unlisted.config import Config, ConfigError, Lines, Problem
 from unlisted.facts import SenderHistory
 
 MAX_DAYS = 400
+MAX_COUNT = 1_000_000_000
+MAX_LINE = 16 << 20  # a sender with some 500,000 correspondents
+MAX_UNTIL = 253402300800.0  # the year 10000
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -75,15 +81,19 @@ def state_folder(file: Path | None = None, state: Path | None = None) -> Path:
 
 def _text(file: Path) -> str:
     try:
-        if file.stat().st_size > config.MAX_BYTES:
+        # Bounded while reading: /dev/zero and pipes have no size to ask for.
+        with file.open("rb") as handle:
+            raw = handle.read(config.MAX_BYTES + 1)
+        if len(raw) > config.MAX_BYTES:
             raise ConfigError(str(file), [Problem(0, "", "is too large for a configuration")])
-        return file.read_text("utf-8")
-    except OSError as exc:
-        words = f"cannot be read: {exc.strerror}"
+        # Some editors put a byte order mark in front; TOML has no place for it.
+        return raw.removeprefix(codecs.BOM_UTF8).decode("utf-8").replace("\r\n", "\n")
+    except (OSError, ValueError) as exc:
+        if isinstance(exc, UnicodeDecodeError):
+            line = exc.object[: exc.start].count(b"\n") + 1
+            raise ConfigError(str(file), [Problem(line, "", "is not UTF-8 text")]) from None
+        words = f"cannot be read: {getattr(exc, 'strerror', None) or exc}"
         raise ConfigError(str(file), [Problem(0, "", words)]) from None
-    except UnicodeDecodeError as exc:
-        line = file.read_bytes()[: exc.start].count(b"\n") + 1
-        raise ConfigError(str(file), [Problem(line, "", "is not UTF-8 text")]) from None
 
 
 def _missing_files(settings: Settings, lines: Lines) -> list[Problem]:
@@ -107,18 +117,30 @@ def read_history(file: Path) -> list[SenderHistory]:
     facts: list[SenderHistory] = []
     problems: list[Problem] = []
     try:
-        with file.open(encoding="utf-8") as handle:
-            for number, line in enumerate(handle, 1):
-                if not line.strip():
+        with file.open("rb") as handle:
+            number = 0
+            while raw := handle.readline(MAX_LINE + 1):
+                number += 1
+                if len(raw) > MAX_LINE:
+                    # Not read on: what has such a line is some other file.
+                    problems.append(Problem(number, "", f"longer than {MAX_LINE} bytes"))
+                    break
+                if number == 1:
+                    raw = raw.removeprefix(codecs.BOM_UTF8)
+                if not raw.strip():
                     continue
                 try:
-                    facts.append(_history(line))
+                    facts.append(_history(raw.decode("utf-8")))
+                except UnicodeDecodeError:
+                    problems.append(Problem(number, "", "is not UTF-8 text"))
+                except RecursionError:
+                    problems.append(Problem(number, "", "is nested too deep"))
                 except (ValueError, msgspec.MsgspecError) as exc:
-                    problems.append(Problem(number, "", str(exc)))
+                    problems.append(Problem(number, "", str(exc)[:200]))
                 if len(problems) >= 20:
                     break
-    except (OSError, UnicodeDecodeError) as exc:
-        problems.append(Problem(0, "", f"cannot be read: {exc}"))
+    except OSError as exc:
+        problems.append(Problem(0, "", f"cannot be read: {exc.strerror}"))
     if problems:
         raise ConfigError(str(file), problems)
     return facts
@@ -139,9 +161,19 @@ def _history(line: str) -> SenderHistory:
             raise ValueError(f"until: {until!r} has no zone; expected as 2026-11-23T00:00:00Z")
         until = moment.timestamp()
     fact = msgspec.convert({**data, "until": until, "at": 0.0}, SenderHistory)
+    if not (math.isfinite(fact.until) and 0 <= fact.until < MAX_UNTIL):
+        raise ValueError("until: expected a time, as 2026-11-23T00:00:00Z")
+    if not all(_is_text(one) for one in (fact.sender, fact.tenant, *fact.correspondents)):
+        raise ValueError("sender, tenant, correspondents: a name with control characters")
+    if any(max(day) > MAX_COUNT for day in fact.days):
+        raise ValueError(f"days: expected counts up to {MAX_COUNT}")
     kind, colon, name = fact.sender.partition(":")
     if kind not in ("login", "host") or not (colon and name):
         raise ValueError(f"sender: {fact.sender[:80]!r}; expected login:NAME or host:NAME")
     if any(min(day) < 0 for day in fact.days) or len(fact.days) > MAX_DAYS:
         raise ValueError(f"days: expected up to {MAX_DAYS} of five counts, none below 0")
     return fact
+
+
+def _is_text(name: str) -> bool:
+    return not re.search("[\x00-\x1f\x7f-\x9f\ud800-\udfff]", name)

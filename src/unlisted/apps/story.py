@@ -6,6 +6,7 @@ what is inferred as inferred, and shows no body.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable
 from typing import Any
@@ -85,8 +86,14 @@ def told(model: ReadModel, message: str, recipient: int | None = None) -> Story 
     """The story, or None: no such message."""
     teller = _Teller(model, recipient)
     lines = model.lines_of(message)
-    if not any(line.kind == "Reception" for line in lines):
+    received = next((line for line in lines if line.kind == "Reception"), None)
+    if received is None:
         return None
+    if recipient is not None:
+        with contextlib.suppress(FactError):
+            fact = received.fact()
+            if isinstance(fact, Reception) and recipient >= len(fact.recipients):
+                return None
     for line in lines:
         try:
             fact = line.fact()

@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from unlisted.apps import words
+from unlisted.apps.terminal import plain
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -40,12 +41,18 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_tame,
     )
     made.filters["clock"] = words.clock
     made.filters["minute"] = lambda at: words.clock(at, seconds=False)
     made.filters["iso"] = words.iso
     made.filters["span"] = words.span
     return made
+
+
+def _tame(value: Any) -> Any:
+    # What a receiver answered must not turn round the words beside it (UTS 39, bidi controls).
+    return plain(value) if type(value) is str else value
 
 
 def page(request: Request, template: str, status: int = 200, **values: Any) -> Response:

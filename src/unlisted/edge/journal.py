@@ -12,6 +12,7 @@ import fcntl
 import hashlib
 import hmac
 import os
+import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -65,11 +66,9 @@ class Journal:
         self.path = path
         self._lock = _lock(path.with_suffix(".lock"))
         self._seal = AESGCM(hmac.new(secret, b"bodies", hashlib.sha256).digest())
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
-            _prepare(self._db, path, durable)
+            self._db = _connected(path, durable)
         except JournalError:
-            self._db.close()
             self._lock.close()
             raise
         self._open = False
@@ -175,12 +174,19 @@ class Journal:
 
     def outbox(self) -> list[Command]:
         """Commands without an outcome, in the order they were given."""
-        rows = self._db.execute("select body from outbox order by n, rowid").fetchall()
-        return [commands.decode(body) for (body,) in rows]
+        try:
+            rows = self._db.execute("select body from outbox order by n, rowid").fetchall()
+            return [commands.decode(body) for (body,) in rows]
+        except (sqlite3.Error, ValueError) as exc:
+            raise JournalError(f"{self.path}: the outbox is damaged: {exc}") from exc
 
     def timers(self) -> list[tuple[str, float]]:
         """Timers that stand, earliest first."""
-        return self._db.execute("select key,due from timer order by due,rowid").fetchall()
+        try:
+            rows = self._db.execute("select key,due from timer order by due,rowid").fetchall()
+            return [(str(key), float(due)) for key, due in rows]
+        except (sqlite3.Error, ValueError) as exc:
+            raise JournalError(f"{self.path}: the timers are damaged: {exc}") from exc
 
     def body(self, message: str) -> bytes | None:
         """The message as accepted; None: settled long ago, or erased."""
@@ -211,7 +217,11 @@ def reader(path: Path) -> sqlite3.Connection:
     """A read-only connection beside a running writer. Raises JournalError."""
     if not path.exists():
         raise JournalError(f"{path}: no journal there; expected the state folder of a service")
-    db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    try:
+        # As a URI with its special characters quoted: a folder may be called "a?b" or "50%".
+        db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    except sqlite3.Error as exc:
+        raise JournalError(f"{path}: cannot be opened: {exc}") from exc
     try:
         _check_layout(db, path)
     except JournalError:
@@ -221,19 +231,46 @@ def reader(path: Path) -> sqlite3.Connection:
 
 
 def lines(db: sqlite3.Connection, after: int = 0) -> Iterator[Line]:
-    """Every row with n > after, in order."""
-    rows = db.execute("select n,at,kind,cause,logic,body from fact where n>? order by n", (after,))
-    return (Line(*row) for row in rows)
+    """Every row with n > after, in order. Raises JournalError where the file is damaged."""
+    last = after
+    try:
+        for row in db.execute(
+            "select n,at,kind,cause,logic,body from fact where n>? order by n", (after,)
+        ):
+            if not isinstance(row[5], str):
+                raise JournalError(f"fact {row[0]} is no text: the journal is damaged")
+            last = row[0]
+            yield Line(*row)
+    except sqlite3.Error as exc:
+        # SQLite quotes the row it stumbled over, people's names included: not repeated here.
+        words = str(exc).partition(" with text ")[0]
+        raise JournalError(f"the journal is damaged after fact {last}: {words}") from exc
 
 
 def _lock(path: Path) -> IO[str]:
-    handle = path.open("w")
+    try:
+        handle = path.open("w")
+    except OSError as exc:
+        raise JournalError(f"{path}: cannot be written: {exc.strerror}") from exc
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         handle.close()
         raise JournalError(f"{path}: another process writes this journal") from None
     return handle
+
+
+def _connected(path: Path, durable: bool) -> sqlite3.Connection:
+    try:
+        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    except sqlite3.Error as exc:
+        raise JournalError(f"{path}: cannot be opened: {exc}") from exc
+    try:
+        _prepare(db, path, durable)
+    except JournalError:
+        db.close()
+        raise
+    return db
 
 
 def _prepare(db: sqlite3.Connection, path: Path, durable: bool) -> None:
@@ -255,5 +292,12 @@ def _check_layout(db: sqlite3.Connection, path: Path) -> None:
             return
     except sqlite3.Error as exc:
         raise JournalError(f"{path}: not a journal: {exc}") from exc
-    if int(row[0]) > LAYOUT:
-        raise JournalError(f"{path}: layout {row[0]}; this version reads up to {LAYOUT}")
+    check_version(str(row[0]), path)
+
+
+def check_version(layout: str, path: Path) -> None:
+    """Raises JournalError when this version cannot read such a layout."""
+    if not re.fullmatch(r"\d{1,9}", layout):
+        raise JournalError(f"{path}: not a journal: its layout is {layout[:20]!r}")
+    if int(layout) > LAYOUT:
+        raise JournalError(f"{path}: layout {layout}; this version reads up to {LAYOUT}")

@@ -258,6 +258,7 @@ class ReadModel:
 
     def hash_of(self, name: str) -> str:
         """The keyed hash of a readable name ("login:anna", or "anna"); else the text itself."""
+        name = name.encode("utf-8", "replace").decode()  # an argument may be no text at all
         row = self.db.execute(
             "select person from personal where value in (?, ?, ?) limit 1",
             (name, f"login:{name}", f"host:{name}"),
@@ -302,14 +303,14 @@ def reading(path: Path) -> sqlite3.Connection:
         db = sqlite3.connect(f"file:{quote(str(path))}?mode=ro&immutable=1", uri=True)
         try:
             row = db.execute("select value from meta where name='layout'").fetchone()
+            if row is not None:
+                journal.check_version(str(row[0]), path)
         except sqlite3.Error as exc:
             db.close()
             raise journal.JournalError(f"{path}: not a journal: {exc}") from exc
-        if row is not None and int(row[0]) > journal.LAYOUT:
+        except journal.JournalError:
             db.close()
-            raise journal.JournalError(
-                f"{path}: layout {row[0]}; this version reads up to {journal.LAYOUT}"
-            )
+            raise
         return db
     return journal.reader(path)
 
