@@ -103,12 +103,12 @@ def _state(args: Args) -> Path:
 
 def _journal(args: Args) -> Path:
     given: Path | None = getattr(args, "journal", None)
-    return given if given is not None else _state(args) / "journal.db"
+    return given if given is not None else _state(args) / journals.FILE
 
 
 @contextlib.contextmanager
 def _model(args: Args) -> Iterator[ReadModel]:
-    model = ReadModel(_state(args) / "journal.db")
+    model = ReadModel(_state(args) / journals.FILE)
     try:
         model.catch_up_now()
         yield model

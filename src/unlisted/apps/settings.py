@@ -17,6 +17,7 @@ import msgspec
 
 from unlisted import config
 from unlisted.config import Config, ConfigError, Lines, Problem
+from unlisted.edge import journal
 from unlisted.facts import SenderHistory
 
 MAX_DAYS = 400
@@ -38,7 +39,7 @@ class Settings(msgspec.Struct, frozen=True):
 
     @property
     def journal(self) -> Path:
-        return self.state / "journal.db"
+        return self.state / journal.FILE
 
     @property
     def secret(self) -> Path:

@@ -29,9 +29,8 @@ CHUNK = 1 << 20
 FORMAT = 1
 MANIFEST = "manifest.json"
 MAX_MANIFEST = 64 << 10
-JOURNAL = "journal.db"
-FILES = (JOURNAL, "secret", "operator.token")
-NEEDED = (JOURNAL,)
+FILES = (journal.FILE, "secret", "operator.token")
+NEEDED = (journal.FILE,)
 
 
 class BackupError(Exception):
@@ -58,11 +57,11 @@ def backup(state: Path, file: Path) -> Manifest:
     """Write the archive. Raises BackupError, journal.JournalError."""
     if file.exists():
         raise BackupError(f"{file}: is there already; a backup replaces nothing")
-    source = journal.reader(state / JOURNAL)
+    source = journal.reader(state / journal.FILE)
     part = file.with_name(file.name + ".part")
     try:
         with tempfile.TemporaryDirectory(dir=file.parent, prefix=".backup-") as folder:
-            copy = Path(folder) / JOURNAL
+            copy = Path(folder) / journal.FILE
             facts = _copied(source, copy)
             paths = [copy, *(state / name for name in FILES[1:] if (state / name).is_file())]
             manifest = Manifest(FORMAT, facts, tuple(_entry(path) for path in paths))
@@ -85,7 +84,7 @@ def restore(file: Path, state: Path) -> Manifest:
     try:
         with file.open("rb") as archive:
             manifest = _unpacked(archive, file, part)
-        _check_journal(part / JOURNAL, manifest)
+        _check_journal(part / journal.FILE, manifest)
         part.replace(state)  # onto nothing, or onto an empty folder
     except OSError as exc:
         raise BackupError(f"{file}: {exc.strerror or exc}") from exc

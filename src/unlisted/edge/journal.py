@@ -25,6 +25,7 @@ from unlisted.commands import CancelTimer, Command, SetTimer
 from unlisted.edge import queue
 from unlisted.facts import Fact, Observed
 
+FILE = "journal.db"  # its name in a state folder
 LAYOUT = 1
 SCHEMA = """
 create table if not exists fact(
@@ -213,13 +214,17 @@ class Journal:
         self._lock.close()
 
 
-def reader(path: Path) -> sqlite3.Connection:
-    """A read-only connection beside a running writer. Raises JournalError."""
+def reader(path: Path, *, immutable: bool = False) -> sqlite3.Connection:
+    """A read-only connection. `immutable`: nobody writes, and nothing may be made beside it.
+
+    Raises JournalError.
+    """
     if not path.exists():
         raise JournalError(f"{path}: no journal there; expected the state folder of a service")
+    how = "&immutable=1" if immutable else ""
     try:
         # As a URI with its special characters quoted: a folder may be called "a?b" or "50%".
-        db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro{how}", uri=True)
     except sqlite3.Error as exc:
         raise JournalError(f"{path}: cannot be opened: {exc}") from exc
     try:

@@ -14,7 +14,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import msgspec
 
@@ -299,20 +298,7 @@ def reading(path: Path) -> sqlite3.Connection:
     A journal without a write-ahead log has no writer: it is opened as immutable, so that nothing
     is created beside a kept file or in a folder that cannot be written.
     """
-    if path.exists() and not path.with_name(path.name + "-wal").exists():
-        db = sqlite3.connect(f"file:{quote(str(path))}?mode=ro&immutable=1", uri=True)
-        try:
-            row = db.execute("select value from meta where name='layout'").fetchone()
-            if row is not None:
-                journal.check_version(str(row[0]), path)
-        except sqlite3.Error as exc:
-            db.close()
-            raise journal.JournalError(f"{path}: not a journal: {exc}") from exc
-        except journal.JournalError:
-            db.close()
-            raise
-        return db
-    return journal.reader(path)
+    return journal.reader(path, immutable=not path.with_name(path.name + "-wal").exists())
 
 
 def _takes() -> dict[str, Callable[[ReadModel, Fact], None]]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from unlisted.edge import journal
 from unlisted.edge.clock import Clock
 from unlisted.edge.delivery import Courier
 from unlisted.edge.dns_client import DnsClient
@@ -20,8 +21,6 @@ from unlisted.edge.runner import Runner
 from unlisted.edge.smtp_client import Dial, dial_tcp
 from unlisted.edge.smtp_server import Listener, SmtpServer
 from unlisted.edge.users import RelayHost, Users
-
-JOURNAL = "journal.db"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +46,7 @@ class Settings:
 
 def open_runner(state: Path, secret: bytes) -> Runner:
     """The journal of a state folder, its states replayed. Raises JournalError."""
-    return Runner(Journal(state / JOURNAL, secret), derived(secret, "draw"))
+    return Runner(Journal(state / journal.FILE, secret), derived(secret, "draw"))
 
 
 class Service:
