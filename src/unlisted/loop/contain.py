@@ -32,14 +32,12 @@ if TYPE_CHECKING:
 class Hold:
     """A hold in force. `left`: last time mail of its scope was delivered all the same."""
 
-    __slots__ = ("at", "campaigns", "episode", "expires_at", "id", "left", "refused", "sender")
+    __slots__ = ("campaigns", "expires_at", "id", "left", "refused", "sender")
 
     def __init__(self, fact: SenderHeld) -> None:
         self.id = fact.hold
         self.sender = fact.sender
         self.campaigns = set(fact.campaigns)
-        self.episode = fact.episode
-        self.at = fact.at
         self.expires_at = fact.expires_at
         self.left = fact.at
         self.refused = 0
@@ -54,7 +52,6 @@ class State:
         self.released: dict[str, float] = {}
         self.named_at: dict[str, float] = {}
         self.named_campaigns: set[str] = set()
-        self.stopped_at: float | None = None
 
     def hold_of(self, sender: str) -> Hold | None:
         """The hold on a sender, if any."""

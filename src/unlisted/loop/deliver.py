@@ -132,10 +132,6 @@ class State:
         traffic.turn(at)
         return traffic
 
-    def resting(self, receiver: str) -> list[str]:
-        """The addresses that rest towards a receiver."""
-        return [address for address, other in self.rests if other == receiver]
-
 
 def path_key(address: str, receiver: str) -> str:
     """The condition on which mail for a resting path waits."""

@@ -53,14 +53,11 @@ class Episode:
 
     __slots__ = (
         "address",
-        "attempts",
-        "basis",
         "closed_at",
         "id",
         "opened_at",
         "parent",
         "receiver",
-        "refusals",
         "since",
         "zone",
     )
@@ -70,12 +67,9 @@ class Episode:
         self.address = fact.address
         self.zone = fact.zone
         self.receiver = fact.receiver
-        self.basis = fact.basis
         self.parent = fact.parent
         self.since = fact.since
         self.opened_at = fact.at
-        self.refusals = fact.refusals
-        self.attempts = fact.attempts
         self.closed_at: float | None = None
 
 
@@ -97,7 +91,6 @@ class State:
         self.detectors: dict[tuple[str, str], EDetector] = {}
         self.asked: dict[tuple[str, str], float] = {}
         self.tries: dict[tuple[str, str], int] = {}
-        self.answers: dict[tuple[str, str], ProbeAnswered] = {}
         self.episodes: dict[str, Episode] = {}
         self.open: dict[tuple[str, str], str] = {}  # (address, zone or "@"receiver) -> episode
 
@@ -185,7 +178,7 @@ def _reply(states: States, fact: Outcome, n: int) -> Iterator[Out]:
         "text": fact.text[:500],
         "rule": meaning.rule or "",
     }
-    blames = meaning.refusal == "yes" and meaning.ours != "no"
+    blames = meaning.blames_us
     doubt = meaning.refusal == "suspicion" and not temporary
     rest = states.deliver.rests.get((fact.address, fact.receiver))
     retry = meaning.retry
@@ -269,7 +262,6 @@ def _probe(zone: str, address: str, n: int) -> Probe:
 def _answered(states: States, fact: ProbeAnswered, n: int) -> Iterator[Out]:
     state = states.sense
     path = (fact.zone, fact.address)
-    state.answers[path] = fact
     if (fact.address, fact.zone) in state.open:
         return
     blamed = [at for at in state.blamed.get(fact.address, ()) if fact.at - at <= RECENT_S]
@@ -314,9 +306,6 @@ def _counted(states: States, fact: Outcome, blamed: bool, n: int) -> Iterator[Ou
         recent = [t for t in state.blamed.get(address, ()) if at - t <= RECENT_S]
         state.blamed[address] = [*recent[-199:], at]
         state.blamed_at[address, receiver] = at
-        for episode in state.open_episodes():
-            if episode.address == address and (episode.receiver in (None, receiver)):
-                episode.refusals += 1
     detector = state.detectors.get((address, receiver))
     if detector is None:
         detector = state.detectors[address, receiver] = EDetector(p0=BASE_RATE)

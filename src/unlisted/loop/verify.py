@@ -110,15 +110,9 @@ def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
     elif isinstance(fact, Delivery):
         yield from _accepted(states, fact, n)
     elif isinstance(fact, Refusal | Suspicion):
-        yield from _refused(states, fact)
+        _refused(states, fact)
     elif isinstance(fact, PathReopened):
         yield from _reopened(states, fact, n)
-
-
-def episode_of(states: States, path: Path) -> str | None:
-    """The open episode a resting path waits for: its own, or its parent's if that is a list's."""
-    rest = states.deliver.rests.get(path)
-    return rest.episode if rest is not None else None
 
 
 def _rested(states: States, fact: PathRested) -> Iterator[Out]:
@@ -229,11 +223,10 @@ def _accepted(states: States, fact: Delivery, n: int) -> Iterator[Out]:
         )
 
 
-def _refused(states: States, fact: Refusal | Suspicion) -> Iterator[Out]:
+def _refused(states: States, fact: Refusal | Suspicion) -> None:
     for episode, check in states.verify.checks.items():
         if states.sense.episodes[episode].address == fact.address and check.delisted_at is not None:
             check.attempts += 1
-    yield from ()
 
 
 def _reopened(states: States, fact: PathReopened, n: int) -> Iterator[Out]:
