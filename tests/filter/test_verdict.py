@@ -19,6 +19,10 @@ NEWSLETTER = {
     [
         (GOOD | {"recipient_known": True}, "clean"),
         ({"recipient_known": True, "sender_clean_days": 3}, "unsure"),
+        (
+            {"recipient_known": True, "sender_clean_days": 3, "clean_days_wanted": 3},
+            "clean",
+        ),
         ({"recipient_known": True, "sender_standing": "cleared"}, "clean"),
         (GOOD | {"recipient_known": True, "sender_standing": "probable"}, "unsure"),
         # the first messages of a hijack: an account of good standing, a stranger, no duplicates

@@ -120,6 +120,15 @@ def test_an_unknown_user_bounces_at_once_with_the_receivers_words(pb: Playbook) 
     assert ndr.row.sender == "ann"
 
 
+def test_deferred_mail_is_given_up_at_the_age_that_is_configured(play: Make) -> None:
+    pb = play(configured(policy=Policy(give_up_s=2 * DAY)))
+    for address in ADDRESSES:
+        pb.world.refuses[address, "grey.test"] = GREYLISTED
+    message = pb.send("ann", "bob@grey.test")
+    pb.wait(2 * DAY + HOUR)
+    assert pb.how(message) == "expired"
+
+
 @pytest.mark.parametrize("says", [UNKNOWN_USER, DOUBTFUL, GREYLISTED, CONTENT])
 def test_nobody_is_told_of_the_failure_of_a_null_sender(pb: Playbook, says: Says) -> None:
     for address in ADDRESSES:

@@ -37,6 +37,7 @@ class MessageFacts(msgspec.Struct, frozen=True):
 
     recipient_known: bool = False
     sender_clean_days: int = 0
+    clean_days_wanted: int = CLEAN_DAYS
     sender_standing: Standing = "open"
     held_scope: Scope = ""
     campaign_named: bool = False
@@ -126,7 +127,7 @@ def judge(facts: MessageFacts) -> Verdict:
 
     if facts.sender_standing in ("guilty", "probable"):
         return Verdict("unsure", ("the sender may have caused the listing",))
-    if facts.sender_standing != "cleared" and facts.sender_clean_days < CLEAN_DAYS:
+    if facts.sender_standing != "cleared" and facts.sender_clean_days < facts.clean_days_wanted:
         return Verdict(
             "unsure",
             (f"only {facts.sender_clean_days} clean days, and nothing has cleared the sender",),
@@ -152,6 +153,6 @@ def judge(facts: MessageFacts) -> Verdict:
             ),
         )
     if facts.campaign_messages > 1:
-        near = f"{facts.campaign_messages} near-duplicates, {facts.campaign_strangers} to strangers"
+        near = f"{facts.campaign_messages} near-duplicates to {facts.campaign_strangers} strangers"
         return Verdict("unsure", (near, answers))
     return Verdict("unsure", ("a first message to a stranger",))

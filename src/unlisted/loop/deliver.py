@@ -157,7 +157,7 @@ def closed(states: States, row: Row, address: str) -> str | None:
     rule = states.prevent.covers(row)
     if rule is not None:
         return f"rule {rule}"
-    if states.explain.sampled(states, row) and row.key not in states.deliver.samples:
+    if states.explain.sampled(row) and row.key not in states.deliver.samples:
         return "its sender may have caused a listing"
     rest = states.deliver.rests.get(states.deliver.path(row, address))
     if rest is not None and rest.canary != row.key:
@@ -307,7 +307,7 @@ def _place(states: States, row: Row, at: float, n: int, why: str) -> Iterator[Ou
         return
     if why in ("sample", "canary"):  # a canary is a sample too, or path and sender wait in turn
         states.deliver.samples.add(row.key)
-    elif states.explain.sampled(states, row):
+    elif states.explain.sampled(row):
         _no_canary(states, row)
         until = _give_up(states, row)
         wait = _replaced(row, state="wait", waits_for=f"sender:{row.sender}", until=until)
@@ -411,6 +411,7 @@ def _pool(states: States, row: Row) -> Pool | None:
 
 
 def _give_up(states: States, row: Row) -> float:
+    """When a row is given up; one without a sender after a day, for nobody waits for its NDR."""
     return row.first_at + (86400.0 if row.null_sender else states.accept.policy.give_up_s)
 
 
@@ -421,7 +422,7 @@ def _failed(states: States, fact: Failed, n: int) -> Iterator[Out]:
     _no_canary(states, fact.row)  # neither taken nor refused: the path is not answered for
     row = _replaced(fact.row, attempts=fact.row.attempts + 1)
     if fact.temporary:
-        due = retry_at(row.first_at, row.attempts, fact.at, null_sender=row.null_sender)
+        due = retry_at(row.attempts, fact.at, _give_up(states, row))
         if due is not None:
             later = _replaced(row, state="due", due=due, waits_for="", until=None)
             yield Queued(at=fact.at, row=later, why=f"{fact.code} {fact.reason}", because=(n,))

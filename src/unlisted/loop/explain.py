@@ -160,7 +160,7 @@ class State:
         found = self.senders.get(sender)
         return found.profile.clean_days if found else 0
 
-    def sampled(self, states: States, row: Row) -> bool:
+    def sampled(self, row: Row) -> bool:
         """Whether a row waits because its sender is probable: only samples of its mail to
         strangers leave, until answers say more (DESIGN section 4, probe first)."""
         return row.sender in self.doubted and not row.known and not row.null_sender
@@ -188,6 +188,7 @@ class State:
             MessageFacts(
                 recipient_known=row.known,
                 sender_clean_days=usual.clean_days,
+                clean_days_wanted=states.accept.policy.clean_days,
                 sender_standing=standing,
                 held_scope="strangers" if hold else "",
                 campaign_named=row.campaign in states.contain.named_campaigns,
@@ -197,6 +198,7 @@ class State:
                 recipients_today=today[1],
                 new_today=today[2],
                 campaign_messages=near[0],
+                campaign_strangers=near[2],
                 campaign_answered=near[3],
                 campaign_unknown_users=near[4],
                 campaign_complaints=near[5],
