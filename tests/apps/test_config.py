@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from unlisted import config
 from unlisted.apps import settings
-from unlisted.config import ConfigError, key_lines, parse
+from unlisted.config import ConfigError, parse
+from unlisted.toml_lines import key_lines
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "settings.md"
 WHOLE = """\

@@ -22,7 +22,8 @@ import msgspec
 from unlisted import config
 from unlisted.apps.settings import Settings, read_history
 from unlisted.apps.terminal import complain
-from unlisted.config import ConfigError, endpoint
+from unlisted.config import ConfigError
+from unlisted.config_rules import endpoint, route_target
 from unlisted.edge.clock import Clock, ClockError, new_event_loop, open_clock
 from unlisted.edge.http import HttpServer
 from unlisted.edge.journal import Journal, JournalError
@@ -235,7 +236,7 @@ def static_routes(made: config.Config) -> dict[str, tuple[str, int]]:
     return {
         domain: found
         for domain, target in made.routes.items()
-        if (found := config.route_target(target)) is not None
+        if (found := route_target(target)) is not None
     }
 
 

@@ -16,9 +16,10 @@ from pathlib import Path
 import msgspec
 
 from unlisted import config
-from unlisted.config import Config, ConfigError, Lines, Problem
+from unlisted.config import Config, ConfigError, Problem
 from unlisted.edge import journal
 from unlisted.facts import SenderHistory
+from unlisted.toml_lines import Lines, line_of
 
 MAX_DAYS = 400
 MAX_COUNT = 1_000_000_000
@@ -105,7 +106,7 @@ def _missing_files(settings: Settings, lines: Lines) -> list[Problem]:
         if name and not settings.beside(name).is_file():
             where = settings.beside(name)
             words = f"there is no file {where}; names are relative to this file"
-            problems.append(Problem(config.line_of(lines, path), ".".join(path), words))
+            problems.append(Problem(line_of(lines, path), ".".join(path), words))
     return problems
 
 
