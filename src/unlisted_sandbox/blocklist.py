@@ -16,8 +16,7 @@ from msgspec import Struct
 
 from unlisted_sandbox import worldfile
 
-TEST_LISTED = "127.0.0.2"  # RFC 5782 section 5: must be listed
-TEST_CLEAN = "127.0.0.1"  # and must not
+TEST_LISTED = "127.0.0.2"  # RFC 5782 section 5: must be listed, 127.0.0.1 must not
 
 
 class Piece(Struct, frozen=True):

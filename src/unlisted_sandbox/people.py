@@ -24,8 +24,6 @@ SenderKind = Literal["person", "newsletter", "ticket", "webform"]
 
 # Submission clients live in 127.96.0.0/12; scripts' hosts in 127.112.0.0/16. Platforms and
 # receivers must use other parts of 127/8.
-CLIENT_NET = "127.96.0.0/12"
-HOST_NET = "127.112.0.0/16"
 
 _MAILBOX_BELOW = 0.30
 _TRAP_BELOW = 0.33

@@ -8,17 +8,17 @@ and what would be right; unknown keys are refused. Knows no socket and draws no 
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 import tomllib
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta, Struct
+
+from unlisted_sandbox.world_rules import broken, near
 
 WORLDS = Path(__file__).parent / "worlds"
 PHRASES = Path(__file__).parent / "phrases"
@@ -386,7 +386,6 @@ TABLES: tuple[type[Struct], ...] = (
     Frame, BlockList, Receiver, Tenants, Honest, Newsletter, Letter, TicketSystem, WebForm, ByHand,
     Hijack, Content, Usual, Retry,
 )  # fmt: skip
-PLACES = frozenset({"ip", "zone", "helo", "recipient", "domain", "host"})
 
 
 class Problem(Struct, frozen=True):
@@ -443,7 +442,10 @@ def parse(data: bytes, file: str = "world.toml") -> World:
     problems: list[Problem] = []
     world = _read_tables(raw, lines, problems)
     if world is not None:
-        problems += _check(world, lines)
+        banks = sorted(bank.stem for bank in PHRASES.glob("*.toml"))
+        for where, words in broken(world, banks):
+            line = lines.get(where, lines.get(where.rpartition(".")[0], 0))
+            problems.append(Problem(line, where, words))
     if problems or world is None:
         raise WorldError(file, tuple(sorted(problems, key=lambda p: (p.line, p.where, p.text))))
     return world
@@ -481,7 +483,7 @@ def _read_tables(
     hints = get_type_hints(World)
     for name in raw:
         if name not in hints:
-            problems.append(Problem(lines.get(name, 0), name, "no such table" + _near(name, hints)))
+            problems.append(Problem(lines.get(name, 0), name, "no such table" + near(name, hints)))
     for field in msgspec.structs.fields(World):
         kind = hints[field.name]
         many = get_origin(kind) is tuple
@@ -516,7 +518,7 @@ def _read_table(
     for name in row:
         if name not in hints:
             at = lines.get(f"{where}.{name}", lines.get(where, 0))
-            problems.append(Problem(at, f"{where}.{name}", "no such key" + _near(name, hints)))
+            problems.append(Problem(at, f"{where}.{name}", "no such key" + near(name, hints)))
     for field in msgspec.structs.fields(struct):
         path = f"{where}.{field.name}"
         at = lines.get(path, lines.get(where, 0))
@@ -541,11 +543,6 @@ def _finite(value: Any) -> bool:
     return not isinstance(value, float) or math.isfinite(value)
 
 
-def _near(name: str, known: Any) -> str:
-    close = difflib.get_close_matches(name, sorted(known), 1)
-    return f"; did you mean {close[0]}?" if close else f"; known: {', '.join(sorted(known))}"
-
-
 def meaning(annotated: Any) -> str:
     """What a key means, from its annotation."""
     metas = getattr(annotated, "__metadata__", ())
@@ -554,127 +551,6 @@ def meaning(annotated: Any) -> str:
     if get_origin(kind) is Literal:
         said += ": " + ", ".join(f'"{choice}"' for choice in get_args(kind))
     return said
-
-
-def _check(w: World, lines: dict[str, int]) -> Iterator[Problem]:
-    """What no single key can tell."""
-
-    def problem(where: str, text: str) -> Problem:
-        return Problem(lines.get(where, lines.get(where.rpartition(".")[0], 0)), where, text)
-
-    if not 1971 <= w.world.start.year <= 2200:
-        yield problem("world.start", "outside the years 1971 to 2200")
-    elif w.world.start.tzinfo is None:
-        yield problem("world.start", "has no zone; write it in UTC, as 2026-03-02T00:00:00Z")
-    elif w.world.start.astimezone(UTC).utcoffset() != w.world.start.utcoffset():
-        yield problem("world.start", "not in UTC; end it with Z")
-    if not w.receivers:
-        yield problem("receivers", "none; write at least one [[receivers]]")
-    elif not sum(r.share for r in w.receivers):
-        yield problem("receivers", "all shares are 0; give at least one a share")
-    zones = [x.zone for x in w.lists]
-    for n, zone in enumerate(zones):
-        if zone in zones[:n]:
-            yield problem(f"lists.{n}.zone", f"{zone} is there twice")
-        if not _domain(zone):
-            yield problem(f"lists.{n}.zone", "not a domain name in lower case")
-    sites = [r.name for r in w.receivers]
-    for n, entry in enumerate(w.lists):
-        for at in entry.traps_at:
-            if at not in sites:
-                yield problem(f"lists.{n}.traps_at", f"no receiver {at}" + _near(at, sites))
-    domains: list[str] = []
-    for n, r in enumerate(w.receivers):
-        where = f"receivers.{n}"
-        if r.name in sites[:n]:
-            yield problem(f"{where}.name", f"{r.name} is there twice")
-        for d in r.domains:
-            if d in domains:
-                yield problem(f"{where}.domains", f"{d} is there twice")
-            if not _domain(d):
-                yield problem(f"{where}.domains", f"{d} is not a domain name in lower case")
-            domains.append(d)
-        if r.list and r.list not in zones:
-            yield problem(f"{where}.list", f"no list {r.list}" + _near(r.list, zones))
-        if (r.access == "none") != (r.list == ""):
-            yield problem(f"{where}.access", "a list goes with access dns or feed, none with none")
-        if r.access != "none" and not r.wording:
-            yield problem(f"{where}.wording", "missing; give the reply to a listed address")
-        if r.access == "feed" and r.feed_every_s <= 0:
-            yield problem(f"{where}.feed_every_s", "must be above 0 for a feed")
-        for said in msgspec.structs.fields(Receiver):
-            if said.name.endswith("wording"):
-                for text in _wording(getattr(r, said.name), r, said.name):
-                    yield problem(f"{where}.{said.name}", text)
-    names: set[str] = set()
-    for table in ("newsletters", "letters", "tickets", "webforms", "hijacks"):
-        if len(getattr(w, table)) > 250:
-            yield problem(table, "at most 250")
-        for n, row in enumerate(getattr(w, table)):
-            where = f"{table}.{n}"
-            if row.name in names:
-                yield problem(f"{where}.name", f"{row.name} is there twice")
-            names.add(row.name)
-            if not re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", row.name):
-                yield problem(f"{where}.name", "use a-z, 0-9 and inner hyphens")
-            if row.tenant >= w.tenants.count:
-                yield problem(f"{where}.tenant", f"there are {w.tenants.count}, numbered from 0")
-            when = getattr(row, "at_h", getattr(row, "start_h", 0.0))
-            if when >= w.world.days * 24:
-                yield problem(f"{where}.{'start_h' if table == 'hijacks' else 'at_h'}",
-                              f"after the scripted days ({w.world.days * 24:g} h)")  # fmt: skip
-    for n, h in enumerate(w.hijacks):
-        where = f"hijacks.{n}"
-        if (h.per_hour > 0) == (h.per_day > 0):
-            yield problem(f"{where}.per_hour", "give either per_hour or per_day, above 0")
-        if h.unknown_rate + h.trap_share > 1:
-            yield problem(f"{where}.trap_share", "with unknown_rate above 1")
-        if h.person >= 0 and h.tenant < 0:
-            yield problem(f"{where}.person", "needs a tenant number")
-        if h.person >= w.tenants.senders_min:
-            yield problem(
-                f"{where}.person", "use a number below senders_min, whom every tenant has"
-            )
-        if h.person >= 0 and any(
-            (h.tenant, h.person) == (o.tenant, o.person) for o in w.hijacks[:n]
-        ):
-            yield problem(f"{where}.person", "this account is hijacked twice")
-    if len(w.hijacks) > w.tenants.count * w.tenants.senders_min:
-        yield problem("hijacks", "more hijacks than there are people for certain")
-    if w.tenants.senders_min > w.tenants.senders_max:
-        yield problem("tenants.senders_min", "above senders_max")
-    if w.honest.unknown_min > w.honest.unknown_max:
-        yield problem("honest.unknown_min", "above unknown_max")
-    if not sum(w.honest.hours):
-        yield problem("honest.hours", "all are 0; give at least one hour a weight")
-    banks = sorted(p.stem for p in PHRASES.glob("*.toml"))
-    for key, bank in (("honest", w.content.honest), ("spam", w.content.spam)):
-        if bank not in banks:
-            yield problem(f"content.{key}", f"no phrase bank {bank}" + _near(bank, banks))
-
-
-def _domain(text: str) -> bool:
-    label = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
-    return len(text) <= 200 and re.fullmatch(rf"{label}(\.{label})+", text) is not None
-
-
-def _wording(text: str, r: Receiver, key: str) -> Iterator[str]:
-    """RFC 5321 section 4.2: one code for all lines, a hyphen after it on all but the last."""
-    if not text:
-        return
-    lines = text.split("\n")
-    for n, line in enumerate(lines):
-        if not re.match(r"[45]\d\d[ -]", line) or line[:3] != lines[0][:3]:
-            yield f"line {n + 1} must begin with the reply's one 4yz or 5yz code: {line[:40]!r}"
-        elif (line[3] == "-") != (n < len(lines) - 1):
-            yield f"line {n + 1}: a hyphen follows the code on all lines but the last: {line[:40]!r}"
-        if len(line) > 510 or not line.isascii() or not line.isprintable():
-            yield f"line {n + 1} must be printable ASCII of at most 510 characters"
-        for place in re.findall(r"\{(\w*)\}", line):
-            if place not in PLACES:
-                yield f"{{{place}}} is not filled in; known: {', '.join(sorted(PLACES))}"
-            elif place == "recipient" and key == "wording" and r.stage == "greeting":
-                yield "{recipient} is not known in a greeting"
 
 
 def keys(struct: type[Struct]) -> list[tuple[str, str, str]]:
