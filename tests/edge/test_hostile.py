@@ -98,12 +98,12 @@ def test_stuffing_is_undone_by_a_receiver_and_has_one_end(content: bytes) -> Non
     assert received == _lines(content)
 
 
-@pytest.mark.parametrize("line_end", [b"\r", b"\n", b"\r\n", b"\r."])
+@pytest.mark.parametrize("line_end", [b"\r", b"\n"])
 def test_stuffing_many_lines_is_quick(line_end: bytes) -> None:
-    content = line_end * (2 << 20)
+    content = line_end * (8 << 20)
     began = time.process_time()
     stuffed(content)
-    assert time.process_time() - began < 0.25  # a regular expression took 0.4 s, all others waiting
+    assert time.process_time() - began < 0.9  # a regular expression took 1.4 s
 
 
 def _lines(content: bytes) -> list[bytes]:
