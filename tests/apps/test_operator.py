@@ -228,3 +228,17 @@ def test_the_page_follows_the_journal_and_a_restart_shows_the_same(
             assert again.api(f"/api/{name}").body == faces.api(f"/api/{name}").body
     finally:
         again.close()
+
+
+@pytest.mark.parametrize("body", [b'{"actor":"\xff"}', b'{"actor":"\\ud800"}', b"[" * 60_000])
+@pytest.mark.parametrize("path", ["/api/signin-links", "/api/holds/h1/release"])
+def test_a_body_that_is_no_json_object_is_400(faces: Any, path: str, body: bytes) -> None:
+    answer = faces.ask(faces.operator, path, "POST", body, authorization=f"Bearer {faces.TOKEN}")
+    assert answer.status == 400 and faces.acts == []
+
+
+def test_what_a_receiver_answered_cannot_turn_a_page_round() -> None:
+    from unlisted.apps import web
+
+    shown = web._environment().from_string("{{ a }}{{ b|upper }}").render(a="x\u202ey", b="\u2066<")
+    assert shown == "x\ufffdy\ufffd&lt;"

@@ -151,6 +151,7 @@ def pax(good: bytes) -> bytes:
         (lambda good: made_of(("journal.db", b"x"), size=0), "says 'journal.db'"),
         (lambda good: made_of(), "lacks journal.db"),
         (lambda good: good.replace(b'"format": 1', b'"format": 9', 1), "format 9"),
+        (lambda good: good.replace(b'"name": "j', b'"name": "\xff', 1), "manifest.json"),
         (lambda good: made_of(("journal.db", b"x"), mode=7), "manifest.json"),
         (linked(tarfile.SYMTYPE, "/etc/passwd"), "something else than plain files"),
         (linked(tarfile.LNKTYPE, "../secret"), "something else than plain files"),

@@ -288,3 +288,23 @@ def test_a_silent_resolver_and_no_resolver_are_unknown(monkeypatch: pytest.Monke
         assert (await probe(clock, DnsProber(clock, None), "no address")).state == "unknown"
 
     asyncio.run(run())
+
+
+def test_a_chain_of_names_that_goes_round_is_no_answer() -> None:
+    def round_and_round(wire: bytes) -> list[bytes]:
+        reply = dns.message.from_wire(wire)
+        name = reply.question[0].name
+        reply.set_rcode(dns.rcode.NOERROR)
+        reply.answer = [
+            dns.rrset.from_text(name, 60, "IN", "CNAME", "other.example."),
+            dns.rrset.from_text("other.example.", 60, "IN", "CNAME", name.to_text()),
+        ]
+        return [reply.to_wire()]
+
+    async def run() -> None:
+        async with resolving({}) as (resolver, port):
+            resolver.spoil = round_and_round
+            with pytest.raises(DnsError, match="goes round"):
+                await DnsClient("127.0.0.1", port).ask("a.example", "A", WallClock().hold("x"))
+
+    asyncio.run(run())

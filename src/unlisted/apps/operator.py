@@ -351,7 +351,7 @@ async def _json(request: Request) -> dict[str, Any]:
         return {}
     try:
         return msgspec.json.decode(body, type=dict[str, Any])
-    except (msgspec.MsgspecError, RecursionError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise HTTPException(400, "expected a JSON object") from None
 
 

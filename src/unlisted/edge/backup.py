@@ -151,7 +151,7 @@ def _unpacked(archive: IO[bytes], file: Path, folder: Path) -> Manifest:
     raw = _read(archive, size, file)
     try:
         manifest = msgspec.json.decode(raw, type=Manifest)
-    except (msgspec.MsgspecError, RecursionError) as exc:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
         raise BackupError(f"{file}: {MANIFEST}: {exc}") from None
     _check_manifest(manifest, file, left)
     for entry in manifest.files:

@@ -152,11 +152,24 @@ def _answer(reply: dns.message.Message, name: str, kind: str) -> Answer:
         if rrset.rdtype == wanted:
             for record in list(rrset)[: MAX_RECORDS - len(records)]:
                 records.append(_text(record, kind))
+    if not records and _goes_round(reply):
+        raise DnsError("a CNAME chain that goes round")
     for rrset in reply.authority:
         if not records and rrset.rdtype == dns.rdatatype.SOA:
             ttls.append(min(rrset.ttl, rrset[0].minimum))
     ttl_s = min([*ttls, MAX_TTL_S]) if ttls else 0.0
     return Answer(rcode=code, records=tuple(records), ttl_s=float(ttl_s))
+
+
+def _goes_round(reply: dns.message.Message) -> bool:
+    # "Does not exist" would be clean to a list's prober; this is a broken zone: unknown.
+    links = {s.name: s[0].target for s in reply.answer if s.rdtype == dns.rdatatype.CNAME}
+    name = reply.question[0].name
+    for _ in range(len(links) + 1):
+        if name not in links:
+            return False
+        name = links[name]
+    return True
 
 
 def _text(record: object, kind: str) -> str:
