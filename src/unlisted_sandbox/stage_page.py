@@ -17,8 +17,7 @@ from msgspec import Struct
 from unlisted_sandbox.score import MEANINGS
 from unlisted_sandbox.stage_ask import Told
 from unlisted_sandbox.stage_view import Mark, Span, Stage
-from unlisted_sandbox.stage_words import STATIONS, clock, steps
-from unlisted_sandbox.viewer import moment
+from unlisted_sandbox.stage_words import STATIONS, clock, moment, steps
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
