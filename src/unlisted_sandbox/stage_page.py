@@ -162,7 +162,7 @@ def _cell(name: str, value: float | int | None) -> str:
         # Undelivered counts as infinite, and that is what the percentile then is.
         return "infinite" if name == "honest_delay_p95_s" else "–"  # noqa: RUF001 — an en dash, as tables have it
     if name.endswith("_s") and value >= 90:
-        return f"{value:,.0f} s = {span(value)}"
+        return span(value)
     unit = " s" if name.endswith("_s") else ""
     return f"{value:,}{unit}" if isinstance(value, int) else f"{value:,.1f}{unit}"
 
