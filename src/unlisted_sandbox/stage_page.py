@@ -17,8 +17,7 @@ from msgspec import Struct
 from unlisted_sandbox.score import MEANINGS
 from unlisted_sandbox.stage_ask import Told
 from unlisted_sandbox.stage_view import Mark, Span, Stage
-from unlisted_sandbox.stage_words import STATIONS, clock, steps
-from unlisted_sandbox.viewer import moment
+from unlisted_sandbox.stage_words import STATIONS, clock, moment, steps
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
@@ -163,7 +162,7 @@ def _cell(name: str, value: float | int | None) -> str:
         # Undelivered counts as infinite, and that is what the percentile then is.
         return "infinite" if name == "honest_delay_p95_s" else "–"  # noqa: RUF001 — an en dash, as tables have it
     if name.endswith("_s") and value >= 90:
-        return f"{value:,.0f} s = {span(value)}"
+        return span(value)
     unit = " s" if name.endswith("_s") else ""
     return f"{value:,}{unit}" if isinstance(value, int) else f"{value:,.1f}{unit}"
 

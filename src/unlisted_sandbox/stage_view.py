@@ -153,7 +153,7 @@ class Watcher:
             stories = self._tallies["unlisted"].told(taken)
         ahead = [m.at for m in self._secrets if m.kind == "hijack" and m.at > now]
         given_up = [
-            Mark(at, "gave up", f"{name}: the hijacker of {_who(world, n)} gives up")
+            Mark(at, "gave up", f"{name}: the hijacker of {_who(world, n)} has stopped")
             for name, submitter in running.submitters.items()
             for n, at in submitter.stopped.items()
             if at < world.end

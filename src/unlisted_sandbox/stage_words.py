@@ -13,15 +13,16 @@ from typing import Any
 
 from msgspec import Struct
 
+from unlisted_sandbox import viewer
 from unlisted_sandbox.stage_ask import Rows, Told
 from unlisted_sandbox.stage_view import Picture, Story
-from unlisted_sandbox.viewer import moment
 
 STATIONS = (
     "accept", "deliver", "sense", "explain", "contain", "prevent", "delist", "verify", "resend",
     "tell",
 )  # fmt: skip
 MAX_TEXT = 300
+YEAR_2200 = 7.26e9
 Row = dict[str, Any]
 
 
@@ -75,14 +76,14 @@ def _sense(episodes: Rows, opened: list[Row]) -> Step:
 def _explain(causes: Rows) -> Step:
     if not causes:
         return Step("explain", "quiet", "Nothing to explain.")
-    named = next((r for r in causes if r.get("named")), None)
+    named = next((r for r in causes if _list(r.get("named"))), None)
     newest = causes[0]
     row = named or newest
-    who = row.get("named") or []
-    if named is not None and isinstance(who, list):
+    who = _list(row.get("named"))
+    if named is not None:
         text = f"{_names(who)}: {_text(row.get('verdict'))}."
-        share = next((s for s in row.get("shares") or () if s.get("sender") == who[0]), None)
-        if share and isinstance(share.get("share"), int | float):
+        share = next((s for s in _rows(row.get("shares")) if s.get("sender") == who[0]), None)
+        if share and isinstance(share.get("share"), float):
             text += f" Its share of the blame: {_percent(share)}."
         state = "done"
     else:
@@ -169,8 +170,8 @@ def _tell(incidents: Rows) -> Step:
     if not incidents:
         return Step("tell", "quiet", "No incident.")
     newest = incidents[0]
-    posts = [p for p in newest.get("posts") or () if isinstance(p, dict)]
-    total = sum(len(r.get("posts") or ()) for r in incidents)
+    posts = _rows(newest.get("posts"))
+    total = sum(len(_rows(r.get("posts"))) for r in incidents)
     text = f"{_count(len(incidents), 'incident')}, {_count(total, 'post')}."
     at = moment(newest.get("opened_at"))
     if posts:
@@ -182,6 +183,15 @@ def _tell(incidents: Rows) -> Step:
             text += f" Next by {clock(due)}."
     over = all(r.get("closed_at") for r in incidents)
     return Step("tell", "done" if over else "busy", text, at)
+
+
+def moment(value: object) -> float | None:
+    """A time of the API; None when it is none, or in no year that can be written."""
+    try:
+        at = viewer.moment(value)
+    except (ValueError, OverflowError):
+        return None
+    return at if at is not None and 0 <= at < YEAR_2200 else None
 
 
 def clock(at: float | None) -> str:
@@ -197,13 +207,21 @@ def _names(names: list[Any]) -> str:
 def _percent(share: Row) -> str:
     text = f"{share['share']:.0%}"
     low, high = share.get("low"), share.get("high")
-    if isinstance(low, int | float) and isinstance(high, int | float):
+    if isinstance(low, float) and isinstance(high, float):
         text += f" ({low:.0%} to {high:.0%})"
     return text
 
 
 def _count(n: Any, what: str) -> str:
     return f"{n:,} {what}{'' if n == 1 else 's'}" if isinstance(n, int) else f"some {what}s"
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _rows(value: object) -> list[Row]:
+    return [one for one in _list(value) if isinstance(one, dict)]
 
 
 def _spaced(value: object) -> str:

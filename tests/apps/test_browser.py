@@ -4,9 +4,11 @@ Pages have no script and forbid frames, so the measuring is done on Chromium's o
 them, read here: an edge that is not plain is a text that runs over it.
 """
 
+import http.server
 import os
 import struct
 import subprocess
+import threading
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -148,3 +150,32 @@ def test_a_page_has_no_script_to_run_and_lets_none_run(
     assert "Service restored" in page and "<script" not in page and "javascript:" not in page
     policy = ended_faces.get("/incidents/MX1").headers["content-security-policy"]
     assert "script-src" not in policy and policy.startswith("default-src 'none'")
+
+
+def test_a_sign_in_link_followed_from_another_site_signs_in(
+    ended_faces: Any, chromium: Chromium
+) -> None:
+    # A browser holds Strict cookies back along the redirect after such a click.
+    link = ended_faces.post("/api/signin-links", {"path": "/message?id=m1"}).json()["url"]
+
+    class Elsewhere(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = f'<meta http-equiv="refresh" content="0; url={link}">'.encode()
+            self.send_response(200 if self.path == "/" else 404)
+            self.send_header("content-type", "text/html")
+            self.end_headers()
+            self.wfile.write(body if self.path == "/" else b"")
+
+        def log_message(self, *args: Any) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.2", 0), Elsewhere) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        page = chromium.run(
+            f"http://127.0.0.2:{server.server_address[1]}/",
+            "--dump-dom",
+            "--virtual-time-budget=5000",
+            "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE 127.0.0.2",
+        )
+        server.shutdown()
+    assert "Message m1" in page and "Sign in" not in page
