@@ -13,6 +13,7 @@ import pytest
 from tests.edge.scripted import SECRET, Receiver, journaled, letter, receiving, relay
 
 from unlisted.commands import Probe, SendNdr, SetTimer, Sweep, Wake
+from unlisted.edge import loader
 from unlisted.edge.clock import VirtualClock
 from unlisted.edge.intake import Submitter
 from unlisted.edge.runner import Runner
@@ -76,6 +77,31 @@ def test_a_deferred_row_comes_due_at_its_very_second(tmp_path: Path) -> None:
             (delivery,) = journaled(service.runner, Delivery)
             assert delivery.at == queued[-1]
             assert not stored(service.runner)
+
+    on_virtual_time(clock, run())
+
+
+def test_while_rows_are_loaded_no_act_begins_so_their_order_is_no_race(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How many turns of the loop an act needs until its outcome is the network's to say."""
+    monkeypatch.setattr(loader, "CHUNK", 1)
+    clock = VirtualClock(START)
+
+    async def run() -> None:
+        async with receiving(rcpt="450 4.2.0 greylisted") as there:
+            routes = {"there.example": there.port}
+            async with relay(tmp_path, routes, clock=clock) as (service, _):
+                await submit(service, *(f"p{n}@there.example" for n in range(30)))
+                await clock.sleep(10.0)
+                assert len(journaled(service.runner, TransientFailure)) == 30
+            await clock.sleep(3600.0)  # all come due while nobody is there to load them
+            async with relay(tmp_path, routes, clock=clock) as (service, _):
+                await clock.sleep(10.0)
+                kinds = [line.kind for line in service.runner.journal.lines()]
+                of_all = [kind for kind in kinds if kind in ("Due", "TransientFailure")]
+                assert of_all == ["TransientFailure"] * 30 + ["Due"] * 30 + of_all[60:]
+                assert len(of_all) == 90
 
     on_virtual_time(clock, run())
 

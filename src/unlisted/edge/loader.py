@@ -88,18 +88,27 @@ class Loader:
 
     async def _load(self) -> None:
         try:
-            while not self._stopped:
-                if self._is_full():
-                    self._starved = True
+            # In a turn: while stepping no act of the first rows begins before the last is taken,
+            # or the network's speed would decide which fact stands first.
+            async with self._clock.turn():
+                if not await self._emptied():
                     return
-                rows = queue.due(self._runner.journal.database, self._clock.now(), CHUNK)
-                if not rows:
-                    break
-                await self.bring(rows)
         finally:
             self._loading = False
         if not self._stopped:
             self.look()
+
+    async def _emptied(self) -> bool:
+        """Take what is due; False: there was no room for all of it."""
+        while not self._stopped:
+            if self._is_full():
+                self._starved = True
+                return False
+            rows = queue.due(self._runner.journal.database, self._clock.now(), CHUNK)
+            if not rows:
+                break
+            await self.bring(rows)
+        return True
 
     async def bring(self, rows: Sequence[tuple[Row, str]]) -> int:
         """Record Due for these rows, in order, unless one has moved on meanwhile. How many."""
