@@ -2,8 +2,8 @@
 
 - At most `limit_per_hour` recipients an hour and account; more waits for the next hour.
 - Mail refused for policy (5.7.x, a greeting, words of blocking, our address in the text; not an
-  unknown user) is tried from the next address of the pool, until each has been refused once.
-  An address refused at a site within the last hour is not the first choice there.
+  unknown user) is tried from the next address of the pool that the site has not refused within
+  the last hour; when it refuses them all, one try is enough.
 - Refusals are counted, but for addresses already dealt with; `alert_refusals` within
   `alert_window_s` raise an alert. `postmaster_delay_s` later the postmaster holds the sender with
   the most recipients in `volume_window_s`, for `hold_h`. By then he has spoken with the owner. A
@@ -119,8 +119,15 @@ class Usual(Mta):
         self._refused[(address, entry.route)] = now
         self._alert(address, now)
         tried = (*entry.tried, address)
-        # Every address, but no more often than a person would call sane: the pool once.
-        if not self.world.usual.other_address or len(set(tried)) >= len(self.lane.pool):
+        # Every address that this site has not refused within the hour; when it refuses all, one
+        # try is enough.
+        left = [
+            other
+            for other in self.lane.pool
+            if other not in tried
+            and now - self._refused.get((other, entry.route), -REST_S) >= REST_S
+        ]
+        if not self.world.usual.other_address or not left:
             return permanent
         self.waiting += 1
         self._admit(
