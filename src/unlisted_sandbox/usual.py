@@ -3,7 +3,7 @@
 - At most `limit_per_hour` recipients an hour and account; more waits for the next hour.
 - Mail refused for policy (5.7.x, a greeting, words of blocking, our address in the text; not an
   unknown user) is tried from the next address of the pool that the site has not refused within
-  the last hour; when it refuses them all, one try is enough.
+  the last hour; when it refuses them all, from the one refused longest ago.
 - Refusals are counted, but for addresses already dealt with; `alert_refusals` within
   `alert_window_s` raise an alert. `postmaster_delay_s` later the postmaster holds the sender with
   the most recipients in `volume_window_s`, for `hold_h`. By then he has spoken with the owner. A
@@ -107,7 +107,7 @@ class Usual(Mta):
         order = pool[pool.index(first) :] + pool[: pool.index(first)]
         fresh = [a for a in order if a not in entry.tried] or list(order)
         rested = [a for a in fresh if now - self._refused.get((a, entry.route), -REST_S) >= REST_S]
-        return (rested or fresh)[0]
+        return rested[0] if rested else min(fresh, key=lambda a: self._refused[(a, entry.route)])
 
     def failed(
         self, entry: Entry, address: str, permanent: tuple[tuple[str, Reply], ...]
@@ -119,15 +119,16 @@ class Usual(Mta):
         self._refused[(address, entry.route)] = now
         self._alert(address, now)
         tried = (*entry.tried, address)
-        # Every address that this site has not refused within the hour; when it refuses all, one
-        # try is enough.
+        # Every address that this site has not refused within the hour; when it refuses all, the one
+        # refused longest ago is tried too.
         left = [
             other
             for other in self.lane.pool
             if other not in tried
             and now - self._refused.get((other, entry.route), -REST_S) >= REST_S
         ]
-        if not self.world.usual.other_address or not left:
+        enough = not left and len(tried) >= 2
+        if not self.world.usual.other_address or enough or len(tried) >= len(self.lane.pool):
             return permanent
         self.waiting += 1
         self._admit(
