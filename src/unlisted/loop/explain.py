@@ -40,6 +40,7 @@ BUCKET_S = 900.0  # exposures: short against the hourly draw
 KEPT_BUCKETS = int(WINDOW_S / BUCKET_S)
 MESSAGES_KEPT = 200_000
 CAMPAIGNS_PER_SENDER = 200
+COMPLAINTS = ("abuse", "fraud", "virus", "other")  # RFC 5965 section 7.3; not RFC 6591's kinds
 DOUBT = 5.0  # evidence (log ratio) from which on a sender's mail to strangers is only sampled
 
 
@@ -305,7 +306,7 @@ def _left(states: States, row: Row, address: str, at: float) -> None:
 
 
 def _complained(states: States, fact: FeedbackReceived) -> None:
-    if fact.feedback_type == "not-spam" or fact.message is None:
+    if fact.feedback_type not in COMPLAINTS or fact.message is None:
         return
     found = states.explain.messages.get(fact.message)
     if found is None:
