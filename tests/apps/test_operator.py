@@ -212,7 +212,7 @@ def test_the_page_shows_all_parts_escaped_and_without_script(faces: Any) -> None
     assert "<script" not in page and "&lt;script&gt;" in page
     for part in ("Episodes", "Causes", "Holds", "Pools", "Queue", "Refusals per hour", "Release"):
         assert part in page
-    assert 'aria-label="91 %, 95 % interval 80 to 97 %"' in page
+    assert 'aria-label="91 %, 90 % interval 80 to 97 %"' in page
 
 
 def test_the_page_follows_the_journal_and_a_restart_shows_the_same(
