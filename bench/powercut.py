@@ -12,8 +12,10 @@ and must deliver all that the receiver has not seen.
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import shutil
+import signal
 import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -147,8 +149,12 @@ async def measured(folder: Path, acks: int, clients: int, say: Callable[[str], N
     try:
         relay.folder.mkdir(parents=True)
         relay.start()
-        await relay.ready()
+        pid = await relay.ready()
         await load.run(limit=max(1, acks // clients))
+        # The relay alone: strace ends with it, and writes out what it still has in hand.
+        os.kill(pid, signal.SIGKILL)
+        assert relay.process is not None
+        await asyncio.to_thread(relay.process.wait, 30)
     finally:
         relay.stop()
         await receiver.stop()

@@ -49,9 +49,11 @@ operator = "127.0.0.1:0"
 
 @dataclass
 class Copy:
-    """One copy of a message at the receiver. `replied_at` None: the 250 was never written."""
+    """One copy of a message at the receiver. `replied_at` None: the 250 was never written.
+    `opened_at`: when its session was first seen, which lies in one life of the relay."""
 
     token: str
+    opened_at: float
     dot_at: float
     replied_at: float | None = None
 
@@ -96,12 +98,13 @@ class Receiver:
         with contextlib.suppress(
             ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError
         ):
+            opened_at = time.monotonic()
             writer.write(b"220 there.example ESMTP\r\n")
             while line := await reader.readline():
                 verb = line[:4].upper()
                 if verb == b"DATA":
                     writer.write(b"354 go\r\n")
-                    await self._message(reader, writer)
+                    await self._message(reader, writer, opened_at)
                 elif verb == b"QUIT":
                     writer.write(b"221 bye\r\n")
                     break
@@ -111,11 +114,13 @@ class Receiver:
         writer.transport.abort()
         self._sessions.discard(task)
 
-    async def _message(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _message(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, opened_at: float
+    ) -> None:
         content = await reader.readuntil(b"\r\n.\r\n")
         found = TOKEN.search(content)
         assert found is not None, "a message of nobody's load"
-        copy = Copy(found[1].decode(), time.monotonic())
+        copy = Copy(found[1].decode(), opened_at, time.monotonic())
         self.copies.append(copy)
         await asyncio.sleep(self._delay_s(len(self.copies)))
         writer.write(b"250 2.0.0 ok\r\n")
