@@ -143,13 +143,11 @@ def judged(
     return Verdict(len(acknowledged), lost, duplicates, unexplained)
 
 
-ACCEPT_LAG_S = 0.5  # from a connection in the kernel to the receiver's first look at it
-
-
 def why_unexplained(message: str | None, before: Copy, after: Copy, deaths: list[Death]) -> str:
     """Empty: a kill between the two copies explains the second."""
-    # A dot that lay in the socket's buffer at the kill is read after it: the session tells the life.
-    lives = [one for one in deaths if before.opened_at - ACCEPT_LAG_S <= one.at <= after.dot_at]
+    # A dot that lay in the socket's buffer at the kill is read after it: the session tells the
+    # life. Its time is taken before its 220 is written, so the relay was alive then, exactly.
+    lives = [one for one in deaths if before.opened_at <= one.at <= after.dot_at]
     if not lives:
         return "no kill lies between its copies"
     return min((_why(message, before, death) for death in lives), key=len)

@@ -254,7 +254,7 @@ async def restarted(folder: Path, seen: list[str], token_of: dict[str, str]) -> 
         await relay.ready()
         loop = asyncio.get_running_loop()
         end = loop.time() + DELIVERED_WITHIN_S
-        while not wanted <= receiver.tokens() and loop.time() < end:  # noqa: ASYNC110
+        while not wanted <= receiver.tokens() and loop.time() < end:  # noqa: ASYNC110 — two ends to wait for
             await asyncio.sleep(0.05)
     finally:
         relay.stop()

@@ -34,8 +34,8 @@ def test_lost_is_what_nobody_has(
         (2.1, Death(2.2, frozenset({"m7.0"})), True),  # read, perhaps, and not yet durable
         (2.1, Death(2.2, frozenset()), False),  # durable: it must not go out again
         (2.1, Death(9.0, frozenset({"m7.0"})), False),  # no kill between the copies
-        (2.1, Death(1.0, frozenset({"m7.0"})), False),  # before its session began
-        (2.1, Death(1.95, frozenset({"m7.0"})), True),  # its dot lay in the buffer at the kill
+        (2.1, Death(1.9, frozenset({"m7.0"})), False),  # before its session began
+        (2.1, Death(1.97, frozenset({"m7.0"})), True),  # its dot lay in the buffer at the kill
         (2.1, Death(3.9, frozenset({"m7.0"})), False),  # too long before the kill
         (2.1, None, False),
     ],
@@ -43,7 +43,7 @@ def test_lost_is_what_nobody_has(
 def test_a_second_copy_needs_proof_from_both_sides(
     replied_at: float | None, death: Death | None, explained: bool
 ) -> None:
-    copies = [Copy("t", 1.9, 2.0, replied_at), Copy("t", 3.9, 4.0, 4.1)]
+    copies = [Copy("t", 1.95, 2.0, replied_at), Copy("t", 3.9, 4.0, 4.1)]
     verdict = judged(ACK, copies, [death] if death else [], set(), set())
     assert (verdict.duplicates, len(verdict.unexplained)) == (1, 0 if explained else 1)
 
