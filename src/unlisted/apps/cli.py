@@ -191,9 +191,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit code."""
     args = parser().parse_args(argv)
     if args.version:
-        from importlib.metadata import version
+        from unlisted import __version__
 
-        print(f"unlisted {version('unlisted')}")
+        print(f"unlisted {__version__}")
         return OK
     if args.noun is None:
         parser().print_help()
