@@ -15,6 +15,7 @@ from unlisted.mail.attempt import Format
 
 FORMATS: tuple[Format, ...] = ("postfix", "exim", "kumomta", "m365")
 _LINES = 400
+_HEADER_LINES = 6  # `#TYPE …` and `#Software: …` stand before a header
 _PROGRAM_WORDS = (
     "smtp smtpd qmgr cleanup pickup local virtual pipe lmtp bounce error postscreen master anvil"
     " trivial-rewrite scache tlsproxy postfix-script submission discard verify nqmgr oqmgr"
@@ -45,7 +46,7 @@ def format_of(lines: Iterable[str]) -> Format | None:
     for number, line in enumerate(lines):
         if number >= _LINES:
             break
-        if number == 0 and is_m365_header(line):
+        if number < _HEADER_LINES and is_m365_header(line):
             return "m365"
         vote = _vote(line, calendar)
         if vote is not None:
