@@ -24,6 +24,8 @@ _FIELD = re.compile(r" ([A-Za-z][A-Za-z0-9]{0,4})=")
 _HOST = re.compile(
     r"(?:([^\s(\[][^\s]*) ?)?(?:\([^)]{0,300}\) ?)?(?:\[([0-9A-Fa-f:.]{2,45})\](?::\d{1,5})?)?"
 )
+_VALUE_END = re.compile(r" |: |:$")
+_QUOTED = re.compile(r'[^"\\]*+(?:\\.[^"\\]*+)*+"')
 _DEFER = re.compile(r" defer \((-?\d{1,5})\)")
 
 
@@ -115,6 +117,7 @@ def fields_of(rest: str) -> Fields:
     """From the first ` K=` on. Each step begins where the one before ended."""
     values: dict[str, str] = {}
     host = ip = None
+    quotes = True  # until one is found that never closes: looking for its end again is quadratic
     at = 0
     while at < len(rest):
         if rest.startswith(": ", at):
@@ -134,7 +137,7 @@ def fields_of(rest: str) -> Fields:
                 at = named.end() - (rest[named.end() - 1] == " ")
                 values["H"] = rest[start:at]
                 continue
-        value, at = _value(rest, start)
+        value, at, quotes = _value(rest, start, quotes)
         values.setdefault(name, value)
     return Fields(values, host, ip, "")
 
@@ -146,33 +149,26 @@ def _skip_word(rest: str, at: int) -> int | None:
         return defer.end()
     if rest[at] != " ":
         return None
-    end = at + 1
-    while end < len(rest) and rest[end] not in " :":
-        end += 1
+    found = _VALUE_END.search(rest, at + 1)
+    end = found.start() if found is not None else len(rest)
     return None if rest[at + 1 : end] in ("for", "") else end
 
 
-def _value(rest: str, start: int) -> tuple[str, int]:
-    if rest[start : start + 1] == '"':
+def _value(rest: str, start: int, quotes: bool) -> tuple[str, int, bool]:
+    if quotes and rest.startswith('"', start):
         close = _close_quote(rest, start + 1)
         if close >= 0:
-            return rest[start + 1 : close].replace('\\"', '"').replace("\\\\", "\\"), close + 1
-    if rest[start : start + 1] == "<":
-        close = rest.find(">", start)
-        if close >= 0:
-            return rest[start + 1 : close], close + 1
-    end = start
-    while end < len(rest) and rest[end] != " " and not rest.startswith(": ", end):
-        end += 1
-    return rest[start:end], end
+            value = rest[start + 1 : close].replace('\\"', '"').replace("\\\\", "\\")
+            return value, close + 1, True
+        quotes = False
+    end = _VALUE_END.search(rest, start)
+    stop = end.start() if end is not None else len(rest)
+    value = rest[start:stop]
+    if value.startswith("<") and value.endswith(">"):
+        value = value[1:-1]
+    return value, stop, quotes
 
 
 def _close_quote(text: str, at: int) -> int:
-    while at < len(text):
-        if text[at] == "\\":
-            at += 2
-            continue
-        if text[at] == '"':
-            return at
-        at += 1
-    return -1
+    found = _QUOTED.match(text, at)
+    return found.end() - 1 if found is not None else -1

@@ -39,6 +39,7 @@ _STAGES = (
 # Its own words in the place of a reply, with a code of its own making.
 _OWN_WORDS = "KumoMTA internal"
 _OWN_RECORDS = ("AdminBounce", "Expiration")
+_SIZE_LIMIT = 1 << 62
 _TIDY_LINES = 1024
 
 
@@ -195,7 +196,7 @@ def _attempt(
         stage=None if status == "sent" else _stage(response, own),
         text=None if status == "sent" else _text(response, enhanced, own),
         delay_s=max(0.0, at - created) if created is not None else None,
-        size=record.size,
+        size=record.size if record.size is not None and 0 <= record.size < _SIZE_LIMIT else None,
     )
 
 

@@ -14,7 +14,6 @@ _COUNTRY = re.compile(
     r"(\d{1,4})([/.-])(\d{1,2})\2(\d{2,4}),? (\d{1,2}):(\d\d)(?::(\d\d))?(?:\.\d{1,9})? ?([AaPp]\.?[Mm]\.?)?"
 )
 _ISO = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(:\d\d)?(\.\d{1,9})?(Z|[+-]\d\d:?\d\d)?")
-_PART = re.compile(r"\{(?:LED|MSG)=(.{1,8000}?)\}(?=;|\]|$)", re.DOTALL)
 _FQDN = re.compile(r"\{FQDN=([^{}]{1,255})\}")
 _IP = re.compile(r"\{IP=([0-9A-Fa-f:.]{2,45})\}")
 _TEXT_LIMIT = 16_384
@@ -66,8 +65,13 @@ def when(text: str, dates: SlashDates) -> float | None:
 def reason_of(detail: str) -> str:
     """The reply inside `Reason: [{LED=554 5.7.1 …};{MSG=};{FQDN=…};{IP=…};{LRT=…}]`, else the text
     as it is."""
-    found = _PART.search(detail[:_TEXT_LIMIT])
-    return found[1].strip() if found is not None else detail[:_TEXT_LIMIT].strip()
+    text = detail[:_TEXT_LIMIT]
+    for name in ("{LED=", "{MSG="):
+        start = text.find(name)
+        ends = [end for mark in ("};", "}]") if (end := text.find(mark, start)) >= 0]
+        if start >= 0 and ends and min(ends) > start + len(name):
+            return text[start + len(name) : min(ends)].strip()
+    return text.strip()
 
 
 def site_of(detail: str) -> tuple[str, str]:
