@@ -78,6 +78,11 @@ class PostfixParser:
             if line.strip("\0 \t\r"):
                 tally.miss(number, "no stamp, host and program", line)
             return
+        self.feed_entry(entry, line, file, number)
+
+    def feed_entry(self, entry: Entry, line: str, file: int, number: int) -> None:
+        """One line whose stamp, host and program are known already."""
+        tally = self._tallies[file]
         self._fed += 1
         self._now = entry.at
         why = self._told(entry, file, number)
@@ -88,6 +93,15 @@ class PostfixParser:
         self._release()
         if self._fed % _TIDY_LINES == 0:
             self.open.tidy(entry.at)
+
+    def adopt(self, message: Message) -> None:
+        """A message that somebody else read the lines of, and that is still open."""
+        if message.message_id is not None:
+            self._origins.remember(message.message_id, message)
+        _complete(message)
+        self.open.add(message)
+        if message.deferred:
+            self.open.mark_deferred(message)
 
     def take(self) -> list[Attempt]:
         """The attempts that are known well enough, in the order of their lines."""
@@ -312,7 +326,7 @@ class PostfixParser:
                 at=held.at,
                 file=held.file,
                 line=held.line,
-                instance=self._instance(held.host, names.instance),
+                instance=self.instance_of(held.host, names.instance),
                 queue_id=message.key[1],
                 status=status,
                 recipient=delivery.recipient,
@@ -335,7 +349,7 @@ class PostfixParser:
             )
         )
 
-    def _instance(self, host: str, instance: str) -> str:
+    def instance_of(self, host: str, instance: str) -> str:
         """The host in front where several are in the log; where it was not known beforehand, the
         first one met goes without."""
         if self._home is None:
