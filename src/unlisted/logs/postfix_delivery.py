@@ -97,7 +97,7 @@ def _addresses(rest: str) -> tuple[str, str | None, int] | None:
 def _told(fields: str) -> tuple[str, float, str] | None:
     """`relay=…, [conn_use=…, ]delay=…, [delays=…, ]dsn=…`, in this order and no other."""
     parts = fields.split(", ")
-    if not 3 <= len(parts) <= 6 or not parts[0].startswith("relay="):
+    if not 3 <= len(parts) <= 10 or not parts[0].startswith("relay="):
         return None
     named = {}
     for part in parts[1:]:
