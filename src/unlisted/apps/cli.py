@@ -17,8 +17,10 @@ OK, FOUND, USAGE, NO_SUCH = 0, 1, 2, 3
 # Errors whose text is for people, by name: their modules are not imported for a --help.
 _SAID = (
     "JournalError", "BackupError", "Missing", "Unreachable", "SecretError", "FactError",
-    "DatabaseError", "OperationalError",
+    "DatabaseError", "OperationalError", "Unreadable",
 )  # fmt: skip
+
+_EXITS = {"Missing": NO_SUCH, "Unreadable": USAGE}
 
 ABOUT = """\
 Keep your mail off blocklists; recover when a list blocks you anyway.
@@ -57,6 +59,10 @@ JOURNAL: Argument = (
         "metavar": "JOURNAL",
         "help": "a journal file; else the state folder's",
     },
+)
+ZONE: Argument = (
+    ("--zone",),
+    {"metavar": "OFFSET", "help": "zone of the page's own stamps, like -08:00"},
 )
 CERTAIN: dict[str, object] = {"metavar": "ID"}
 COMMANDS: tuple[tuple[str, str, str, str, tuple[Argument, ...]], ...] = (
@@ -131,9 +137,19 @@ COMMANDS: tuple[tuple[str, str, str, str, tuple[Argument, ...]], ...] = (
     ("history", "import", "what senders did before; the service must not run",
      "unlisted history import senders.jsonl",
      ((("file",), {"type": Path, "metavar": "FILE"}),)),
+    ("health", "import", "read a published service-health record, and what is wrong with it",
+     "unlisted health import incident.txt --json",
+     ((("file",), {"type": Path, "metavar": "FILE", "help": "text or HTML; - for standard input"}),
+      ZONE, JSON)),
+    ("health", "lint", "the faults of a record; those that block publishing give exit code 1",
+     "unlisted health lint incident.html",
+     ((("id",), {"metavar": "FILE"}), ZONE, JSON)),
     ("operator", "link", "a link that signs a browser in, once", "unlisted operator link", (JSON,)),
 )  # fmt: skip
+# Nouns and verbs with a module of their own in apps/; the others are in cli_commands.
+_MODULES = {"health": "health"}
 NOUNS = {
+    "health": "service-health records: what was published about an incident",
     "config": "the settings file",
     "journal": "all facts",
     "queue": "mail that waits",
@@ -225,7 +241,7 @@ def guarded(run: Callable[[], int]) -> int:
         if not isinstance(exc, OSError) and type(exc).__name__ not in _SAID:
             raise
         complain(f"unlisted: {exc}")
-        return NO_SUCH if type(exc).__name__ == "Missing" else FOUND
+        return _EXITS.get(type(exc).__name__, FOUND)
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -233,8 +249,9 @@ def _run(args: argparse.Namespace) -> int:
         from unlisted.apps import serve, settings
 
         return serve.serve(settings.load(args.config, args.state))
-    from unlisted.apps import cli_commands
+    from importlib import import_module
 
     name = f"{args.noun}_{args.verb}" if getattr(args, "verb", None) else args.noun
-    command: Callable[[argparse.Namespace], int] = getattr(cli_commands, name)
+    module = import_module("unlisted.apps." + _MODULES.get(args.noun, "cli_commands"))
+    command: Callable[[argparse.Namespace], int] = getattr(module, name)
     return command(args)
