@@ -91,6 +91,13 @@ class Http(msgspec.Struct, frozen=True, kw_only=True):
     public_url: Annotated[
         str, Meta(description="address under which others see the public page; empty: none")
     ] = ""
+    graph_tokens: Annotated[
+        str,
+        Meta(
+            description="file with the SHA-256 (hex) of each bearer token that may read Graph's "
+            "routes, one a line; empty: they are as public as the page"
+        ),
+    ] = ""
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):

@@ -256,6 +256,17 @@ class FeedbackReceived(Observed, frozen=True, tag=True):
     reporter: str = ""
 
 
+class RecordImported(Observed, frozen=True, tag=True):
+    """Somebody published a service-health record of another source. `record`: as JSON of
+    `health.record.Record`; a later one of the same `id` replaces it. `digest`: SHA-256 of the page.
+    """
+
+    id: str
+    record: str
+    digest: str
+    actor: str
+
+
 class Acted(Observed, frozen=True, tag=True):
     """A person did something on the operator's page or by command.
 

@@ -168,10 +168,19 @@ def _record(
         last_updated=updated.at(page.offset_min) if updated else None,
         time_zone=None if page.offset_min is None else stamps.offset_shown(page.offset_min),
         time_zone_evidence=page.evidence,
+        status=_status(posts, end),
         heading=heading,
         posts=tuple(dated),
         findings=(*found.findings, *disorder, *_zone_findings(page)),
     )
+
+
+def _status(posts: Sequence[Entry], end: float | None) -> str:
+    """Graph's name of what the last entries say."""
+    kinds = {post.kind for post in posts}
+    if "report" in kinds:
+        return "postIncidentReviewPublished"
+    return "serviceRestored" if "final" in kinds or end is not None else "serviceDegradation"
 
 
 def _lower(text: str | None) -> str | None:

@@ -42,7 +42,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
     """`posts`: oldest first. `time_zone`: offset of the page's own stamps, "-08:00"; None where it
-    cannot be told, and then times without a zone of their own are None too."""
+    cannot be told, and then times without a zone of their own are None too. `status` and
+    `origin`: Graph's names; a record that prints none has the status of its last post."""
 
     id: str | None
     service: str | None
@@ -55,10 +56,18 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     end: float | None
     last_updated: float | None
     time_zone: str | None
+    status: str = "serviceDegradation"
+    origin: str = "microsoft"
     heading: str | None = None
     time_zone_evidence: tuple[str, ...] = ()
     posts: tuple[Entry, ...] = ()
     findings: tuple[Finding, ...] = ()
+
+    @property
+    def scope(self) -> str | None:
+        """The latest scope told."""
+        told = [post.sections.get("Scope of Impact") for _, post in self.told]
+        return next((text for text in reversed(told) if text), None)
 
     @property
     def told(self) -> tuple[tuple[int, Entry], ...]:
