@@ -81,6 +81,19 @@ COMMANDS: tuple[tuple[str, str, str, str, tuple[Argument, ...]], ...] = (
         "unlisted restore /safe/unlisted.tar --state var",
         ((("file",), {"type": Path, "metavar": "FILE"}),),
     ),
+    (
+        "classify",
+        "",
+        "what replies and bounce mails mean: refused for what, blamed on which list, what to do",
+        "unlisted classify bounces/ --ours 192.0.2.0/24   (or: … | unlisted classify --json)",
+        (
+            (("files",), {"nargs": "*", "type": Path, "metavar": "FILE",
+             "help": "mails, folders of mails, mbox, or replies one per line; none: standard input"}),
+            (("--ours",), {"action": "append", "default": [], "metavar": "CIDR",
+             "help": "a network of ours (repeatable)"}),
+            (("--json",), {"action": "store_true", "help": "one object a line"}),
+        ),
+    ),
     ("config", "check", "name every problem of the configuration", "unlisted config check", (JSON,)),
     (
         "config",
@@ -148,7 +161,7 @@ COMMANDS: tuple[tuple[str, str, str, str, tuple[Argument, ...]], ...] = (
     ("operator", "link", "a link that signs a browser in, once", "unlisted operator link", (JSON,)),
 )  # fmt: skip
 # Nouns and verbs with a module of their own in apps/; the others are in cli_commands.
-_MODULES = {"health": "health"}
+_MODULES = {"classify": "classify", "health": "health"}
 NOUNS = {
     "health": "service-health records: what was published about an incident",
     "config": "the settings file",
