@@ -76,9 +76,10 @@ _INTRO = re.compile(
     re.I | re.M,
 )
 REPLY = re.compile(
-    r"(?:^|[\s:;\"'(<>\[#=,])([245]\d\d)(?:(?=[ \t-]{1,2}[#(]?[245]\.\d{1,3}\.\d{1,3})|[ \t-]+(?=[^\d\s])|(?=:[: ]))",
+    r"(?:^|[\s:;\"'(<>\[#=,])([245]\d\d)(?:(?=[ \t-]{1,2}['\"]?[#(]?[245]\.\d{1,3}\.\d{1,3})|[ \t-]+(?=[^\d\s])|(?=:[: ]))",
     re.M,
 )
+_WORD = re.compile(r"[^\W\d_]{3,}\W+[^\W\d_]{2,}")
 _STATUS = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
 _COMMAND = re.compile(
     r"(?:in (?:reply|response) to (?:the |end of )?|after |did not like our |failed on |>>>[ \t]*|\[|"
@@ -230,14 +231,18 @@ def _reported(mail: Mail, status: Status, human: str, original: Original) -> lis
                 original_recipient=group.original_recipient,
                 action=group.action,
                 status=group.status,
-                diagnostic=_diagnostic(group, spoken.get(group.recipient, "")),
+                diagnostic=(
+                    group.diagnostic
+                    if _says_something(group.diagnostic)
+                    else f"{group.diagnostic} {spoken.get(group.recipient, '')}".strip()
+                ),
                 diagnostic_type=group.diagnostic_type,
                 reporting_mta=status.reporting_mta,
                 remote_mta=group.remote_mta,
                 message_id=_bare(original.message_id),
                 trace=original.trace,
                 subject=subject,
-                text=text[:MAX_TEXT],
+                text=(spoken.get(group.recipient, "") or text)[:MAX_TEXT],
                 hint=text if len(status.groups) == 1 else "",
             )
         )
@@ -249,10 +254,8 @@ def _is_poor(diagnostic: str) -> bool:
     return len(diagnostic) < 24
 
 
-def _diagnostic(group: Group, spoken: str) -> str:
-    if not spoken or not _is_poor(group.diagnostic):
-        return group.diagnostic
-    return f"{group.diagnostic}\n{spoken}" if group.diagnostic else spoken
+def _says_something(diagnostic: str) -> bool:
+    return _WORD.search(diagnostic) is not None
 
 
 def _kind(group: Group) -> Kind:
@@ -346,7 +349,8 @@ def _record(
     if reply is None and hint:
         reply = REPLY.search(hint)
     if status is None or status.endswith(".0.0") or status.endswith(".0"):
-        exact = _STATUS.search(diagnostic) or (_STATUS.search(hint) if status is None else None)
+        exact = _STATUS.search(diagnostic, reply.end() if reply and reply.string is diagnostic else 0)
+        exact = exact or _STATUS.search(diagnostic) or (_STATUS.search(hint) if status is None else None)
         if exact and (status is None or not exact[0].endswith(".0.0")):
             status = f"{exact[1]}.{int(exact[2])}.{int(exact[3])}"
     if remote_mta is None:
@@ -375,8 +379,8 @@ def _record(
 def _command(text: str) -> str | None:
     """The last command named: a transcript ends with the one that failed."""
     last = None
-    for last in _COMMAND.finditer(text):
-        pass
+    for found in _COMMAND.finditer(text):
+        last = found
     if last is None:
         return None
     if last["talk"]:

@@ -21,6 +21,7 @@ _XTEXT = re.compile(r"\+([0-9A-F]{2})")
 _UTF8_FORM = re.compile(r"\\x\{([0-9A-Fa-f]{1,6})\}")
 _ADDRESS = re.compile(r"<?([^\s<>;]{1,320}@[^\s<>;,]{1,255})>?")
 _NAMED = frozenset({"final-recipient", "original-recipient", "x-actual-recipient"})
+_EMPTY_WORDS = frozenset({"permanent failure", "temporary failure", "permanent", "undefined status"})
 PRESENT = re.compile(r"^(?:final|original)-recipient[ \t]*:", re.I | re.M)
 _DIAGNOSTIC = ("diagnostic-code", "x-supplementary-info", "x-display-name", "x-notes")
 
@@ -89,6 +90,10 @@ def _group(fields: dict[str, str]) -> Group | None:
             kind, diagnostic = _typed(fields[name])
     status = fields.get("status", "")
     found = _STATUS.search(status)
+    if not diagnostic:
+        # "5.1.10 (host/domain does not accept mail)" says why where nothing else does.
+        comment = re.search(r"\(([^()\n]{4,300})\)", status)
+        diagnostic = comment[1] if comment and comment[1].lower() not in _EMPTY_WORDS else ""
     return Group(
         recipient=final,
         original_recipient=original if original != final else None,

@@ -63,6 +63,11 @@ _SENTENCE = re.compile(
 )
 _ANY = re.compile(ADDRESS)
 _SECTION = re.compile(r"^[ \t]*[-=*_#]{2,}[ \t]*[^-=*_#\n]{0,100}[-=*_#.: ]*$")
+_TALKING = re.compile(r"^[ \t.]*while talking to ", re.I)
+_CODE_LINE = re.compile(r"^[ \t]*[245]\d\d[ -]")
+_CODE = re.compile(r"(?:^|[\s:(<])[45]\d\d[ -]")
+# A field of the returned message's header that the human part repeats.
+_QUOTED = re.compile(r"^[ \t]*(?:to|cc|from|reply-to|sender):[ \t]", re.I)
 _SENT = re.compile(r"^[ \t]*>>>[ \t]*([A-Za-z]{3,8})")
 _EXPANDED = re.compile(
     r"^[ \t]*\(?(?:expanded|generated|ultimately generated|originally addressed|delivered) "
@@ -90,16 +95,92 @@ def human(text: str) -> str:
 def said(text: str, own: frozenset[str], known: tuple[str, ...] = ()) -> list[Said]:
     """own: addresses that are no recipients (whom the bounce is to). known: recipients that a
     header field named already: then others in the text are no recipients."""
-    found: dict[str, list[str]] = {address: [] for address in known}
-    common = _lines(text, own, found, bool(known))
+    reader = _Reader(own, known)
+    for line in text.split("\n")[:MAX_LINES]:
+        reader.take(line)
+    found = reader.found or reader.quoted
     if not found:
-        for address in _by_sentence(text, own):
-            found.setdefault(address, [])
-    shared = _joined(common)
+        found = {address: [] for address in _by_sentence(text, own)}
+    shared = _joined(reader.common)
     return [
-        Said(address, _joined(lines) or shared)
-        for address, lines in list(found.items())[:MAX_RECIPIENTS]
+        Said(address, _best(segments) or shared)
+        for address, segments in list(found.items())[:MAX_RECIPIENTS]
     ]
+
+
+class _Reader:
+    """The lines, each given to the recipient it is about; `common` is about all of them."""
+
+    def __init__(self, own: frozenset[str], known: tuple[str, ...]) -> None:
+        self.found: dict[str, list[list[str]]] = {address: [] for address in known}
+        self.quoted: dict[str, list[list[str]]] = {}
+        self.common: list[str] = []
+        self._own = own
+        self._keys = {address.lower(): address for address in known}
+        self._only_known = bool(known)
+        self._current: list[str] | None = None
+        # Replies of a transcript that stand before the line naming whom they are about.
+        self._pending: list[str] = []
+        self._talking = False
+
+    def take(self, line: str) -> None:
+        if not line or line.isspace():
+            (self.common if self._current is None else self._current).append("")
+            return
+        line = line[:2000]
+        if "@" in line and self._opened(line):
+            return
+        if _SECTION.match(line):
+            self._current = None
+            self._talking = "ranscript" in line
+            return
+        sent = _SENT.match(line)
+        if sent or _TALKING.match(line):
+            # What a command that names no recipient was answered may be said of all of them.
+            self._current = None
+            self._pending = []
+        stripped = line.strip()
+        if self._talking and self._current is not None and _CODE_LINE.match(line):
+            self._current = None
+        if self._current is None:
+            self.common.append(stripped)
+            if stripped.startswith("<<<"):
+                self._pending.append(stripped)
+        else:
+            self._current.append(stripped)
+
+    def _opened(self, line: str) -> bool:
+        opened = _OPENS.match(line)
+        if not opened or not _REST.match(opened["rest"]) or _EXPANDED.match(line):
+            return False
+        address = opened["address"].rstrip(".")
+        key = address.lower()
+        if key in self._own or (self._only_known and key not in self._keys):
+            return False
+        quoted = _QUOTED.match(line) is not None and key not in self._keys
+        segments = (self.quoted if quoted else self.found).setdefault(
+            self._keys.get(key, address), []
+        )
+        if not quoted:
+            self._keys.setdefault(key, address)
+        current: list[str] = self._pending
+        self._pending = []
+        if opened["sent"] or opened["code"]:
+            current.append(line.strip())
+        elif opened["rest"].strip(" \t:.,;<>"):
+            current.append(opened["rest"].strip())
+        segments.append(current)
+        self._current = None if quoted else current
+        return True
+
+
+def _best(segments: list[list[str]]) -> str:
+    """The part with a reply in it, else the first that says anything."""
+    texts = [text for text in map(_joined, segments) if text]
+    for text in texts:
+        if _CODE.search(text):
+            return text
+    return texts[0] if texts else ""
 
 
 def addresses(text: str) -> list[str]:
@@ -109,43 +190,6 @@ def addresses(text: str) -> list[str]:
 def first_address(text: str) -> str | None:
     found = _ANY.search(text)
     return found[0].rstrip(".") if found else None
-
-
-def _lines(
-    text: str, own: frozenset[str], found: dict[str, list[str]], only_known: bool
-) -> list[str]:
-    common: list[str] = []
-    keys = {address.lower(): address for address in found}
-    current: list[str] | None = None
-    for line in text.split("\n")[:MAX_LINES]:
-        if not line or line.isspace():
-            if current is not None:
-                current.append("")
-            else:
-                common.append("")
-            continue
-        if "@" in line and len(line) < 2000:
-            opened = _OPENS.match(line)
-            if opened and _REST.match(opened["rest"]) and not _EXPANDED.match(line):
-                address = opened["address"].rstrip(".")
-                key = address.lower()
-                if key not in own and (key in keys or not only_known):
-                    keys.setdefault(key, address)
-                    current = found.setdefault(keys[key], [])
-                    if opened["sent"]:
-                        current.append(line.strip())
-                    elif opened["rest"].strip(" \t:.,;<>"):
-                        current.append(line.strip() if opened["code"] else opened["rest"].strip())
-                    continue
-        if _SECTION.match(line):
-            current = None
-            continue
-        sent = _SENT.match(line)
-        if sent:
-            # What a command that names no recipient was answered is said of all of them.
-            current = None
-        (common if current is None else current).append(line.strip())
-    return common
 
 
 def _by_sentence(text: str, own: frozenset[str]) -> list[str]:

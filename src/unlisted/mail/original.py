@@ -20,7 +20,7 @@ KINDS = frozenset(
 )  # fmt: skip
 MAX_ORIGINAL = 64 * 1024
 _ADDRESS = re.compile(r"[^\s<>\"',;:()]{1,64}@[^\s<>\"',;()]{1,255}")
-_ID_LINE = re.compile(rb"^[ \t]*message-id:\s*([^\n]{1,300})", re.I | re.M)
+_ID_LINE = re.compile(rb"^[ \t]*(?:message-id|received|return-path|from):[ \t]*[^\n]", re.I | re.M)
 
 
 class Original(msgspec.Struct, frozen=True):

@@ -46,7 +46,10 @@ _STATUS = {
 }  # fmt: skip
 # Says the address itself: beyond doubt even after DATA.
 _ADDRESS_STATUS = frozenset({"1.0", "1.1", "1.3", "1.10", "4.1", "5.0"})
+# qmail's own sentence after the reply it quotes.
+_BOILERPLATE = re.compile(r"I'm not going to try again|Giving up on|STARTTLS proto=")
 _CONNECTIONS = re.compile(r"connection|concurren|session|recipients|threads|too many|simultan")
+_LINK = re.compile(r"\b(?:ur[il]s?|links?|web ?sites?|uribl|surbl)\b", re.I)
 _SENDERS_FAULT = frozenset(
     {"hostunknown", "userunknown", "policyviolation", "securityerror", "filtered", "notaccept"}
 )
@@ -59,11 +62,16 @@ def judge(record: BounceRecord, *, ours: Sequence[Network] = ()) -> Judged:
     weak: Meaning | None = None
     first: Meaning | None = None
     for text in _texts(record):
+        if weak is not None and by_status(record.status) is not None:
+            break  # the reply itself is vague and its status is not: words around it mislead
         meaning = classify(text, ours=ours)
         first = first or meaning
         if meaning.reason is None:
             continue
-        if meaning.confidence == "low" or meaning.refusal == "suspicion":
+        if meaning.reason == "rejected" and meaning.refusal == "suspicion":
+            weak = weak or meaning  # "rejected" alone: a status says more
+            continue
+        if meaning.confidence == "low" and meaning.refusal == "no":
             weak = weak or meaning
             continue
         return Judged(record, _weighed(record, meaning), meaning)
@@ -79,7 +87,7 @@ def _texts(record: BounceRecord) -> Iterator[str]:
     diagnostic = record.diagnostic[:MAX_TEXT]
     reply = REPLY.search(diagnostic)
     if reply and reply.start(1) > 0:
-        yield diagnostic[reply.start(1) :]
+        yield _BOILERPLATE.split(diagnostic[reply.start(1) :], maxsplit=1)[0]
     if diagnostic:
         yield diagnostic
     if by_status(record.status) is None:
@@ -101,18 +109,27 @@ def _weighed(record: BounceRecord, meaning: Meaning) -> str:
     """The reason of the words, where status and command do not say it better."""
     reason = meaning.reason or "onhold"
     status = (record.status or "").partition(".")[2]
-    if reason in ("userunknown", "hasmoved") and status == "1.6":
-        return "hasmoved"
+    if reason in ("userunknown", "hasmoved") and (status == "1.6" or record.code == 551):
+        return "hasmoved"  # RFC 5321 section 4.2.3: 551 is "user not local", try elsewhere
+    if reason == "spamdetected" and status.startswith("6."):
+        return "contenterror"
+    if reason == "blocked" and meaning.subject in ("url", "domain") and _LINK.search(record.diagnostic):
+        return "spamdetected"  # a list of links judges the text, not the sender
     if reason == "mesgtoobig" and status == "2.3":
         return "exceedlimit"
     if reason == "mesgtoobig" and status.startswith("6."):
         return "contenterror"
+    if reason == "systemerror" and status == "3.1":
+        return "systemfull"
+    if reason == "systemerror" and record.diagnostic_type == "x-unix":
+        return "mailererror"
     if reason == "userunknown":
         reason = _unknown(record, status)
     if record.command == "mail" and reason in _SENDERS_FAULT:
         return "rejected"  # the only address said by then is the sender's
     if reason == "ratelimited":
-        text = record.diagnostic[:MAX_TEXT].lower()
+        reply = REPLY.search(record.diagnostic[:MAX_TEXT])
+        text = record.diagnostic[reply.start(1) if reply else 0 : MAX_TEXT].lower()
         reason = "toomanyconn" if _CONNECTIONS.search(text) else "speeding"
     if record.command in ("connect", "ehlo") and reason in _BEFORE_MAIL:
         return "blocked"  # nothing but our address and name was known by then
