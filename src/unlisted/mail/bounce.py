@@ -349,8 +349,14 @@ def _record(
     if reply is None and hint:
         reply = REPLY.search(hint)
     if status is None or status.endswith(".0.0") or status.endswith(".0"):
-        exact = _STATUS.search(diagnostic, reply.end() if reply and reply.string is diagnostic else 0)
-        exact = exact or _STATUS.search(diagnostic) or (_STATUS.search(hint) if status is None else None)
+        exact = _STATUS.search(
+            diagnostic, reply.end() if reply and reply.string is diagnostic else 0
+        )
+        exact = (
+            exact
+            or _STATUS.search(diagnostic)
+            or (_STATUS.search(hint) if status is None else None)
+        )
         if exact and (status is None or not exact[0].endswith(".0.0")):
             status = f"{exact[1]}.{int(exact[2])}.{int(exact[3])}"
     if remote_mta is None:

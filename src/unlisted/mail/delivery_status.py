@@ -21,7 +21,9 @@ _XTEXT = re.compile(r"\+([0-9A-F]{2})")
 _UTF8_FORM = re.compile(r"\\x\{([0-9A-Fa-f]{1,6})\}")
 _ADDRESS = re.compile(r"<?([^\s<>;]{1,320}@[^\s<>;,]{1,255})>?")
 _NAMED = frozenset({"final-recipient", "original-recipient", "x-actual-recipient"})
-_EMPTY_WORDS = frozenset({"permanent failure", "temporary failure", "permanent", "undefined status"})
+_EMPTY_WORDS = frozenset(
+    {"permanent failure", "temporary failure", "permanent", "undefined status"}
+)
 PRESENT = re.compile(r"^(?:final|original)-recipient[ \t]*:", re.I | re.M)
 _DIAGNOSTIC = ("diagnostic-code", "x-supplementary-info", "x-display-name", "x-notes")
 

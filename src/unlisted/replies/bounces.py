@@ -45,7 +45,7 @@ _STATUS = {
     "7.27": "notaccept", "7.28": "badreputation", "7.29": "authfailure",
 }  # fmt: skip
 # Says the address itself: beyond doubt even after DATA.
-_ADDRESS_STATUS = frozenset({"1.0", "1.1", "1.3", "1.10", "4.1", "5.0"})
+_ADDRESS_STATUS = frozenset({"1.0", "1.1", "1.3", "1.10", "2.1", "4.1", "5.0"})
 # qmail's own sentence after the reply it quotes.
 _BOILERPLATE = re.compile(r"I'm not going to try again|Giving up on|STARTTLS proto=")
 _CONNECTIONS = re.compile(r"connection|concurren|session|recipients|threads|too many|simultan")
@@ -59,6 +59,8 @@ def judge(record: BounceRecord, *, ours: Sequence[Network] = ()) -> Judged:
     """`ours`: as for `classify`."""
     if record.kind in ("feedback", "vacation", "delivered"):
         return Judged(record, record.kind, None)
+    if record.code in (521, 556):
+        return Judged(record, "notaccept", classify(record.diagnostic, ours=ours))  # RFC 7504
     weak: Meaning | None = None
     first: Meaning | None = None
     for text in _texts(record):
@@ -76,6 +78,8 @@ def judge(record: BounceRecord, *, ours: Sequence[Network] = ()) -> Judged:
             continue
         return Judged(record, _weighed(record, meaning), meaning)
     reason = by_status(record.status)
+    if reason == "networkerror" and record.kind == "delayed":
+        reason = "expired"  # nothing is wrong yet but the time it takes
     if reason is None and weak is not None and weak.reason is not None:
         return Judged(record, _weighed(record, weak), weak)
     return Judged(record, reason or _last_resort(record), weak or first)
@@ -113,7 +117,10 @@ def _weighed(record: BounceRecord, meaning: Meaning) -> str:
         return "hasmoved"  # RFC 5321 section 4.2.3: 551 is "user not local", try elsewhere
     if reason == "spamdetected" and status.startswith("6."):
         return "contenterror"
-    if reason == "blocked" and meaning.subject in ("url", "domain") and _LINK.search(record.diagnostic):
+    if reason in ("blocked", "contenterror") and (
+        meaning.subject == "url"
+        or (meaning.subject == "domain" and _LINK.search(record.diagnostic))
+    ):
         return "spamdetected"  # a list of links judges the text, not the sender
     if reason == "mesgtoobig" and status == "2.3":
         return "exceedlimit"
@@ -147,8 +154,6 @@ def _unknown(record: BounceRecord, status: str) -> str:
     where a reply is quoted that nobody says was to RCPT and whose status is not of the address."""
     if status in _ADDRESS_STATUS or record.command == "rcpt":
         return "userunknown"
-    if status == "2.1":
-        return "suspend"
     if record.code == 0 and record.command is None:
         return "userunknown"  # the mailer's own words, not a reply
     return "filtered"
