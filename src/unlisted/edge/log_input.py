@@ -140,7 +140,7 @@ def why_not_text(head: bytes) -> str | None:
         return "no text: an archive, a journal or a program (journald: journalctl -o short-iso)"
     sample = head[:8192].replace(b"\0", b"")
     odd = sum(1 for byte in sample if byte < 32 and byte not in _TEXT_CONTROLS)
-    return "no text: binary data" if odd * 10 > len(sample) else None
+    return "no text: binary data" if odd * 25 > len(sample) else None
 
 
 class LogInput:

@@ -12,6 +12,10 @@ import pyarrow as pa
 
 from unlisted.edge.attempts import BATCH_ROWS, batch_of
 from unlisted.edge.log_input import Block
+from unlisted.logs.exim import EximParser
+from unlisted.logs.kumomta import KumoParser
+from unlisted.logs.m365 import M365Parser
+from unlisted.logs.open_messages import OpenMessages
 from unlisted.logs.postfix import OPEN_LIMIT, PostfixParser
 from unlisted.logs.stamp import Calendar
 from unlisted.logs.tally import Tally
@@ -87,8 +91,28 @@ def postfix_batches(blocks: Iterable[Block], reading: Reading) -> Iterator[pa.Re
         open_limit=reading.open_limit,
     )
     yield from parsed(blocks, parser)
-    reading.dropped.never_deferred += parser.open.dropped
-    reading.dropped.deferred += parser.open.dropped_deferred
+    _account(parser.open, reading)
+
+
+def exim_batches(blocks: Iterable[Block], reading: Reading) -> Iterator[pa.RecordBatch]:
+    parser = EximParser(reading.calendars, reading.tallies, open_limit=reading.open_limit)
+    yield from parsed(blocks, parser)
+    _account(parser.open, reading)
+
+
+def kumomta_batches(blocks: Iterable[Block], reading: Reading) -> Iterator[pa.RecordBatch]:
+    parser = KumoParser(reading.tallies, open_limit=reading.open_limit)
+    yield from parsed(blocks, parser)
+    _account(parser.open, reading)
+
+
+def m365_batches(blocks: Iterable[Block], reading: Reading) -> Iterator[pa.RecordBatch]:
+    yield from parsed(blocks, M365Parser(reading.tallies))
+
+
+def _account(opened: OpenMessages, reading: Reading) -> None:
+    reading.dropped.never_deferred += opened.dropped
+    reading.dropped.deferred += opened.dropped_deferred
 
 
 Batches = Callable[[Iterable[Block], Reading], Iterator[pa.RecordBatch]]

@@ -32,7 +32,10 @@ from unlisted.edge.log_plain import (
     Batches,
     Dropped,
     Reading,
+    exim_batches,
+    kumomta_batches,
     lines_of,
+    m365_batches,
     postfix_batches,
 )
 from unlisted.logs.detect import FORMATS, format_of
@@ -45,6 +48,9 @@ from unlisted.mail.attempt import Format
 
 BATCHES: dict[Format, Batches] = {
     "postfix": postfix_batches,
+    "exim": exim_batches,
+    "kumomta": kumomta_batches,
+    "m365": m365_batches,
 }
 # How a last line without its newline must end to be whole; "" where a cut one shows by itself.
 _CLOSED: dict[Format, tuple[str, ...]] = {

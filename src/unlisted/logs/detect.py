@@ -15,6 +15,8 @@ from unlisted.mail.attempt import Format
 
 FORMATS: tuple[Format, ...] = ("postfix", "exim", "kumomta", "m365")
 _LINES = 400
+_HEADER_CHARS = 4096
+_HEADER_LINES = 6  # `#TYPE …` and `#Software: …` stand before a header
 _PROGRAM_WORDS = (
     "smtp smtpd qmgr cleanup pickup local virtual pipe lmtp bounce error postscreen master anvil"
     " trivial-rewrite scache tlsproxy postfix-script submission discard verify nqmgr oqmgr"
@@ -45,7 +47,7 @@ def format_of(lines: Iterable[str]) -> Format | None:
     for number, line in enumerate(lines):
         if number >= _LINES:
             break
-        if number == 0 and is_m365_header(line):
+        if number < _HEADER_LINES and is_m365_header(line):
             return "m365"
         vote = _vote(line, calendar)
         if vote is not None:
@@ -72,6 +74,8 @@ def _vote(line: str, calendar: Calendar) -> tuple[Format, float] | None:
 
 def is_m365_header(line: str) -> bool:
     """Whether a line is the header of a message trace, by the names of its columns."""
+    if "ender" not in line or len(line) > _HEADER_CHARS:  # every row is asked
+        return False
     cells = [plain_name(cell) for cell in re.split("[,;\t]", line)]
     known = sum(1 for cell in cells if cell in _M365)
     return known >= 3 and "senderaddress" in cells

@@ -7,12 +7,13 @@ order by seconds, so an attempt waits until its message is known, at most `HOLD_
 Refuses a cut line: it is counted, and no field of it is used.
 """
 
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from unlisted.logs.names import Names, address_or_none, is_loopback, names_of
 from unlisted.logs.open_messages import Message, OpenMessages
+from unlisted.logs.origin import Origins, complete_sender, script_of
 from unlisted.logs.postfix_delivery import PROBES, SUSPENDED, Delivery, parse_delivery
 from unlisted.logs.stamp import Calendar
 from unlisted.logs.syslog import Entry, entry_of
@@ -22,12 +23,10 @@ from unlisted.mail.attempt import Attempt, Status
 HOLD_S = 5.0
 HOLD_LINES = 4096
 OPEN_LIMIT = 200_000
-_REMEMBERED = 50_000  # message ids: a filter hands a message back within minutes
 _TIDY_LINES = 1024
 _ADDRESS_LIMIT = 1024
 _HEX = frozenset("0123456789ABCDEF")
 _BASE52 = frozenset("0123456789BCDFGHJKLMNPQRSTVWXYZbcdfghjklmnpqrstvwxyz")
-_SCRIPT_HEADERS = ("X-PHP-Originating-Script: ", "X-PHP-Script: ")
 
 
 def is_queue_id(text: str) -> bool:
@@ -66,7 +65,7 @@ class PostfixParser:
         self._home: str | None = None
         self._held: deque[_Held] = deque()
         self._ready: list[Attempt] = []
-        self._by_message_id: OrderedDict[str, Message] = OrderedDict()
+        self._origins = Origins()
         self._fed = 0
         self._now = 0.0
         self.open = OpenMessages(open_limit)
@@ -218,7 +217,7 @@ class PostfixParser:
         message_id = _bounded(value[1:-1]) or None
         message = self._owned(key, names, at, "message_id", message_id)
         if message_id is not None:
-            self._remember(message_id, message)
+            self._origins.remember(message_id, message)
         _complete(message)
         return ""
 
@@ -292,17 +291,6 @@ class PostfixParser:
             setattr(message, told, value)
         return message
 
-    def _remember(self, message_id: str, message: Message) -> None:
-        """Which message bore an id first: what a content filter hands back has the same one."""
-        first = self._by_message_id.get(message_id)
-        if first is not None and first is not message:
-            if message.sender is None and message.parent is None:
-                message.parent = first
-            return
-        self._by_message_id[message_id] = message
-        if len(self._by_message_id) > _REMEMBERED:
-            self._by_message_id.popitem(last=False)
-
     # --- giving attempts out ---
 
     def _release(self) -> None:
@@ -329,7 +317,7 @@ class PostfixParser:
                 status=status,
                 recipient=delivery.recipient,
                 message_id=message.message_id,
-                sender=sender_of(message),
+                sender=complete_sender(message),
                 mail_from=message.mail_from,
                 orig_to=delivery.orig_to,
                 transport=names.transport,
@@ -362,34 +350,6 @@ def _complete(message: Message) -> None:
         and message.size is not None
         and (message.sender is not None or message.parent is not None)
     )
-
-
-def sender_of(message: Message) -> str | None:
-    """Its own origin or, for what was put in again on this machine, that of the message before."""
-    met = 0
-    step: Message | None = message
-    while step is not None and met < 8:  # filters behind filters, never a circle
-        if step.script is not None and not (step.sender or "").startswith("login:"):
-            return step.script
-        if step.sender is not None:
-            return step.sender
-        step = step.parent
-        met += 1
-    return None
-
-
-def script_of(header: str) -> str | None:
-    """`X-PHP-Originating-Script: 1001:mailer.php`, `X-PHP-Script: host/path for 192.0.2.1`."""
-    name, colon, value = header.partition(": ")
-    value = value.strip()
-    if not colon or not value or len(value) > _ADDRESS_LIMIT:
-        return None
-    if name.lower() == "x-php-originating-script":
-        uid, colon, path = value.partition(":")
-        return f"script:{uid}:{path}" if colon and uid.isdigit() and path else None
-    if name.lower() == "x-php-script":
-        return f"script::{value.partition(' for ')[0]}"
-    return None
 
 
 class _Client(NamedTuple):

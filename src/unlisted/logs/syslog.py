@@ -47,17 +47,18 @@ _UNIX = re.compile(r"(\d{9,11}\.\d{1,9}) ")
 _SOLARIS = re.compile(r"\[ID \d+ [\w.]+\] ")
 _STRUCTURED = re.compile(r"1 (\S+) (\S+) (\S+) \S+ \S+ (?:-|(?:\[[^\]]*\])+) ?")
 _PLAIN_STAMP = 15
+_WRAPPINGS = 2
 
 
-def entry_of(line: str, calendar: Calendar) -> Entry | None:
-    """The line's parts, or None."""
+def entry_of(line: str, calendar: Calendar, wrappings: int = _WRAPPINGS) -> Entry | None:
+    """The line's parts, or None. A line in more wrappings than that is nobody's log."""
     if line[9:10] == ":" and line[12:13] == ":" and line[15:16] in (" ", "."):
         at = calendar.yearless(line[:_PLAIN_STAMP])
         if at is not None:
             return _after_stamp(at, line, _PLAIN_STAMP)
     if line[4:5] == "-" and line[13:14] == ":":
-        return _dated(line, calendar)
-    return _wrapped(line, calendar)
+        return _dated(line, calendar, wrappings)
+    return _wrapped(line, calendar, wrappings) if wrappings else None
 
 
 def _after_stamp(at: float, line: str, end: int) -> Entry | None:
@@ -83,7 +84,7 @@ def _host_tag(at: float, rest: str) -> Entry | None:
     return Entry(at, host, name if bracket else tag, text)
 
 
-def _dated(line: str, calendar: Calendar) -> Entry | None:
+def _dated(line: str, calendar: Calendar, wrappings: int) -> Entry | None:
     stamp, _, rest = line.partition(" ")
     at = rfc3339(stamp)
     if at is None:
@@ -92,7 +93,7 @@ def _dated(line: str, calendar: Calendar) -> Entry | None:
     if stream:
         rest = rest[stream.end() :]
     # Two stamps: the container's runtime wrote the first one and knows year and zone.
-    inner = entry_of(rest, calendar) if rest[9:10] == ":" or rest[4:5] == "-" else None
+    inner = _unwrapped(rest, calendar, wrappings)
     if inner is not None:
         return inner._replace(at=at)
     return _host_tag(at, rest)
@@ -126,25 +127,25 @@ def local_stamp(line: str, calendar: Calendar) -> float | None:
         return None
 
 
-def _wrapped(line: str, calendar: Calendar) -> Entry | None:
+def _wrapped(line: str, calendar: Calendar, wrappings: int) -> Entry | None:
     if line.startswith("{"):
-        return _json(line, calendar)
+        return _json(line, calendar, wrappings)
     if line.startswith("<") and (found := _PRIORITY.match(line)):
         rest = line[found.end() :]
-        return _structured(rest) if rest.startswith("1 ") else _once(rest, calendar)
+        return _structured(rest) if rest.startswith("1 ") else _unwrapped(rest, calendar, wrappings)
     if found := _FULL.match(line):
         return _full(line, found, calendar)
     if found := _UNIX.match(line):
         return _host_tag(float(found[1]), line[found.end() :])
     if found := _COMPOSE.match(line):
-        return _once(line[found.end() :], calendar)
-    return _once(line.lstrip("\0 "), calendar) if line[:1] in ("\0", " ") else None
+        return _unwrapped(line[found.end() :], calendar, wrappings)
+    return _unwrapped(line.lstrip("\0 "), calendar, wrappings) if line[:1] in ("\0", " ") else None
 
 
-def _once(rest: str, calendar: Calendar) -> Entry | None:
-    """One wrapping off and no more: a line of a thousand wrappings costs one."""
-    plain = rest[9:10] == ":" or rest[4:5] == "-"
-    return entry_of(rest, calendar) if plain else None
+def _unwrapped(rest: str, calendar: Calendar, wrappings: int) -> Entry | None:
+    """What is inside, if it begins with a stamp."""
+    stamped = rest[9:10] == ":" or rest[4:5] == "-"
+    return entry_of(rest, calendar, wrappings - 1) if stamped and wrappings else None
 
 
 def _structured(rest: str) -> Entry | None:
@@ -164,14 +165,14 @@ def _full(line: str, found: re.Match[str], calendar: Calendar) -> Entry | None:
     return None if at is None else _host_tag(at, line[found.end() :])
 
 
-def _json(line: str, calendar: Calendar) -> Entry | None:
+def _json(line: str, calendar: Calendar, wrappings: int) -> Entry | None:
     try:
         wrapped = _WRAPPED.decode(line)
-    except (msgspec.DecodeError, UnicodeEncodeError):
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         return None
     if wrapped.MESSAGE and wrapped.REALTIME.isdigit() and len(wrapped.REALTIME) < 18:
         at = int(wrapped.REALTIME) / 1e6
         return Entry(at, wrapped.HOSTNAME, wrapped.SYSLOG_IDENTIFIER, wrapped.MESSAGE)
-    inner = _once(wrapped.log.rstrip("\r\n"), calendar) if wrapped.log else None
+    inner = _unwrapped(wrapped.log.rstrip("\r\n"), calendar, wrappings) if wrapped.log else None
     outer = rfc3339(wrapped.time) if wrapped.time else None
     return inner if inner is None or outer is None else inner._replace(at=outer)
