@@ -27,9 +27,9 @@ from unlisted.edge.history_seen import HOUR_S, Seen
 
 __all__ = ["Added", "History", "HistoryError", "HistoryWriter"]
 
-FILE_ROWS = 262_144  # a day's file is written when so many rows of it wait
-HELD_ROWS = 524_288  # or when so many rows of all days wait
-SMALL_ROWS = 131_072  # files with fewer rows are merged
+FILE_ROWS = 131_072  # a day's file is written when so many rows of it wait
+HELD_ROWS = 262_144  # or when so many rows of all days wait
+SMALL_ROWS = 65_536  # files with fewer rows are merged
 MERGED_ROWS = 1_048_576  # into files of about so many
 SCHEMAS = {ATTEMPTS: STORED, **ROLLUPS}
 _MAKE: dict[str, Callable[[pa.Table], pa.Table]] = {"minutes": minutes, "exposure": exposure}
@@ -71,17 +71,19 @@ class HistoryWriter:
 
     def add(self, batch: pa.RecordBatch) -> Added:
         """Keep the batch's rows that the history has not; `batch` is of SCHEMA or CLASSIFIED."""
-        rows, lost = self._stored.rows(batch)
-        if not len(rows):
+        usable = self._stored.usable(batch)
+        lost = len(batch) - len(usable)
+        if not len(usable):
             return Added(lost=lost)
-        hours = np.floor(rows["at"].to_numpy() / HOUR_S).astype(np.int64)
-        fresh = self._seen.new(hours, rows["id"].to_numpy())
+        ids = self._stored.ids(usable)
+        hours = np.floor(usable["at"].to_numpy() / HOUR_S).astype(np.int64)
+        fresh = self._seen.new(hours, ids)
         new = int(fresh.sum())
         if new:
-            kept = rows.filter(pa.array(fresh)) if new < len(rows) else rows
-            self._hold(kept, hours[fresh] // 24)
+            kept = usable if new == len(usable) else usable.filter(pa.array(fresh))
+            self._hold(self._stored.rows(kept, ids[fresh]), hours[fresh] // 24)
         self._seen.trim()
-        return Added(new, len(rows) - new, lost)
+        return Added(new, len(usable) - new, lost)
 
     def _hold(self, rows: pa.Table, days: Any) -> None:
         for number in np.unique(days):

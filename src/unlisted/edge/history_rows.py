@@ -11,6 +11,7 @@ import hashlib
 import re
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -45,18 +46,19 @@ class Stored:
         self._persons: dict[str, str] = {}
         self._organisations: dict[str, str] = {}
 
-    def rows(self, batch: pa.RecordBatch) -> tuple[pa.Table, int]:
-        """The batch as stored rows, and how many had no usable time."""
+    def usable(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """The rows that have a usable time."""
         at = batch["at"].to_numpy(zero_copy_only=False)
         good = (at >= 0.0) & (at < LATEST)  # NaN is neither
-        lost = int(len(at) - good.sum())
-        if lost:
-            batch = batch.filter(pa.array(good))
+        return batch if good.all() else batch.filter(pa.array(good))
+
+    def rows(self, batch: pa.RecordBatch, ids: npt.NDArray[np.uint64]) -> pa.Table:
+        """The batch as stored rows; `ids` are its own."""
         columns: dict[str, pa.Array] = {
             name: batch[name] if name in batch.schema.names else pa.nulls(len(batch), kind)
             for name, kind in zip(CLASSIFIED.names, CLASSIFIED.types, strict=True)
         }
-        columns["id"] = self._ids(batch)
+        columns["id"] = pa.array(ids)
         columns["receiver"] = self._receivers(batch)
         columns["text"] = self._texts(batch, batch["text"])
         columns["subject_value"] = self._texts(batch, columns["subject_value"])
@@ -65,7 +67,7 @@ class Stored:
         for name in ("recipient", "mail_from", "orig_to"):
             columns[name] = _mapped(batch[name], self.person)
         columns["sender"] = _mapped(batch["sender"], self.sender)
-        return pa.table([columns[name] for name in STORED.names], schema=STORED), lost
+        return pa.table([columns[name] for name in STORED.names], schema=STORED)
 
     # ------------------------------------------------------------ people
 
@@ -113,7 +115,7 @@ class Stored:
 
     # ------------------------------------------------------------ names
 
-    def _ids(self, batch: pa.RecordBatch) -> pa.Array:
+    def ids(self, batch: pa.RecordBatch) -> npt.NDArray[np.uint64]:
         """64 bits of a keyed hash of what the delivery line itself says.
 
         Not the fields joined from other lines: a file that begins in the middle of a message
@@ -135,7 +137,7 @@ class Stored:
         digests = b"".join(
             [hashed(one, digest_size=8, key=key).digest() for one in joined.to_pylist()]
         )
-        return pa.array(np.frombuffer(digests, dtype="<u8").astype(np.uint64, copy=False))
+        return np.frombuffer(digests, dtype="<u8").astype(np.uint64, copy=False)
 
     def _receivers(self, batch: pa.RecordBatch) -> pa.Array:
         """The remote site: whose mail host answered, else the recipient's domain."""
