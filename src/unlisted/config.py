@@ -132,6 +132,7 @@ FACT_HELP: dict[str, str] = {
     "pools.addresses": "IP addresses of this machine that its mail leaves by",
     "pools.helo": "the name they give in EHLO; it should resolve to them",
     "pools.epoch_s": "seconds until each sender draws its address anew",
+    "pools.watched": "another MTA sends by them and its log is watched; we send nothing by them",
     "lists.zone": "the list's DNS zone, as list.example",
     "lists.term_s": "seconds it lists after the last evidence; none: not known",
     "lists.requests": "who may ask it for delisting: never, owner, anyone, unknown",

@@ -9,12 +9,13 @@ they name. A failed look-up is unknown, never clean and never listed.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING, Any
 
 from unlisted.commands import Probe, SetTimer
 from unlisted.facts import (
     Bounce,
+    Carried,
     Configured,
     Delivery,
     EpisodeClosed,
@@ -45,6 +46,7 @@ RECENT_S = 2 * 3600.0
 ASK_AGAIN_S = 60.0
 TRIES = 5
 STAGES = {"connect": 0, "greeting": 1, "ehlo": 2, "mail": 3, "rcpt": 4, "data": 5, "eod": 6}
+CALM_ENOUGH = 1000
 ZONES_LIMIT = 256  # names of lists learned from replies: more is somebody making them up
 
 
@@ -140,6 +142,8 @@ def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
         _followed(states, fact)
     elif isinstance(fact, Delivery):
         yield from _counted(states, fact, False, n)
+    elif isinstance(fact, Carried):
+        _carried(states, fact)
     elif isinstance(fact, ProbeAnswered):
         yield from _answered(states, fact, n)
     elif isinstance(fact, TimerFired) and fact.key.startswith("ask|"):
@@ -156,7 +160,7 @@ def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
             del state.detectors[path]
     elif isinstance(fact, Configured):
         addresses = [a for pool in fact.pools for a in pool.addresses]
-        state.ours = tuple(ip_network(address) for address in addresses)
+        state.ours = tuple(ip_network(one) for one in addresses if _is_ip(one))
         state.zones = tuple(one.zone for one in fact.lists) if fact.lookups else ()
 
 
@@ -242,7 +246,7 @@ def _ask(states: States, fact: Outcome, zone: str | None, n: int) -> Iterator[Ou
     """Ask the named list, or every list known, about the address; not twice a minute."""
     state = states.sense
     config = states.accept.config
-    if config is None or not config.lookups:
+    if config is None or not config.lookups or not _is_ip(fact.address):
         return
     zones = [zone] if zone else sorted({*state.zones, *state.users})
     for one in zones[:64]:
@@ -253,6 +257,15 @@ def _ask(states: States, fact: Outcome, zone: str | None, n: int) -> Iterator[Ou
             state.asked[one, fact.address] = fact.at
             state.tries[one, fact.address] = 0
             yield _probe(one, fact.address, n)
+
+
+def _is_ip(address: str) -> bool:
+    """Whether it is an address at all: a log that does not say it has only a transport's name."""
+    try:
+        ip_address(address)
+    except ValueError:
+        return False
+    return True
 
 
 def _probe(zone: str, address: str, n: int) -> Probe:
@@ -294,22 +307,12 @@ def _counted(states: States, fact: Outcome, blamed: bool, n: int) -> Iterator[Ou
     """Count one reply; open an episode when one address shifts against the others."""
     state = states.sense
     address, receiver, at = fact.address, fact.receiver, fact.at
-    state.counts.add(address, at, part=int(blamed))
-    state.counts.add(f"{address}|{receiver}", at, part=int(blamed))
-    state.hour.add("all", at, part=int(blamed))
-    state.by_sender.add(f"{address}|{receiver}|{fact.row.sender}", at, part=int(blamed))
-    senders = state.senders.setdefault((address, receiver), {})
-    senders[fact.row.sender] = at
-    if len(senders) > 500:
-        del senders[next(iter(senders))]
+    _tallied(state, address, receiver, fact.row.sender, at, part=int(blamed), whole=1)
     if blamed:
         recent = [t for t in state.blamed.get(address, ()) if at - t <= RECENT_S]
         state.blamed[address] = [*recent[-199:], at]
         state.blamed_at[address, receiver] = at
-    detector = state.detectors.get((address, receiver))
-    if detector is None:
-        detector = state.detectors[address, receiver] = EDetector(p0=BASE_RATE)
-    log_e = detector.update(blamed)
+    log_e = _detector(state, address, receiver).update(blamed)
     if not blamed or (address, f"@{receiver}") in state.open:
         return
     parent = _parent(state, address)
@@ -338,6 +341,37 @@ def _counted(states: States, fact: Outcome, blamed: bool, n: int) -> Iterator[Ou
             parent=parent,
             because=(n,),
         )
+
+
+def _tallied(
+    state: State, address: str, receiver: str, sender: str, at: float, *, part: int, whole: int
+) -> None:
+    state.counts.add(address, at, part=part, whole=whole)
+    state.counts.add(f"{address}|{receiver}", at, part=part, whole=whole)
+    state.hour.add("all", at, part=part, whole=whole)
+    state.by_sender.add(f"{address}|{receiver}|{sender}", at, part=part, whole=whole)
+    senders = state.senders.setdefault((address, receiver), {})
+    senders[sender] = at
+    if len(senders) > 500:
+        del senders[next(iter(senders))]
+
+
+def _detector(state: State, address: str, receiver: str) -> EDetector:
+    found = state.detectors.get((address, receiver))
+    if found is None:
+        found = state.detectors[address, receiver] = EDetector(p0=BASE_RATE)
+    return found
+
+
+def _carried(states: States, fact: Carried) -> None:
+    """A minute's mail that a receiver took: no alarm comes of it."""
+    state = states.sense
+    detector = _detector(state, fact.address, fact.receiver)
+    for sender, count in fact.senders:
+        _tallied(state, fact.address, fact.receiver, sender, fact.at, part=0, whole=count)
+    # After some hundred takes the detector stands at its floor: more change nothing.
+    for _ in range(min(sum(count for _, count in fact.senders), CALM_ENOUGH)):
+        detector.update(False)
 
 
 def _parent(state: State, address: str) -> str | None:
