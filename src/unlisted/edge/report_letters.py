@@ -168,7 +168,7 @@ class Letters:
 
         wanted = set(Kept.__dataclass_fields__) & set(rows)
         return Kept(
-            **{name: rows[name] for name in sorted(wanted)},  # type: ignore[arg-type]
+            **{name: rows[name] for name in sorted(wanted)},
             sent_at=sent_at,
             wrote_at=wrote_at,
             strings=strings,

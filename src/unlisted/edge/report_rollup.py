@@ -289,10 +289,7 @@ class Rollup:
                 tuple(self._senders.names),
                 tuple(self._said),
             ),
-            tallies=c.Tallies(
-                *(c.by_time(self._tallies[name].cells) for name in CELLS),
-                *(self._tallies[name].bucket_s for name in CELLS),
-            ),
+            tallies=self._counts(),
             kept=kept,
             attempts=self.attempts,
             statuses=self.statuses,
@@ -307,6 +304,17 @@ class Rollup:
                 pairs=self._pairs.refused,
             ),
             pairs_complete=not self._pairs.refused,
+        )
+
+    def _counts(self) -> c.Tallies:
+        paths, people, mixed_ = (self._tallies[name] for name in CELLS)
+        return c.Tallies(
+            c.by_time(paths.cells),
+            c.by_time(people.cells),
+            c.by_time(mixed_.cells),
+            paths.bucket_s,
+            people.bucket_s,
+            mixed_.bucket_s,
         )
 
 

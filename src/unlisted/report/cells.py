@@ -108,7 +108,7 @@ class Cells:
         return int(self.count.sum())
 
 
-DTYPES = {"first_at": np.float64, "last_at": np.float64, "line": np.int64}
+DTYPES: dict[str, Any] = {"first_at": np.float64, "last_at": np.float64, "line": np.int64}
 
 
 class Tallies(msgspec.Struct, frozen=True):
@@ -126,7 +126,8 @@ class Tallies(msgspec.Struct, frozen=True):
 
 
 def empty() -> Cells:
-    return Cells(*(np.zeros(0, DTYPES.get(field.name, np.int32)) for field in fields(Cells)))
+    names = [field.name for field in fields(Cells)]
+    return Cells(**{name: np.zeros(0, DTYPES.get(name, np.int32)) for name in names})
 
 
 def joined(parts: Sequence[Cells]) -> Cells:
