@@ -45,7 +45,7 @@ class MailLog:
         """One message to one recipient, tried once; its queue id. `reply` None: delivered."""
         self._count += 1
         new = queue_id is None
-        queue_id = queue_id or f"4Z{self._count:09X}zk"
+        queue_id = queue_id or f"A{self._count:09X}"
         mx = mx or f"mx.{to.rpartition('@')[2]}"
         if new:
             login = f", sasl_method=LOGIN, sasl_username={sender}" if sender else ""

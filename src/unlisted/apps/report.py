@@ -70,12 +70,16 @@ def _networks(texts: Sequence[str]) -> tuple[Network, ...]:
     for text in texts:
         network = single(text)
         if network is None:
-            raise Unreadable(f"--ours {text[:60]}: expected an address or network like 192.0.2.0/24")
+            raise Unreadable(
+                f"--ours {text[:60]}: expected an address or network like 192.0.2.0/24"
+            )
         found.append(network)
     return tuple(found)
 
 
-def _gather(args: argparse.Namespace, ours: Sequence[Network]) -> tuple[Gathered, tuple[FileRead, ...]]:
+def _gather(
+    args: argparse.Namespace, ours: Sequence[Network]
+) -> tuple[Gathered, tuple[FileRead, ...]]:
     from unlisted.apps.progress import Bar
     from unlisted.edge.log_reader import LogError, read_logs, zone_of
     from unlisted.edge.report_rollup import Rollup
@@ -203,7 +207,7 @@ def as_json(found: Report, kept: Kept) -> dict[str, Any]:
     def tamed(value: Any, key: str = "") -> Any:
         if isinstance(value, dict):
             return {name: tamed(one, name) for name, one in value.items()}
-        if isinstance(value, list):
+        if isinstance(value, list | tuple):
             if key == "lines":
                 return [
                     {"file": names[file] if file < len(names) else str(file), "line": line}

@@ -61,10 +61,11 @@ class Letters:
         if len(bad):
             letters = hashes.letter[bad]
             matters = columns["answer"][bad] >= c.UNSURE
+            self._refused.update(int(one) for one in letters[matters])
             if self._refused:
+                # The last word on a letter refused before, whatever it is.
                 known = self._refused
                 matters |= np.array([int(one) in known for one in letters], np.bool_)
-            self._refused.update(int(one) for one in letters[matters])
             self._keep(batch, columns, hashes, bad[matters])
         good = np.flatnonzero(columns["status"] == SENT_ROW)
         if len(good):

@@ -44,6 +44,8 @@ class Places:
         self._numbers: dict[str, int] = {}
         self._answers = names.answers
         self._bound = bool(ours)
+        # Places whose mail that was not refused is only taken to have left by them, and why.
+        self.taken: dict[str, str] = {}
         named = self._named_by_route(cells)
         # The place of what left by a route if no answer says more, and whether others share it.
         self.of_route: Ints = np.array(
@@ -98,14 +100,10 @@ class Places:
         total = sum(named.values())
         likely = sorted(a for a, count in named.items() if count > _STRAY * total)
         if len(likely) == 1:
-            return self._number(
-                Place(
-                    likely[0],
-                    "inferred",
-                    "the only address that replies name for "
-                    + (route.label.removeprefix("the address behind ") or "this log"),
-                )
-            )
+            behind = route.label.removeprefix("the address behind ") or "this log"
+            how = f"the only address that replies name for {behind}"
+            self.taken[likely[0]] = how
+            return self._number(Place(likely[0], "inferred", how))
         if not route.label:
             return self._number(Place("unknown address", "unknown", "the log names none"))
         how = "replies name several" if likely else "the log names none and no reply does"

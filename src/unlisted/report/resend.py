@@ -107,13 +107,11 @@ def again(
     free = {episode.id: _not_before(episode) for episode in episodes}
     letters: list[Letter] = []
     order = np.lexsort((kept.line, kept.at, kept.letter))
-    starts = np.flatnonzero(
-        np.concatenate(([True], kept.letter[order][1:] != kept.letter[order][:-1]))
-        if len(order)
-        else np.zeros(0, np.bool_)
-    )
-    for start, end in zip(starts, [*starts[1:], len(order)], strict=True):
-        letter = _decided(names, kept, [int(one) for one in order[start:end]], causes, suspects)
+    if not len(order):
+        return Again((), dict.fromkeys(OUTCOMES, 0), {})
+    edges = np.flatnonzero(kept.letter[order][1:] != kept.letter[order][:-1]) + 1
+    for rows in np.split(order, edges):
+        letter = _decided(names, kept, [int(one) for one in rows], causes, suspects)
         if letter is not None:
             letters.append(msgspec.structs.replace(letter, not_before=free.get(letter.cause)))
     letters.sort(key=lambda one: (one.refused_at, one.file, one.line))

@@ -127,7 +127,7 @@ def _assumed(gathered: Gathered, places: Places) -> list[str]:
     said = []
     if not gathered.ours:
         said.append("No --ours was given: an address that a refusal names was taken for ours.")
-    if any(place.known == "inferred" for place in places.all):
+    if places.taken:
         said.append(
             "The log does not say by which address mail left; where all replies to one transport "
             "name the same address, its mail was counted to it."

@@ -82,8 +82,9 @@ class Book:
     def __init__(self, names: Names, places: Places, people: Cells) -> None:
         self.names = names
         self.cells = people
-        self.place = places.of(people)
         # A refusal says by which address it left; other mail goes by its route.
+        self.place = places.of(people)
+        self.taken = places.taken
         self.order = np.argsort(people.sender, kind="stable")
         self.edges = np.searchsorted(people.sender[self.order], np.arange(len(names.senders) + 1))
 
@@ -123,7 +124,7 @@ def ranking(book: Book, number: int, place: Place, events: list[Event], begun: f
         for share in found.shares
     ]
     suspects.sort(key=lambda s: (s.standing != "probable", -s.share, -s.mail, s.sender))
-    verdict, words = _verdict(found, whole, unknown, suspects, place)
+    verdict, words = _verdict(found, whole, unknown, suspects, book.taken.get(place.name))
     return Ranking(
         place=place,
         events=tuple(one for one, _, _ in events),
@@ -263,7 +264,7 @@ def _volume(cells: Cells, first: float, begun: float) -> tuple[int, int | None]:
 
 
 def _verdict(
-    found: Causes, whole: int, unknown: int, suspects: list[Suspect], place: Place
+    found: Causes, whole: int, unknown: int, suspects: list[Suspect], taken: str | None
 ) -> tuple[Literal["probable", "not enough evidence", "nobody here", "unknown"], str]:
     if not whole:
         return "unknown", (
@@ -277,8 +278,8 @@ def _verdict(
     part = ""
     if unknown:
         part = f" Of {unknown / whole:.0%} of the mail the log does not say who sent it."
-    if place.known != "known":
-        part += f" That this mail left by {place.name} is not certain: {place.how}."
+    if taken is not None:
+        part += f" That all this mail left by it is inferred: it is {taken}."
     probable = [one.sender for one in suspects if one.standing == "probable"]
     if probable:
         return "probable", (
