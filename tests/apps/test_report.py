@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.report.maillog import DAY, HOUR, MINUTE, SPAMCOP, START, UNKNOWN, MailLog
+
 from unlisted.apps import cli
 from unlisted.apps.words import iso
 

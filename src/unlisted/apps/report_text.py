@@ -14,6 +14,7 @@ from unlisted.report.sections import Coverage, Report
 from unlisted.report.senders import Ranking
 
 EPISODES = 30
+FREE = 4  # told at once when they let go
 SHIFTS = 15
 SUSPECTS = 6
 FILES = 12
@@ -33,10 +34,15 @@ def tell(found: Report) -> None:
     cover = found.coverage
     if cover.since is not None:
         say(f"{says.at(cover.since)} to {says.at(cover.until)}")
-        say(f"{says.times(cover.attempts)} attempts in {len(cover.files)} files")
+        say(
+            f"{says.times(cover.attempts)} attempts in {says.several(len(cover.files), 'file', 'files')}"
+        )
         print()
     for line in _lines(says.headline(found)):
         print(_styled(line, "1;31" if found.blocked else "1;32"))
+    for episode in _foremost(found)[:FREE]:
+        if episode.ending.state != "over":
+            wrapped(f"{episode.place.name} on {episode.blamed.name}: {says.free(episode)}", "  ")
     names = [file.name for file in cover.files]
     if found.episodes:
         _head("LISTINGS")
@@ -139,7 +145,7 @@ def _ranking(found: Ranking, names: list[str]) -> None:
         ]
         for one in found.suspects[:SUSPECTS]
     ]
-    heads = ["sender", "mail", "cause (90%)", "dead", "standing"]
+    heads = ["sender", "mail", "of the cause", "no such user", "standing"]
     table(heads, rows, (0,))
     if found.unknown_mail:
         share = found.unknown_mail / found.mail

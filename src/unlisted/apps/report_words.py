@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 from unlisted.apps.words import clock, span
 from unlisted.rates.interval import Interval
-from unlisted.report.cells import NOBODY
 from unlisted.report.episodes import Episode
 from unlisted.report.evidence import Evidence
 from unlisted.report.nameless import Shift
@@ -20,7 +19,7 @@ KINDS = {
     "all": "not an address",
     "one_sender": "one sender",
 }
-STANDINGS = {"probable": "look first at", "open": "open", "cleared": "speaks for it"}
+STANDINGS = {"probable": "look first", "open": "open", "cleared": "unlikely"}
 OUTCOMES = {
     "resend": "to send again",
     "unsure": "fate unknown: check before sending again",
@@ -29,7 +28,6 @@ OUTCOMES = {
     "suspect": "of suspects, left out",
     "other": "bounced for a reason of their own",
 }
-assert NOBODY == 0
 
 
 def at(when: float | None) -> str:
@@ -75,19 +73,29 @@ def headline(found: Report) -> str:
         bound = f"; in {times(cover.attempts)} attempts that bounds their share by "
         return refused + bound + f"{percent(min(1.0, 3 / cover.attempts))}."
     parts = []
-    blocked = sorted({one.place.name for one in found.episodes})
-    if blocked:
-        open_ = sorted({e.place.name for e in found.episodes if e.ending.state != "over"})
-        listed = f"{_several(len(blocked), 'address', 'addresses')} refused for a listing"
-        state = f"{len(open_)} not seen free again" if open_ else "all free again"
-        parts.append(f"{listed} ({_some(blocked)}), {state}")
+    now = {e.place.name: e for e in found.episodes if e.ending.state != "over"}
+    past = sorted({e.place.name for e in found.episodes} - set(now))
+    if now:
+        parts.append(f"Blocked, and not seen free again: {_some(_on(found, sorted(now)))}")
+    if past:
+        parts.append(f"Blocked and free again: {_some(_on(found, past))}")
     if found.blocks:
-        count = _several(len(found.blocks), "block", "blocks")
-        parts.append(f"{count} that no list explains")
-    return "; ".join(parts) + "."
+        where = [f"{one.place.name} at {one.receiver}" for one in found.blocks]
+        parts.append(f"Blocked without a list: {_some(where)}")
+    return ". ".join(parts) + "."
 
 
-def _several(count: int, one: str, more: str) -> str:
+def _on(found: Report, names: list[str]) -> list[str]:
+    """192.0.2.10 (spamcop, spamhaus)."""
+    said = []
+    for name in names:
+        lists = sorted({e.blamed.name for e in found.episodes if e.place.name == name})
+        said.append(f"{name} ({_some(lists)})")
+    return said
+
+
+def several(count: int, one: str, more: str) -> str:
+    """1 file, 2 files."""
     return f"{count} {one if count == 1 else more}"
 
 
@@ -154,7 +162,7 @@ def hits(episode: Episode) -> str:
         f"{hit.name} {times(hit.refused)}/{times(hit.attempts)}" for hit in episode.receivers[:5]
     )
     more = episode.receivers_count - min(5, len(episode.receivers))
-    said = f"{_several(episode.receivers_count, 'receiver', 'receivers')}: {receivers}"
+    said = f"{several(episode.receivers_count, 'receiver', 'receivers')}: {receivers}"
     return said + (f" and {more} more" if more else "")
 
 
@@ -162,7 +170,7 @@ def users(episode: Episode) -> str:
     if not episode.users_count:
         return "users hit: unknown, the log does not say who sent"
     named = ", ".join(f"{hit.name} {times(hit.refused)}" for hit in episode.users[:4])
-    said = f"{_several(episode.users_count, 'user', 'users')} hit: {named}"
+    said = f"{several(episode.users_count, 'user', 'users')} hit: {named}"
     if episode.users_count > 4:
         said += f" and {episode.users_count - 4} more"
     if episode.users_unknown:
@@ -193,7 +201,9 @@ def shift(found: Shift) -> str:
 
 def suspect(one: Suspect) -> str:
     """What a sender's row rests on."""
-    return "; ".join(one.reasons) if one.reasons else "nothing remarkable seen"
+    # A log holds no complaints, so their absence says nothing.
+    told = [reason for reason in one.reasons if "complaints" not in reason]
+    return "; ".join(told) if told else "nothing remarkable seen"
 
 
 def cause(one: Suspect) -> str:

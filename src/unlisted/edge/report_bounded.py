@@ -16,12 +16,16 @@ from unlisted.edge.report_columns import Hashes
 from unlisted.report import cells as c
 from unlisted.report.cells import Cells
 
-CELLS = {"paths": 900_000, "people": 500_000, "mixed": 500_000}
+BUFFERED = 1 << 17  # attempts between two mergings
+CELLS = {"paths": 700_000, "people": 500_000, "mixed": 300_000}
+# Widths of buckets in seconds, in the order they are tried.
 BUCKETS_S = {
-    "paths": (60, 300, 3600, 86400),
-    "people": (900, 3600, 86400),
+    "paths": (60, 300, 900, 3600, 4 * 3600, 12 * 3600, 86400),
+    "people": (900, 3600, 4 * 3600, 12 * 3600, 86400),
     "mixed": (3600, 86400, 32 * 86400),
 }
+# Routes at receivers that refused nothing tell nothing of a block: their buckets widen first.
+BY_RECEIVER = ("paths", "mixed")
 
 
 class Numbered:
@@ -52,20 +56,49 @@ class Tally:
     """Cells under one limit; merges what comes in and widens its buckets rather than grow."""
 
     def __init__(self, name: str) -> None:
-        self.limit = CELLS[name]
-        self.buckets = list(BUCKETS_S[name])
-        self.cells = c.empty()
+        self._limit = CELLS[name]
+        self._buckets = list(BUCKETS_S[name])
+        self._quiet = list(BUCKETS_S[name]) if name in BY_RECEIVER else []
+        self._loud = np.zeros(c.RECEIVERS, np.bool_) if name in BY_RECEIVER else None
+        self._cells = c.empty()
+        self._waiting: list[Cells] = []
+        self._waits = 0
 
     @property
     def bucket_s(self) -> int:
-        return self.buckets[0]
+        return self._buckets[0]
 
     def add(self, more: Cells) -> None:
-        fresh = c.merged(more, self.bucket_s)
-        self.cells = c.merged(c.joined([self.cells, fresh]), self.bucket_s)
-        while len(self.cells) > self.limit and len(self.buckets) > 1:
-            self.buckets.pop(0)
-            self.cells = c.merged(self.cells, self.bucket_s)
+        """Merged with the rest when as many wait as there are: each cell is sorted a few times."""
+        if self._loud is not None:
+            self._loud[more.receiver[more.answer >= c.WORDLESS]] = True
+        self._waiting.append(self._merged(more))
+        self._waits += len(self._waiting[-1])
+        if self._waits >= max(BUFFERED, len(self._cells)):
+            self._merge()
+
+    def cells(self) -> Cells:
+        """All that was added, in time order."""
+        self._merge()
+        return c.by_time(self._cells)
+
+    def _merge(self) -> None:
+        self._cells = self._merged(c.joined([self._cells, *self._waiting]))
+        self._waiting, self._waits = [], 0
+        while len(self._cells) > self._limit:
+            if len(self._quiet) > 1:
+                self._quiet.pop(0)
+            elif len(self._buckets) > 1:
+                self._buckets.pop(0)
+            else:
+                return
+            self._cells = self._merged(self._cells)
+
+    def _merged(self, cells: Cells) -> Cells:
+        if self._loud is None:
+            return c.merged(cells, self.bucket_s)
+        quiet = max(self._quiet[0], self.bucket_s)
+        return c.merged(cells, np.where(self._loud[cells.receiver], self.bucket_s, quiet))
 
 
 class Pairs:

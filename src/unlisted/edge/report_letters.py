@@ -20,7 +20,7 @@ from unlisted.report.cells import Answer
 from unlisted.report.gathered import DEFERRED, SENT_ROW, Kept, Strings
 
 KEPT = 300_000
-DELIVERIES = 2_000_000
+DELIVERIES = 1_000_000
 APART_S = 5.0
 HAND_S = 7 * 86400.0
 _TEXTS = ["message_id", "queue_id", "instance", "mail_from", "recipient"]

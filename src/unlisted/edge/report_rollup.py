@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from unlisted.edge.report_bounded import CELLS, Numbered, Pairs, Tally
+from unlisted.edge.report_bounded import BUFFERED, CELLS, Numbered, Pairs, Tally
 from unlisted.edge.report_columns import (
     RowHashes,
     codes,
@@ -37,7 +37,6 @@ from unlisted.report.cells import Answer, Cells, Names, Route
 from unlisted.report.gathered import DEFERRED, SENT_ROW, STATUSES, Dropped, Gathered
 from unlisted.report.sites import receiver_of, site_of
 
-BUFFERED = 1 << 17  # attempts between two mergings
 PAIRS = 6_000_000
 REMEMBERED = 1 << 16
 SHOWN = 400
@@ -307,15 +306,9 @@ class Rollup:
         )
 
     def _counts(self) -> c.Tallies:
-        paths, people, mixed_ = (self._tallies[name] for name in CELLS)
-        return c.Tallies(
-            c.by_time(paths.cells),
-            c.by_time(people.cells),
-            c.by_time(mixed_.cells),
-            paths.bucket_s,
-            people.bucket_s,
-            mixed_.bucket_s,
-        )
+        tallies = [self._tallies[name] for name in CELLS]
+        paths, people, mixed_ = (tally.cells() for tally in tallies)
+        return c.Tallies(paths, people, mixed_, *(tally.bucket_s for tally in tallies))
 
 
 _Key = tuple[str | None, int | None, str | None, str | None]

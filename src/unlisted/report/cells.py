@@ -104,6 +104,11 @@ class Cells:
         """The cells of a mask or of indices."""
         return Cells(*(getattr(self, field.name)[mask] for field in fields(self)))
 
+    def during(self, first: float, last: float) -> "Cells":
+        """Those whose middle lies in that time: of a wide bucket all of it counts, or nothing."""
+        middle = (self.first_at + self.last_at) / 2
+        return self.where((middle >= first) & (middle <= last))
+
     def total(self) -> int:
         return int(self.count.sum())
 
@@ -119,7 +124,7 @@ class Tallies(msgspec.Struct, frozen=True):
     paths: Cells
     people: Cells
     mixed: Cells
-    # The widest bucket that each had to be given, in seconds.
+    # The bucket of each in seconds, where refusals were; it is wider than at first in large logs.
     paths_bucket_s: int = 60
     people_bucket_s: int = 900
     mixed_bucket_s: int = 3600
@@ -138,10 +143,11 @@ def joined(parts: Sequence[Cells]) -> Cells:
     return Cells(**{name: np.concatenate([getattr(p, name) for p in parts]) for name in names})
 
 
-def merged(cells: Cells, bucket_s: int) -> Cells:
-    """Cells with one key made one, in buckets of `bucket_s` (never finer than they were)."""
+def merged(cells: Cells, bucket_s: int | Longs) -> Cells:
+    """Cells with one key made one, in buckets of `bucket_s`, one for all or one for each cell."""
     if not len(cells):
         return cells
+    # Numbers of buckets of different widths do not meet: a minute's are 60 times an hour's.
     bucket = np.clip(cells.first_at, 0, 8e9).astype(np.int64) // bucket_s
     where = (bucket << 32) | (cells.route.astype(np.int64) << 20) | cells.receiver
     who = (cells.sender.astype(np.int64) << 16) | cells.answer

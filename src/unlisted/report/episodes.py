@@ -17,7 +17,7 @@ from unlisted.report.blame import Blamed, blamed_by, row_of
 from unlisted.report.cells import NO_ANSWER, NOBODY, UNSURE, WORDLESS, Cells, Names
 from unlisted.report.evidence import Evidence, evidence_of
 from unlisted.report.places import Place, Places
-from unlisted.report.spells import Deliveries, Spell, spells
+from unlisted.report.spells import Deliveries, Spell, released, spells
 from unlisted.watch.catalogue import ListRow
 from unlisted.watch.term import Release, predict_release
 
@@ -194,11 +194,7 @@ def _episode(
 ) -> Episode:
     first, last = float(refusals.first_at.min()), float(refusals.last_at.max())
     hit = np.unique(refusals.receiver)
-    tried = everything.where(
-        (everything.first_at >= first)
-        & (everything.first_at <= last)
-        & np.isin(everything.receiver, hit)
-    )
+    tried = everything.where(np.isin(everything.receiver, hit)).during(first, last)
     total = refusals.total()
     users, unknown = _users(names, refusals)
     zones = tuple(_zones(names, refusals))
@@ -253,9 +249,10 @@ def _ending(
         int(receiver): int(refusals.count[refusals.receiver == receiver].sum())
         for receiver in np.unique(refusals.receiver)
     }
-    taken = sum(deliveries.between(receiver, last, until + 1e-3) for receiver in refused)
+    since = deliveries.within(last, until + 1e-3)
+    taken = sum(since.values())
     after = deliveries.first_after(set(refused), last)
-    if taken and deliveries.released(refused, first, last, until + 1e-3):
+    if released(refused, deliveries.within(first, last), since):
         return Ending("over", last, after, f"the same receivers took {taken} afterwards")
     if again:
         return Ending("over", last, until, "a later listing of its own")

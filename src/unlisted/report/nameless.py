@@ -154,7 +154,7 @@ class _Stream:
 
     def _shift(self, doubts: Cells, doubtful: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Shift:
         first, last = float(doubts.first_at.min()), float(doubts.last_at.max())
-        mine = _within(self.here, first, last)
+        mine = self.here.during(first, last)
         inside = (self.there.first_at >= first) & (self.there.first_at <= last)
         theirs = self.there.where(inside)
         names = [name for name, within in zip(self.neighbours, inside, strict=True) if within]
@@ -198,7 +198,7 @@ class _Stream:
         last: float,
     ) -> dict[str, tuple[int, int]]:
         """(in doubt, answered) by sender; hours that the time only touches count whole."""
-        cells = _within(self.by_sender, first - 3600.0, last)
+        cells = self.by_sender.during(first - 3600.0, last)
         found: dict[str, tuple[int, int]] = {}
         for row in range(len(cells)):
             name = self.names.senders[int(cells.sender[row])]
@@ -220,10 +220,6 @@ def _kind(weighed: Contrast, neighbours: bool, known: bool) -> Kind:
     if likely == "one_sender" and known and neighbours:
         return "one_sender"
     return "suspected"
-
-
-def _within(cells: Cells, first: float, last: float) -> Cells:
-    return cells.where((cells.first_at >= first) & (cells.first_at <= last))
 
 
 def _bad_of(cells: Cells, doubtful: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> tuple[int, int]:

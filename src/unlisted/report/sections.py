@@ -15,8 +15,6 @@ from unlisted.report.places import Place, Places
 from unlisted.report.resend import Again, again
 from unlisted.report.senders import Book, Event, Ranking, ranking
 
-BUCKET_WORDS = {60: "minute", 300: "five minutes", 900: "quarter of an hour", 3600: "hour"}
-
 
 class Coverage(msgspec.Struct, frozen=True, kw_only=True):
     """What was read and what not. `statuses`: attempts by outcome."""
@@ -165,6 +163,12 @@ def _widened(tallies: Tallies) -> list[str]:
         if size > usual
     ]
     return [
-        f"The log is large: {name} are counted to the {BUCKET_WORDS.get(size, 'day')}."
-        for name, size in wider
+        f"The log is large: {name} are counted in steps of {_step(size)}." for name, size in wider
     ]
+
+
+def _step(size_s: int) -> str:
+    if size_s < 3600:
+        return f"{size_s // 60} minutes"
+    hours = size_s // 3600
+    return "one hour" if hours == 1 else f"{hours} hours"

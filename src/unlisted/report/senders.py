@@ -23,8 +23,8 @@ from unlisted.report.places import Place, Places
 WINDOW_S = 48 * 3600.0
 DAY_S = 86400.0
 HISTORY_S = 2 * DAY_S  # less history than this, and every recipient looks new
-WEIGHED = 400  # senders with the most mail before a listing, and
-BAD = 100  # those with the most unknown users among the others
+WEIGHED = 200  # senders with the most mail before a listing, and
+BAD = 50  # those with the most unknown users among the others
 SHOWN = 12
 SUDDEN = 5.0
 SUDDEN_LEAST = 50

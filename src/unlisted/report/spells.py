@@ -33,7 +33,7 @@ class Deliveries:
     def __init__(self, cells: Cells) -> None:
         self._times: dict[int, Floats] = {}
         self._sums: dict[int, Floats] = {}
-        sent = cells.where(cells.answer == SENT)
+        self._all = sent = cells.where(cells.answer == SENT)
         for receiver in np.unique(sent.receiver):
             mine = sent.where(sent.receiver == receiver)
             self._times[int(receiver)] = mine.first_at
@@ -63,15 +63,29 @@ class Deliveries:
         ]
         return max(found, default=None)
 
-    def released(self, refused: dict[int, int], start: float, low: float, high: float) -> bool:
-        """Whether what was taken after `low` and before `high` is too much for chance, had the
-        receivers gone on as from `start` to `low`."""
-        log = 0.0
-        for receiver, count in refused.items():
-            taken = self.between(receiver, low, high)
-            rate = count / (count + self.between(receiver, start, low) + 1)
-            log += taken * math.log1p(-rate)
-        return log < CHANCE
+    def within(self, low: float, high: float) -> dict[int, int]:
+        """What each receiver took after `low` and before `high`; only those that took any."""
+        first = np.searchsorted(self._all.first_at, low, "right")
+        last = np.searchsorted(self._all.first_at, high, "left")
+        found: dict[int, int] = {}
+        if first < last:
+            receivers = self._all.receiver[first:last].tolist()
+            for receiver, count in zip(
+                receivers, self._all.count[first:last].tolist(), strict=True
+            ):
+                found[receiver] = found.get(receiver, 0) + count
+        return found
+
+
+def released(refused: dict[int, int], taken: dict[int, int], since: dict[int, int]) -> bool:
+    """Whether what receivers took `since` is too much for chance, had they gone on as before, when
+    they refused and took so many."""
+    log = 0.0
+    for receiver, count in since.items():
+        bad = refused.get(receiver, 0)
+        if bad:
+            log += count * math.log1p(-bad / (bad + taken.get(receiver, 0) + 1))
+    return log < CHANCE
 
 
 def spells(refusals: Cells, deliveries: Deliveries, term_s: float | None) -> list[Spell]:
@@ -80,21 +94,26 @@ def spells(refusals: Cells, deliveries: Deliveries, term_s: float | None) -> lis
     longest = term_s if term_s is not None else LONGEST_S
     begun, why = 0, ""
     refused: dict[int, int] = {}
+    taken: dict[int, int] = {}
     ended = -math.inf
-    for place in range(len(refusals)):
-        at = float(refusals.first_at[place])
+    columns = (refusals.first_at, refusals.last_at, refusals.receiver, refusals.count)
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    for place, (at, last, receiver, count) in enumerate(rows):
         if place > begun and at > ended:
+            since = deliveries.within(ended, at)
             split = ""
             if at - ended > longest:
                 split = "silence longer than a listing lasts"
-            elif deliveries.released(refused, float(refusals.first_at[begun]), ended, at):
+            elif released(refused, taken, since):
                 split = "mail was taken in between"
             if split:
                 found.append(Spell(begun, place - 1, why))
-                begun, why, refused = place, split, {}
-        receiver = int(refusals.receiver[place])
-        refused[receiver] = refused.get(receiver, 0) + int(refusals.count[place])
-        ended = max(ended, float(refusals.last_at[place]))
+                begun, why, refused, taken = place, split, {}, {}
+            else:
+                for one, more in since.items():
+                    taken[one] = taken.get(one, 0) + more
+        refused[receiver] = refused.get(receiver, 0) + count
+        ended = max(ended, last)
     if len(refusals):
         found.append(Spell(begun, len(refusals) - 1, why))
     return found
