@@ -26,6 +26,7 @@ ABOUT = """\
 Keep your mail off blocklists; recover when a list blocks you anyway.
 
   unlisted serve                        run, by ./unlisted.toml if it is there
+  unlisted report /var/log/mail.log     which lists block us, who did it, what to do
   unlisted config check                 is the configuration right?
   unlisted message explain m17          one mail's story
   unlisted sender explain login:anna    what is known of a sender
@@ -65,6 +66,24 @@ ZONE: Argument = (
     {"metavar": "OFFSET", "help": "zone of the page's own stamps, like -08:00"},
 )
 CERTAIN: dict[str, object] = {"metavar": "ID"}
+REPORT: tuple[Argument, ...] = (
+    (("logs",), {"nargs": "+", "metavar": "LOG",
+                 "help": "files, packed ones too, folders, or - for standard input"}),
+    (("--ours",), {"action": "append", "metavar": "CIDR",
+                   "help": "your sending addresses, as in 192.0.2.0/24; repeatable"}),
+    (("--html",), {"type": Path, "metavar": "FILE", "help": "one page with charts, opens offline"}),
+    (("--json",), {"type": Path, "metavar": "FILE", "help": "for programs; - for standard output"}),
+    (("--resend",), {"type": Path, "metavar": "FILE.csv", "help": "the letters to send again"}),
+    (("--since",), {"metavar": "TIME", "help": "leave out what is earlier, as in 2026-11-16"}),
+    (("--until",), {"metavar": "TIME", "help": "leave out what is later, as in 2026-11-23T08:00"}),
+    (("--zone",), {"metavar": "ZONE",
+                   "help": "of stamps without one, as in Europe/Berlin (this machine's)"}),
+    (("--year",), {"type": int, "metavar": "YYYY", "help": "of the first stamp, if it has none"}),
+    (("--format",), {"default": "auto", "choices": ["auto", "postfix", "exim", "kumomta", "m365"],
+                     "metavar": "NAME", "help": "auto, postfix, exim, kumomta or m365"}),
+    (("--keep",), {"type": _count, "default": 300_000, "metavar": "N",
+                   "help": "refused attempts remembered for --resend (300000)"}),
+)  # fmt: skip
 COMMANDS: tuple[tuple[str, str, str, str, tuple[Argument, ...]], ...] = (
     ("serve", "", "run the service", "unlisted serve --config /etc/unlisted.toml", ()),
     (
@@ -158,10 +177,12 @@ COMMANDS: tuple[tuple[str, str, str, str, tuple[Argument, ...]], ...] = (
     ("health", "lint", "the faults of a record; those that block publishing give exit code 1",
      "unlisted health lint incident.html",
      ((("id",), {"metavar": "FILE"}), ZONE, JSON)),
+    ("report", "", "what mail logs say of blocks: which lists, who sent, what to send again",
+     "unlisted report /var/log/mail.log* --ours 192.0.2.0/24 --html report.html", REPORT),
     ("operator", "link", "a link that signs a browser in, once", "unlisted operator link", (JSON,)),
 )  # fmt: skip
 # Nouns and verbs with a module of their own in apps/; the others are in cli_commands.
-_MODULES = {"classify": "classify", "health": "health"}
+_MODULES = {"classify": "classify", "health": "health", "report": "report"}
 NOUNS = {
     "health": "service-health records: what was published about an incident",
     "config": "the settings file",
