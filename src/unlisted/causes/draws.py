@@ -39,12 +39,40 @@ class Stakes:
 
 
 def stakes(points: Points, rest: Array, exposures: Exposures) -> Stakes:
-    """Nearness over the rest of what explains the point, per cell and pool."""
+    """Nearness over the rest of what explains the point, per cell and pool. The rest is told per
+    point, or per point and bucket."""
     buckets = max(1, points.buckets)
     cells = exposures.addresses * buckets
-    weight = points.near / rest[:, None]
+    weight = points.near / (rest[:, None] if rest.ndim == 1 else rest)
     by_cell = np.bincount(points.cell.ravel(), weight.ravel(), minlength=cells)[:cells]
+    by_cell = _blind(by_cell, points.hidden, exposures, buckets)
     return Stakes(by_cell, _by_pool(by_cell, exposures, buckets), _pools(exposures), buckets)
+
+
+def revealed(points: Points, mail: Array, epoch: tuple[int, int]) -> Array:
+    """Per point and bucket, how much of the unit's own mail (per cell) by the listed address left
+    in later epochs. Drawn later, it may be known when an epoch is bet on, and a listing it explains
+    needs no second explanation: without this, every epoch would be blamed for each listing."""
+    own = mail[points.cell] * points.near
+    later = np.cumsum(own, axis=1) - own
+    length, late = epoch
+    if length > 1:
+        bucket = points.cell % max(1, points.buckets)
+        since = length - 1 - (bucket + late) % length
+        column = np.maximum(np.arange(own.shape[1])[None, :] - since, 0)
+        later = np.take_along_axis(later, column, axis=1)
+    return later
+
+
+def _blind(by_cell: Array, hidden: Array, exposures: Exposures, buckets: int) -> Array:
+    """To have mailed by an address whose listing hid what followed speaks neither way: it counts
+    as the pool's visible addresses do on average."""
+    pool = _pools(exposures)
+    seen = 1.0 - hidden
+    visible = _by_pool(seen, exposures, buckets)
+    score = _by_pool(seen * by_cell, exposures, buckets)
+    usual = np.divide(score, visible, out=np.zeros_like(score), where=visible > 0)
+    return by_cell + hidden * usual.reshape(-1, buckets)[pool].ravel()
 
 
 def _pools(exposures: Exposures) -> Index:
@@ -130,23 +158,20 @@ def mixed(by_rate: Array) -> Array:
     return np.asarray(most + np.log(np.exp(by_rate - most).mean(axis=0)), dtype=np.float64)
 
 
-def per_unit(bets: Bets, units: int) -> Array:
-    """ln of the product of each unit's bets, by rate: shape (rates, units)."""
-    return np.stack([np.bincount(bets.unit, log_bets(bets, q), units)[:units] for q in RATES])
+def per_unit(bets: Bets, units: int, rate: float) -> Array:
+    """ln of the product of each unit's bets."""
+    return np.bincount(bets.unit, log_bets(bets, rate), units)[:units]
 
 
-def per_group(bets: Bets, groups: int) -> Array:
+def per_group(bets: Bets, groups: int, rate: float) -> Array:
     """The same for groups, each without the members loudest against it; bets must be in order."""
-    out = np.zeros((len(RATES), groups))
     if not len(bets.unit):
-        return out
+        return np.zeros(groups)
     new = np.ones(len(bets.unit), dtype=bool)
     new[1:] = (bets.unit[1:] != bets.unit[:-1]) | (bets.member[1:] != bets.member[:-1])
     begin = np.flatnonzero(new)
-    for place, rate in enumerate(RATES):
-        of_member = np.add.reduceat(log_bets(bets, rate), begin)
-        out[place] = without_loudest(bets.unit[begin], of_member, groups)
-    return out
+    of_member = np.add.reduceat(log_bets(bets, rate), begin)
+    return without_loudest(bets.unit[begin], of_member, groups)
 
 
 def without_loudest(group: Index, of_member: Array, groups: int) -> Array:

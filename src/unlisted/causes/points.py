@@ -10,7 +10,7 @@ because the draws are judged against the draws (`draws.py`).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -32,7 +32,8 @@ class Points:
 
     `cell` are flat indices (address, bucket) of the listed address, `near` how likely a message of
     that bucket brings its evidence at the point, per hour. `listing` is the episode's place,
-    `opening` whether it is the first of its two points.
+    `opening` whether it is the first of its two points. `hidden` tells per cell for how much of the
+    bucket further evidence could not be seen: between a listing's two points.
     """
 
     listing: npt.NDArray[np.int64]
@@ -42,9 +43,16 @@ class Points:
     cell: npt.NDArray[np.int64]
     near: Array
     buckets: int
+    hidden: Array
 
     def __len__(self) -> int:
         return len(self.at)
+
+    def sharp(self) -> "Points":
+        """The same if only the bucket of the point and the one before counted."""
+        near = self.near.copy()
+        near[:, 2:] = 0.0
+        return replace(self, near=near)
 
 
 def points_of(listings: Sequence[Listing], exposures: Exposures) -> Points:
@@ -80,6 +88,7 @@ def points_of(listings: Sequence[Listing], exposures: Exposures) -> Points:
         cell,
         near,
         buckets,
+        _hidden(listings, exposures, buckets),
     )
 
 
@@ -110,3 +119,22 @@ def _twice(lag: Array) -> Array:
     for weight, mean in LAGS:
         total += weight * (lag + mean * np.expm1(-lag / mean))
     return total
+
+
+def _hidden(listings: Sequence[Listing], exposures: Exposures, buckets: int) -> Array:
+    """For how much of each (address, bucket) a listing hid what came after its first evidence."""
+    hidden = np.zeros((exposures.addresses, max(1, buckets)))
+    for one in listings:
+        until = np.inf if one.released is None else one.released[1] - (one.term_s or 0.0)
+        begin = (one.opened[0] - exposures.start) / exposures.bucket_s
+        end = min((until - exposures.start) / exposures.bucket_s, float(buckets))
+        if end <= max(begin, 0.0):
+            continue
+        first, last = max(0, int(begin)), min(buckets - 1, int(end))
+        if first > last:
+            continue
+        at = np.arange(first, last + 1)
+        inside = np.minimum(at + 1, end) - np.maximum(at, begin)
+        row = hidden[one.address, first : last + 1]
+        hidden[one.address, first : last + 1] = np.maximum(row, np.clip(inside, 0.0, 1.0))
+    return hidden.ravel()

@@ -24,6 +24,7 @@ Unit = tuple[UnitKind, int]
 _TRIAL, _SOLID = np.log(0.01), 0.0
 # Bounds the work; by then a world has more culprits than anyone can act on.
 MOST_TRIALS = 2000
+_NOBODY: Index = np.zeros(0, dtype=np.int64)
 _KINDS: tuple[UnitKind, ...] = ("sender", "campaign", "tenant")
 
 
@@ -126,16 +127,17 @@ class Odds:
 
 def odds(case: Case) -> Odds:
     """Both looks."""
-    first = draws.stakes(case.points, case.background * case.factor, case.exposures)
-    log_prior, log_e = _first_look(case, first)
-    start = {kind: log_prior[kind] + log_e[kind] for kind in _KINDS}
+    log_prior, first = _first_look(case)
+    start = {kind: log_prior[kind] + first[kind] for kind in _KINDS}
     units: list[Unit] = []
     for kind in _KINDS:
         units += [(kind, int(i)) for i in np.flatnonzero(start[kind] >= _TRIAL)]
     if len(units) > MOST_TRIALS:
         units = sorted(units, key=lambda u: (-start[u[0]][u[1]], u))[:MOST_TRIALS]
     units.sort()
-    solids = _solids(case, [u for u in units if start[u[0]][u[1]] >= _SOLID])
+    alone = case.background * case.factor
+    own = {u: _log_e(case, u, alone, _NOBODY) + float(log_prior[u[0]][u[1]]) for u in units}
+    solids = _solids(case, [u for u in units if own[u] >= _SOLID])
     found = _second_look(case, units, solids)
     total = sum(float(np.exp(np.minimum(start[kind], 50.0)).sum()) for kind in _KINDS)
     return Odds(
@@ -147,34 +149,40 @@ def odds(case: Case) -> Odds:
     )
 
 
-def _first_look(case: Case, table: draws.Stakes) -> tuple[dict[str, Array], dict[str, Array]]:
+def _first_look(case: Case) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Prior weights, and what every unit's draws say at a glance: once if evidence comes within
+    the hour, once if it takes a day, the mean of both."""
     x, c = case.exposures, case.campaigns
     share = prior.mail_share(x, case.points, 1.0 / case.factor)
-    bets = draws.bets_by(x, x, table)
-    by_rate = draws.per_unit(bets, x.senders)
+    alone = case.background * case.factor
+    senders, campaigns = [], []
+    for sharp in (True, False):
+        table = draws.stakes(case.points.sharp() if sharp else case.points, alone, x)
+        bets = draws.bets_by(x, x, table)
+        members = draws.bets_by(x, c, table)
+        for rate in draws.RATES:
+            senders.append(draws.per_unit(bets, x.senders, rate))
+            campaigns.append(draws.per_group(members, c.campaigns, rate))
     of_senders = prior.weigh(x, x, share, bets, x.senders)
-    e = {"sender": draws.mixed(by_rate)}
-    bets = draws.bets_by(x, c, table)
     weight = {
         "sender": of_senders,
-        "campaign": prior.weigh(x, c, share, bets, c.campaigns),
+        "campaign": prior.weigh(x, c, share, members, c.campaigns),
         "tenant": prior.of_tenants(of_senders, case.tenants, case.tenant_count),
     }
-    e["campaign"] = draws.mixed(draws.per_group(bets, c.campaigns))
+    e = {
+        "sender": draws.mixed(np.stack(senders)),
+        "campaign": draws.mixed(np.stack(campaigns)),
+        "tenant": np.zeros(0),
+    }
     # A sender that stands for itself does not speak for its tenant.
-    alone = np.log(np.maximum(of_senders, 1e-300)) + e["sender"] >= _SOLID
-    counted = np.where(alone[None, :], 0.0, by_rate)
+    stands = np.log(np.maximum(of_senders, 1e-300)) + e["sender"] >= _SOLID
     if case.tenant_count:
-        e["tenant"] = draws.mixed(
-            np.stack(
-                [
-                    draws.without_loudest(case.tenants.astype(np.int64), row, case.tenant_count)
-                    for row in counted
-                ]
-            )
-        )
-    else:
-        e["tenant"] = np.zeros(0)
+        tenants = case.tenants.astype(np.int64)
+        of_tenants = [
+            draws.without_loudest(tenants, np.where(stands, 0.0, row), case.tenant_count)
+            for row in senders
+        ]
+        e["tenant"] = draws.mixed(np.stack(of_tenants))
     with np.errstate(divide="ignore"):
         log_prior = {kind: np.log(prior.PART[kind] * weight[kind]) for kind in _KINDS}
     return log_prior, e
@@ -204,25 +212,16 @@ def _solids(case: Case, units: list[Unit]) -> list[Unit]:
 
 def _second_look(case: Case, units: list[Unit], solids: list[Unit]) -> dict[Unit, float]:
     columns = [case.mass(u) for u in solids]
-    whole = case.fitted(solids, columns)
     mass = np.stack([c[0] for c in columns], axis=1) if solids else case.nothing
-    common = draws.stakes(case.points, whole.rest(mass), case.exposures)
+    common = case.fitted(solids, columns).rest(mass)
     sets = [set(case.members(u).tolist()) for u in solids]
     out: dict[Unit, float] = {}
-    plain: list[int] = []
     for unit in units:
         touched = _touched(case, unit, solids, sets)
-        if unit[0] == "sender" and not touched:
-            plain.append(unit[1])
-        elif not touched:
-            out[unit] = _log_e(case, unit, common, np.zeros(0, dtype=np.int64))
+        if touched:
+            out[unit] = _apart(case, unit, solids, columns, touched)
         else:
-            out[unit] = _alone(case, unit, solids, columns, touched)
-    if plain:
-        rows = case.rows_of(np.array(plain, dtype=np.int64))
-        bets = draws.bets_by(case.exposures, case.exposures, common, rows)
-        found = draws.mixed(draws.per_unit(bets, case.exposures.senders))
-        out.update({("sender", i): float(found[i]) for i in plain})
+            out[unit] = _log_e(case, unit, common, _NOBODY)
     return out
 
 
@@ -232,7 +231,7 @@ def _touched(case: Case, unit: Unit, solids: list[Unit], sets: list[set[int]]) -
     return [place for place, members in enumerate(sets) if solids[place] == unit or members & own]
 
 
-def _alone(
+def _apart(
     case: Case,
     unit: Unit,
     solids: list[Unit],
@@ -243,7 +242,7 @@ def _alone(
     own = case.members(unit)
     kept: list[Unit] = []
     found: list[tuple[Array, float]] = []
-    apart: list[Index] = []
+    apart: list[Index] = [_NOBODY]
     for place, solid in enumerate(solids):
         if place not in touched:
             kept.append(solid)
@@ -253,22 +252,28 @@ def _alone(
             if solid[0] == "sender" and unit[0] == "tenant":
                 apart.append(case.members(solid))
         else:
-            mass = case.mass(solid, own)
             kept.append(solid)
-            found.append(mass)
-    fitted = case.fitted(kept, found)
+            found.append(case.mass(solid, own))
     mass = np.stack([c[0] for c in found], axis=1) if kept else case.nothing
-    table = draws.stakes(case.points, fitted.rest(mass), case.exposures)
-    return _log_e(case, unit, table, np.concatenate([*apart, np.zeros(0, dtype=np.int64)]))
+    rest = case.fitted(kept, found).rest(mass)
+    return _log_e(case, unit, rest, np.concatenate(apart))
 
 
-def _log_e(case: Case, unit: Unit, table: draws.Stakes, apart: Index) -> float:
+def _log_e(case: Case, unit: Unit, rest: Array, apart: Index) -> float:
     """One unit's e-value; groups lose their loudest members and those that stand apart."""
-    rows, source = case.rows(unit), case.table(unit)
+    rows, source, points = case.rows(unit), case.table(unit), case.points
     if len(apart):
         rows = rows[~np.isin(source.sender[rows], apart)]
-    bets = draws.bets_by(case.exposures, source, table, rows)
-    bets = draws.Bets(np.zeros_like(bets.unit), bets.member, bets.drawn, bets.even)
-    if unit[0] == "sender":
-        return float(draws.mixed(draws.per_unit(bets, 1))[0])
-    return float(draws.mixed(draws.per_group(bets, 1))[0])
+    cell = source.address[rows].astype(np.int64) * points.buckets + source.bucket[rows]
+    epoch = draws.epoch_buckets(case.exposures)
+    np.add.at(case.scratch, cell, source.messages[rows].astype(np.float64))
+    later = draws.revealed(points, case.scratch, epoch)
+    case.scratch[cell] = 0.0
+    by_rate = []
+    for rate in draws.RATES:
+        table = draws.stakes(points, rest[:, None] + rate * later, case.exposures)
+        bets = draws.bets_by(case.exposures, source, table, rows)
+        bets = draws.Bets(np.zeros_like(bets.unit), bets.member, bets.drawn, bets.even)
+        product = draws.per_unit if unit[0] == "sender" else draws.per_group
+        by_rate.append(product(bets, 1, rate))
+    return float(draws.mixed(np.stack(by_rate))[0])
