@@ -163,10 +163,11 @@ def _first_look(case: Case) -> tuple[dict[str, Array], dict[str, Array]]:
         for rate in draws.RATES:
             senders.append(draws.per_unit(bets, x.senders, rate))
             campaigns.append(draws.per_group(members, c.campaigns, rate))
-    of_senders = prior.weigh(x, x, share, bets, x.senders)
+    when, _ = prior.times(x, case.points, case.factor)
+    of_senders = prior.weigh(x, share, when, bets, x.senders)
     weight = {
         "sender": of_senders,
-        "campaign": prior.weigh(x, c, share, members, c.campaigns),
+        "campaign": prior.weigh(c, share, when, members, c.campaigns),
         "tenant": prior.of_tenants(of_senders, case.tenants, case.tenant_count),
     }
     e = {
