@@ -1,7 +1,7 @@
 """Who caused the listings of some weeks: the whole question, from columns to a verdict.
 
 `attribute` weighs every sender, campaign and tenant against all listings at once. Guilty is who the
-draws alone convict (weighted e-BH, 5 % wrong among the named); a range of a neighbour's and a list
+draws alone convict (closed e-BH, at most 5 % wrong among the named); a range of a neighbour's and a list
 in error are weighed beside them. Without draws nobody is guilty unless other evidence carries it.
 
 Bounded: one pass over the exposure, and a few hundred units looked at twice. Refuses contradictory
@@ -62,7 +62,7 @@ def attribute(
     log_odds = tried.log_prior + tried.log_e
     if other is not None:
         log_odds = _with_other(case, tried, log_odds, other)
-    guilty, bound = naming.named(log_odds)
+    guilty, bound = naming.named(tried.log_prior, log_odds - tried.log_prior)
     stands = [u for u, o in zip(tried.units, log_odds, strict=True) if o >= _STANDS]
     within = _within(case, tried, guilty, stands)
     solid = [u for u in stands if u not in within]
