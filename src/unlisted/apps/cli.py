@@ -26,7 +26,7 @@ ABOUT = """\
 Keep your mail off blocklists; recover when a list blocks you anyway.
 
   unlisted serve                        run, by ./unlisted.toml if it is there
-  unlisted report /var/log/mail.log     which lists block us, who did it, what to do
+  unlisted report /var/log/mail.log     which lists block us, who did it
   unlisted config check                 is the configuration right?
   unlisted message explain m17          one mail's story
   unlisted sender explain login:anna    what is known of a sender
@@ -177,7 +177,7 @@ COMMANDS: tuple[tuple[str, str, str, str, tuple[Argument, ...]], ...] = (
     ("health", "lint", "the faults of a record; those that block publishing give exit code 1",
      "unlisted health lint incident.html",
      ((("id",), {"metavar": "FILE"}), ZONE, JSON)),
-    ("report", "", "what mail logs say of blocks: which lists, who sent, what to send again",
+    ("report", "", "who blocks us, who sent what, what to send again: by mail logs",
      "unlisted report /var/log/mail.log* --ours 192.0.2.0/24 --html report.html", REPORT),
     ("operator", "link", "a link that signs a browser in, once", "unlisted operator link", (JSON,)),
 )  # fmt: skip

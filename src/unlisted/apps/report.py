@@ -16,9 +16,11 @@ from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from unlisted.apps.classify import Unreadable, networks
 from unlisted.apps.cli import FOUND, OK
 from unlisted.apps.terminal import complain, escaped
-from unlisted.replies.addresses import Network, single
+from unlisted.edge import pattern_cache
+from unlisted.replies.addresses import Network
 
 if TYPE_CHECKING:
     from unlisted.edge.log_reader import LogReport
@@ -32,15 +34,11 @@ CSV_HEAD = (
 LETTERS = 20  # told in JSON
 
 
-class Unreadable(Exception):
-    """A file or an option cannot be used; the text says what was expected."""
-
-
 def report(args: argparse.Namespace) -> int:
     """The whole command."""
     from unlisted.apps import report_text
 
-    gathered, files = _gather(args, _networks(args.ours or ()))
+    gathered, files = _gather(args, networks(args.ours or ()))
     from unlisted.report.sections import build
 
     found = build(gathered, files)
@@ -65,18 +63,6 @@ def report(args: argparse.Namespace) -> int:
 # ---------------------------------------------------------------- reading
 
 
-def _networks(texts: Sequence[str]) -> tuple[Network, ...]:
-    found = []
-    for text in texts:
-        network = single(text)
-        if network is None:
-            raise Unreadable(
-                f"--ours {text[:60]}: expected an address or network like 192.0.2.0/24"
-            )
-        found.append(network)
-    return tuple(found)
-
-
 def _gather(
     args: argparse.Namespace, ours: Sequence[Network]
 ) -> tuple[Gathered, tuple[FileRead, ...]]:
@@ -84,6 +70,7 @@ def _gather(
     from unlisted.edge.log_reader import LogError, read_logs, zone_of
     from unlisted.edge.report_rollup import Rollup
 
+    pattern_cache.ready()
     bar = Bar(sys.stderr)
     try:
         zone = zone_of(args.zone)

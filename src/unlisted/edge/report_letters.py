@@ -8,7 +8,7 @@ explains first, then of bounced ones, oldest first, and of deferred ones last.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -27,9 +27,9 @@ _TEXTS = ["message_id", "queue_id", "instance", "mail_from", "recipient"]
 _COLUMNS: dict[str, type[Any]] = {
     "letter": np.uint64, "pair": np.uint64, "queue": np.uint64, "at": np.float64,
     "status": np.int32, "answer": np.int32, "route": np.int32, "receiver": np.int32,
-    "sender": np.int32, "file": np.int32, "line": np.int64,
+    "sender": np.int32, "file": np.int32, "line": np.int64, "size": np.int64,
 }  # fmt: skip
-_SENT = ("letter", "pair", "queue", "at")
+_SENT = ("letter", "pair", "queue", "at", "size")
 
 Columns = dict[str, NDArray[Any]]
 
@@ -75,6 +75,7 @@ class Letters:
                     "pair": hashes.pair[good],
                     "queue": hashes.queue[good],
                     "at": columns["at"][good],
+                    "size": numbers(batch.column("size"), np.int64)[good],
                 }
             )
             self._sent_size += len(good)
@@ -95,6 +96,7 @@ class Letters:
             "queue": hashes.queue,
             "file": numbers(batch.column("file"), np.int32),
             "line": numbers(batch.column("line"), np.int64),
+            "size": numbers(batch.column("size"), np.int64),
         }
         self._rows.append({name: every[name][rows].astype(kind) for name, kind in _COLUMNS.items()})
         self._texts.append(pa.Table.from_batches([batch.select(_TEXTS).take(pa.array(rows))]))
@@ -148,17 +150,14 @@ class Letters:
         wrote_at = np.full(len(rows["at"]), np.nan)
         by_letter, by_pair = _indexed(arrived, "letter"), _indexed(arrived, "pair")
         for place in range(len(sent_at)):
-            at, letter = float(rows["at"][place]), int(rows["letter"][place])
-            queue, pair = int(rows["queue"][place]), int(rows["pair"][place])
-            for when, other, _ in by_letter.get(letter, ()):
-                if when > at + APART_S or (other == queue and when >= at):
-                    sent_at[place] = when
+            row = _Delivery(*(rows[name][place].item() for name in _SENT))
+            for one in by_letter.get(row.letter, ()):
+                if one.at > row.at + APART_S or (one.queue == row.queue and one.at >= row.at):
+                    sent_at[place] = one.at
                     break
-            if not pair:
-                continue
-            for when, _, what in by_pair.get(pair, ()):
-                if what != letter and at + APART_S < when <= at + HAND_S:
-                    wrote_at[place] = when
+            for one in by_pair.get(row.pair, ()) if row.pair else ():
+                if row.at + APART_S < one.at <= row.at + HAND_S and _alike(row, one):
+                    wrote_at[place] = one.at
                     break
         texts = pa.concat_tables(self._texts).combine_chunks() if self._texts else None
 
@@ -182,16 +181,25 @@ def _joined(parts: list[Columns], names: dict[str, type[Any]]) -> Columns:
     return {name: np.concatenate([part[name] for part in parts]) for name in names}
 
 
-def _indexed(deliveries: Columns, key: str) -> dict[int, list[tuple[float, int, int]]]:
-    """(when, queue, letter) by that key, earliest first."""
-    found: dict[int, list[tuple[float, int, int]]] = {}
-    order = np.argsort(deliveries["at"], kind="stable")
-    for place in order:
-        found.setdefault(int(deliveries[key][place]), []).append(
-            (
-                float(deliveries["at"][place]),
-                int(deliveries["queue"][place]),
-                int(deliveries["letter"][place]),
-            )
-        )
+class _Delivery(NamedTuple):
+    letter: int
+    pair: int
+    queue: int
+    at: float
+    size: int
+
+
+def _alike(one: _Delivery, two: _Delivery) -> bool:
+    """Two letters between the same people that could be the same text: about the same size."""
+    if one.letter == two.letter:
+        return False
+    return not one.size or not two.size or abs(one.size - two.size) <= max(256, one.size // 20)
+
+
+def _indexed(deliveries: Columns, key: str) -> dict[int, list[_Delivery]]:
+    """By that key, earliest first."""
+    found: dict[int, list[_Delivery]] = {}
+    for place in np.argsort(deliveries["at"], kind="stable"):
+        one = _Delivery(*(deliveries[name][place].item() for name in _SENT))
+        found.setdefault(one.letter if key == "letter" else one.pair, []).append(one)
     return found

@@ -30,7 +30,7 @@ from unlisted.edge.report_columns import (
     truths,
 )
 from unlisted.edge.report_letters import KEPT, Letters
-from unlisted.replies.addresses import Network
+from unlisted.replies.addresses import Network, pool_of
 from unlisted.replies.classify import Meaning, classify
 from unlisted.report import cells as c
 from unlisted.report.cells import Answer, Cells, Names, Route
@@ -82,6 +82,7 @@ class Rollup:
         kept: int = KEPT,
     ) -> None:
         self.ours = tuple(ours)
+        self._pool = pool_of(self.ours)
         self.since, self.until = since, until
         self.first: float | None = None
         self.last: float | None = None
@@ -239,7 +240,7 @@ class Rollup:
             return c.NO_ANSWER
         if not code and (stage == "eod" or _UNSURE.search(text.lower())):
             return c.UNSURE
-        found = classify(text, ours=self.ours, source=egress, stage=stage)
+        found = classify(text, ours=self._pool, source=egress, stage=stage)
         if found.reason == "userunknown":
             return c.UNKNOWN_USER
         replied = bool(code or found.code)

@@ -33,7 +33,7 @@ class Kept:
 
     letter: one number per message and recipient. sent_at: when that letter was delivered (in the
     log, after the refusal or by the same queue id), NaN if not seen. wrote_at: when another message
-    with the same reverse-path reached the same recipient later, NaN if not seen.
+    of about the same size, with the same reverse-path, reached the same recipient later, else NaN.
     """
 
     letter: NDArray[np.uint64]

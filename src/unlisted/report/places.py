@@ -5,13 +5,13 @@ transport, the only address that replies to this transport ever name. Refuses to
 then the address is "behind transport X", and what is said of it is said of the transport.
 """
 
+import ipaddress
 from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
 import numpy as np
 
-from unlisted.replies.addresses import shown, single
 from unlisted.report.cells import WORDLESS, Answer, Cells, Ints, Names
 
 Known = Literal["known", "inferred", "unknown"]
@@ -30,10 +30,18 @@ class Place(msgspec.Struct, frozen=True):
 
 def address_in(answer: Answer) -> str | None:
     """The single address a refusal names as its subject; a network is none."""
-    network = single(answer.subject_value or "") if answer.subject_value else None
-    if network is None or network.num_addresses != 1 or answer.subject != "address":
+    if answer.subject != "address" or not answer.subject_value:
         return None
-    return shown(network)
+    return _address(answer.subject_value)
+
+
+def _address(text: str) -> str | None:
+    """In its canonical form (RFC 5952); a network of one address is that address."""
+    try:
+        network = ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return None
+    return str(network.network_address) if network.num_addresses == 1 else None
 
 
 class Places:
@@ -94,8 +102,7 @@ class Places:
     def _of_route(self, number: int, names: Names, named: dict[str, int]) -> int:
         route = names.routes[number]
         if route.egress:
-            network = single(route.egress)
-            name = shown(network) if network is not None else route.egress
+            name = _address(route.egress) or route.egress
             return self._number(Place(name, "known", "the log's own field"))
         total = sum(named.values())
         likely = sorted(a for a, count in named.items() if count > _STRAY * total)
