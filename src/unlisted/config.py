@@ -43,7 +43,12 @@ class Smtp(msgspec.Struct, frozen=True, kw_only=True):
         ""
     )
     abuse: Annotated[
-        tuple[str, ...], Meta(description="addresses where feedback reports (ARF) arrive")
+        tuple[str, ...],
+        Meta(description="addresses where feedback reports and bounce mails arrive"),
+    ] = ()
+    reports: Annotated[
+        tuple[str, ...],
+        Meta(description="ip:port of LMTP listeners for abuse, feedback and bounce mailboxes"),
     ] = ()
     local_domains: Annotated[
         tuple[str, ...], Meta(description="domains whose mail is ours to receive")

@@ -69,6 +69,8 @@ Found = Iterator[tuple[tuple[str | int, ...], str]]
 def _listeners(config: Config) -> Iterator[tuple[tuple[str | int, ...], str]]:
     for i, text in enumerate(config.smtp.listen):
         yield ("smtp", "listen", i), text
+    for i, text in enumerate(config.smtp.reports):
+        yield ("smtp", "reports", i), text
     yield ("http", "public"), config.http.public
     yield ("http", "operator"), config.http.operator
 

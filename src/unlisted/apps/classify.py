@@ -70,8 +70,6 @@ def answers(paths: Iterable[Path], ours: tuple[Network, ...]) -> Iterator[Answer
     for path in given:
         if str(path) == "-":
             yield from replies_of(sys.stdin.buffer, ours)
-        elif path.is_dir():
-            yield from _folder(path, ours)
         else:
             yield from _file(path, ours)
 
@@ -90,13 +88,30 @@ def _lines(stream: IO[bytes]) -> Iterator[bytes]:
             line = stream.readline(MAX_LINE)  # the rest of an overlong line is let go
 
 
-def _folder(folder: Path, ours: tuple[Network, ...]) -> Iterator[Answer]:
+def mails_in(path: Path) -> Iterator[tuple[str, bytes]]:
+    """The mails of a file (one mail, or an mbox) or of a folder, each with its name."""
+    if path.is_dir():
+        yield from _folder(path)
+        return
+    kind = "mail" if path.suffix.lower() == ".eml" else _kind(path)
+    try:
+        with path.open("rb") as file:
+            if kind == "mbox":
+                for number, raw in enumerate(_mbox(file), 1):
+                    yield f"{path}#{number}", raw
+            elif kind == "mail":
+                yield str(path), file.read(MAX_MAIL)
+    except OSError as exc:
+        raise Unreadable(f"{path}: {exc.strerror or exc}") from None
+
+
+def _folder(folder: Path) -> Iterator[tuple[str, bytes]]:
     other = 0
     for path in sorted(folder.rglob("*")):
         if not path.is_file() or path.name.startswith("."):
             continue
         if path.suffix.lower() == ".eml" or _kind(path) != "replies":
-            yield from _file(path, ours)
+            yield from mails_in(path)
         else:
             other += 1
     if other:
@@ -104,18 +119,12 @@ def _folder(folder: Path, ours: tuple[Network, ...]) -> Iterator[Answer]:
 
 
 def _file(path: Path, ours: tuple[Network, ...]) -> Iterator[Answer]:
-    kind = "mail" if path.suffix.lower() == ".eml" else _kind(path)
-    try:
+    if path.is_file() and path.suffix.lower() != ".eml" and _kind(path) == "replies":
         with path.open("rb") as file:
-            if kind == "replies":
-                yield from replies_of(file, ours)
-            elif kind == "mbox":
-                for number, raw in enumerate(_mbox(file), 1):
-                    yield from _mail(raw, f"{path}#{number}", ours)
-            else:
-                yield from _mail(file.read(MAX_MAIL), str(path), ours)
-    except OSError as exc:
-        raise Unreadable(f"{path}: {exc.strerror or exc}") from None
+            yield from replies_of(file, ours)
+        return
+    for name, raw in mails_in(path):
+        yield from _mail(raw, name, ours)
 
 
 def _kind(path: Path) -> str:

@@ -113,6 +113,17 @@ COMMANDS: tuple[tuple[str, str, str, str, tuple[Argument, ...]], ...] = (
             (("--json",), {"action": "store_true", "help": "one object a line"}),
         ),
     ),
+    (
+        "intake",
+        "",
+        "mail of abuse, feedback and bounce mailboxes, to the running service",
+        "unlisted intake /var/mail/abuse /var/mail/bounces",
+        (
+            (("paths",), {"nargs": "+", "type": Path, "metavar": "MAILDIR",
+             "help": "maildirs, folders, mbox files or mails"}),
+            JSON,
+        ),
+    ),
     ("config", "check", "name every problem of the configuration", "unlisted config check", (JSON,)),
     (
         "config",
@@ -182,7 +193,7 @@ COMMANDS: tuple[tuple[str, str, str, str, tuple[Argument, ...]], ...] = (
     ("operator", "link", "a link that signs a browser in, once", "unlisted operator link", (JSON,)),
 )  # fmt: skip
 # Nouns and verbs with a module of their own in apps/; the others are in cli_commands.
-_MODULES = {"classify": "classify", "health": "health", "report": "report"}
+_MODULES = {"classify": "classify", "health": "health", "intake": "intake", "report": "report"}
 NOUNS = {
     "health": "service-health records: what was published about an incident",
     "config": "the settings file",

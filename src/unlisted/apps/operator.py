@@ -40,6 +40,8 @@ _ACTOR = re.compile(r"[^\x00-\x1f\x7f]{1,100}")
 
 # page, actor, the page's zone in minutes → the record as recorded
 Publish = Callable[[bytes, str, int | None], Awaitable[Record]]
+# a mail of an abuse, feedback or bounce mailbox → the SMTP reply it would get
+Report = Callable[[bytes], Awaitable[str]]
 Act = Callable[[str, str, str, str], Awaitable[None]]  # actor, act, target, reason
 
 
@@ -64,9 +66,11 @@ class Operator:
         name: str,
         public_url: str = "",
         publish: Publish | None = None,
+        report: Report | None = None,
     ) -> None:
         self.model = model
         self._publish = publish
+        self._report = report
         self.name = name
         self.public_url = public_url
         self._token = token.encode()
@@ -86,6 +90,7 @@ class Operator:
                 Route("/api/messages", self.messages),
                 Route("/api/messages/{id}", self.one_message),
                 Route("/api/holds/{id}/release", self.release, methods=["POST"]),
+                Route("/api/reports", self.take_report, methods=["POST"]),
                 Route("/api/records", self.import_record, methods=["POST"]),
                 *[Route(f"/api/{kind}", self._list(kind)) for kind in operator_api.LISTS],
                 Route("/style.css", web.style),
@@ -321,6 +326,19 @@ class Operator:
             return web.failed(request, *refused)
         await self.model.catch_up()
         return web.data(request, operator_api.hold(self.model, self.model.holds[name]))
+
+    async def take_report(self, request: Request) -> Response:
+        """A mail out of an abuse, feedback or bounce mailbox; `reply` as LMTP would say it."""
+        if not self._bearer(request) or self._report is None:
+            return web.failed(
+                request, 401, "send the operator's token", {"www-authenticate": "Bearer"}
+            )
+        given = await _json(request)
+        try:
+            mail = base64.b64decode(str(given.get("mail", "")), validate=True)
+        except ValueError as exc:
+            return web.failed(request, 400, f"mail: {exc}")
+        return web.data(request, {"reply": await self._report(mail)})
 
     async def import_record(self, request: Request) -> Response:
         """A record of another source onto the public page, and into Graph, Statuspage and Atom."""

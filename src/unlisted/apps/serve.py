@@ -132,6 +132,10 @@ class _Platform:
         name = self.config.hostname
         public_url = self.config.http.public_url
 
+        async def report(content: bytes) -> str:
+            with clock.hold("act"):
+                return await service.intake.report("", content)
+
         async def publish(page: bytes, actor: str, zone: int | None) -> Record:
             with clock.hold("act"):
                 fact, record = imported(page, actor, zone, clock.now())
@@ -139,7 +143,14 @@ class _Platform:
             return record
 
         operator = Operator(
-            model, token, act, clock.now, name=name, public_url=public_url, publish=publish
+            model,
+            token,
+            act,
+            clock.now,
+            name=name,
+            public_url=public_url,
+            publish=publish,
+            report=report,
         )
         faces = [
             _server(
@@ -192,10 +203,13 @@ class _Platform:
         for remark in config.remarks(self.config):
             log.warning("%s", remark)
         shown = [_at(one) for one in smtp]
+        count = len(self.config.smtp.listen)
+        shown, reports = shown[:count], shown[count:]
         log.info(
             "mail on %s; public page %s; operator's page %s", ", ".join(shown), public, operator
         )
-        ready = {"smtp": shown, "public": public, "operator": operator, "pid": os.getpid()}
+        ready: dict[str, object] = {"reports": reports} if reports else {}
+        ready |= {"smtp": shown, "public": public, "operator": operator, "pid": os.getpid()}
         write_whole(self.settings.ready, json.dumps(ready) + "\n", 0o644)
 
 
@@ -250,7 +264,9 @@ def relay_settings(settings: Settings) -> RelaySettings:
     return RelaySettings(
         hostname=made.hostname,
         listeners=tuple(
-            Listener(*found) for one in made.smtp.listen if (found := endpoint(one)) is not None
+            Listener(*found, reports=one in made.smtp.reports)
+            for one in (*made.smtp.listen, *made.smtp.reports)
+            if (found := endpoint(one)) is not None
         ),
         users=users,
         relay_hosts={

@@ -173,6 +173,15 @@ class Journal:
         ).fetchone()
         return Line(*row) if row else None
 
+    def about(self, message: str) -> Iterator[Line]:
+        """The rows that speak of one message ("m17"), in order, 5,000 at most."""
+        rows = self._db.execute(
+            "select n,at,kind,cause,logic,body from fact where message=? order by n limit 5000",
+            (message,),
+        )
+        for row in rows:
+            yield Line(*row)
+
     def outbox(self) -> list[Command]:
         """Commands without an outcome, in the order they were given."""
         try:
