@@ -49,6 +49,7 @@ _ADDRESS_STATUS = frozenset({"1.0", "1.1", "1.3", "1.10", "2.1", "4.1", "5.0"})
 # qmail's own sentence after the reply it quotes.
 _BOILERPLATE = re.compile(r"I'm not going to try again|Giving up on|STARTTLS proto=")
 _CONNECTIONS = re.compile(r"connection|concurren|session|recipients|threads|too many|simultan")
+CONTENT = "content/spam-content"
 _LINK = re.compile(r"\b(?:ur[il]s?|links?|web ?sites?|uribl|surbl)\b", re.I)
 _SENDERS_FAULT = frozenset(
     {"hostunknown", "userunknown", "policyviolation", "securityerror", "filtered", "notaccept"}
@@ -82,7 +83,9 @@ def judge(record: BounceRecord, *, ours: Sequence[Network] = ()) -> Judged:
         reason = "expired"  # nothing is wrong yet but the time it takes
     if reason is None and weak is not None and weak.reason is not None:
         return Judged(record, _weighed(record, weak), weak)
-    return Judged(record, reason or _last_resort(record), weak or first)
+    if reason is None:
+        return Judged(record, _last_resort(record), weak or first)
+    return Judged(record, _before_rcpt(record, reason), weak or first)
 
 
 def _texts(record: BounceRecord) -> Iterator[str]:
@@ -115,7 +118,9 @@ def _weighed(record: BounceRecord, meaning: Meaning) -> str:
     status = (record.status or "").partition(".")[2]
     if reason in ("userunknown", "hasmoved") and (status == "1.6" or record.code == 551):
         return "hasmoved"  # RFC 5321 section 4.2.3: 551 is "user not local", try elsewhere
-    if reason == "spamdetected" and status.startswith("6."):
+    if reason == "syntaxerror" and status in ("1.1", "1.3"):
+        return "userunknown"  # the syntax of an address
+    if reason == "spamdetected" and status.startswith("6.") and meaning.rule == CONTENT:
         return "contenterror"
     if reason in ("blocked", "contenterror") and (
         meaning.subject == "url"
@@ -132,19 +137,26 @@ def _weighed(record: BounceRecord, meaning: Meaning) -> str:
         return "mailererror"
     if reason == "userunknown":
         reason = _unknown(record, status)
-    if record.command == "mail" and reason in _SENDERS_FAULT:
-        return "rejected"  # the only address said by then is the sender's
     if reason == "ratelimited":
         reply = REPLY.search(record.diagnostic[:MAX_TEXT])
         text = record.diagnostic[reply.start(1) if reply else 0 : MAX_TEXT].lower()
         reason = "toomanyconn" if _CONNECTIONS.search(text) else "speeding"
+    if reason == "exceedlimit" and meaning.subject in ("rate", "recipient"):
+        reason = "speeding"
+    return _before_rcpt(record, reason)
+
+
+def _before_rcpt(record: BounceRecord, reason: str) -> str:
+    """What was not known yet cannot be what is wrong."""
+    if record.command == "mail" and reason in _SENDERS_FAULT:
+        return "rejected"  # the only address said by then is the sender's
     if record.command in ("connect", "ehlo") and reason in _BEFORE_MAIL:
         return "blocked"  # nothing but our address and name was known by then
     return reason
 
 
 _BEFORE_MAIL = frozenset(
-    {"speeding", "rejected", "systemerror", "syntaxerror", "hostunknown", "policyviolation",
+    {"speeding", "rejected", "systemerror", "syntaxerror", "hostunknown", "policyviolation", "securityerror",
      "userunknown", "filtered", "notcompliantrfc"}
 )  # fmt: skip
 
