@@ -53,7 +53,7 @@ class BounceRecord(msgspec.Struct, frozen=True, kw_only=True):
 _SENDER = re.compile(
     r"mailer[-_ ]?daemon|postmaster|mail(?: |\.)?deliver\w*|mail administrator|bounce|mdaemon|"
     r"delivery[- ](?:sub)?system|system administrator|mailsys|mailerdaemon|mail system|<>|"
-    r"no-?reply@sns\.|mrelay|mmdf|listserv|majordomo",
+    r"post_?master|no-?reply@sns\.|mrelay|mmdf|listserv|majordomo",
     re.I,
 )
 _SUBJECT = re.compile(
@@ -80,6 +80,7 @@ REPLY = re.compile(
     r"([245]\d\d)(?<![^\s:;\"'(<>\[#=,][245]\d\d)"
     r"(?:(?=[ \t-]{1,2}['\"]?[#(]?[245]\.\d{1,3}\.\d{1,3})|[ \t-]+(?=[^\d\s])|(?=:[: ]))"
 )
+_NUMBER = re.compile(r"^[ \t]*(?:to|recipient)[ \t]*:?[ \t]*\+?(\d{8,15})[ \t]*$", re.I | re.M)
 _WORD = re.compile(r"[^\W\d_]{3,}\W+[^\W\d_]{2,}")
 _STATUS = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
 _COMMAND = re.compile(
@@ -310,8 +311,9 @@ def _told(mail: Mail, human: str, original: Original) -> list[BounceRecord]:
         found = free_text.said(text, frozenset())
     if not found:
         found = [free_text.Said(address, text.strip()[:3000]) for address in original.to()[:1]]
-    if not found:
+    if not found and not (text.strip() and _SENDER.search(mail.header(b"from"))):
         return []
+    found = found or [free_text.Said(_number(text), text.strip()[:3000])]
     lowered = text.lower()
     delayed = any(words in lowered for words in _DELAY)
     subject = message.decoded(mail.header(b"subject"))[:300]
@@ -331,6 +333,12 @@ def _told(mail: Mail, human: str, original: Original) -> list[BounceRecord]:
             )
         )
     return out
+
+
+def _number(text: str) -> str | None:
+    """A telephone carrier's recipient is a bare number."""
+    found = _NUMBER.search(text)
+    return found[1] if found else None
 
 
 def _record(

@@ -84,9 +84,9 @@ _EXPANDED = re.compile(
 
 
 class Said(msgspec.Struct, frozen=True):
-    """One recipient and the text about it, lines joined by line feeds; "" if there was none."""
+    """One recipient (None if nobody is named) and the text about it, "" if there was none."""
 
-    recipient: str
+    recipient: str | None
     text: str
 
 
@@ -150,7 +150,9 @@ class _Reader:
             self._current = None
             self._pending = []
         stripped = line.strip()
-        if self._talking and self._current is not None and _CODE_LINE.match(line):
+        answered = self._current and not self._current[-1].startswith(">>>")
+        if self._talking and answered and (_CODE_LINE.match(line) or stripped[:3] == "<<<"):
+            # The next reply is about whoever comes next, if anybody.
             self._current = None
         if self._current is None:
             self.common.append(stripped)

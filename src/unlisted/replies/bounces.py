@@ -46,6 +46,8 @@ _STATUS = {
 }  # fmt: skip
 # Says the address itself: beyond doubt even after DATA.
 _ADDRESS_STATUS = frozenset({"1.0", "1.1", "1.3", "1.10", "2.1", "4.1", "5.0"})
+# Exchange: the message expired, and this is what it was told each time.
+_LAST_ERROR = re.compile(r"\bLED=([245]\d\d [^}]{1,600})")
 # qmail's own sentence after the reply it quotes.
 _BOILERPLATE = re.compile(r"I'm not going to try again|Giving up on|STARTTLS proto=")
 _CONNECTIONS = re.compile(r"connection|concurren|session|recipients|threads|too many|simultan")
@@ -92,6 +94,9 @@ def _texts(record: BounceRecord) -> Iterator[str]:
     """From the exact to the vague: the reply within the diagnostic, all of it, the human part.
     The last only where the status says nothing: it quotes help texts and other people's words."""
     diagnostic = record.diagnostic[:MAX_TEXT]
+    last_error = _LAST_ERROR.search(diagnostic)
+    if last_error:
+        yield last_error[1]
     reply = REPLY.search(diagnostic)
     if reply and reply.start(1) > 0:
         yield _BOILERPLATE.split(diagnostic[reply.start(1) :], maxsplit=1)[0]
