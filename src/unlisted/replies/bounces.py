@@ -132,6 +132,8 @@ def _weighed(record: BounceRecord, meaning: Meaning) -> str:
         or (meaning.subject == "domain" and _LINK.search(record.diagnostic))
     ):
         return "spamdetected"  # a list of links judges the text, not the sender
+    if meaning.subject == "domain" and (reason == "blocked" or _only_listed(record, reason)):
+        return "rejected"  # the sender's domain; "blocked" is of our address or name
     if reason == "mesgtoobig" and status == "2.3":
         return "exceedlimit"
     if reason == "mesgtoobig" and status.startswith("6."):
@@ -149,6 +151,10 @@ def _weighed(record: BounceRecord, meaning: Meaning) -> str:
     if reason == "exceedlimit" and meaning.subject in ("rate", "recipient"):
         reason = "speeding"
     return _before_rcpt(record, reason)
+
+
+def _only_listed(record: BounceRecord, reason: str) -> bool:
+    return reason == "badreputation" and "reputation" not in record.diagnostic.lower()
 
 
 def _before_rcpt(record: BounceRecord, reason: str) -> str:
