@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.harness import DataAbsent, Figure, Options
+from unlisted.edge import pattern_cache
 from unlisted.mail.bounce import parse_bounce
 from unlisted.replies.bounces import Judged, judge
 
@@ -39,6 +40,7 @@ class Label:
 
 def run(options: Options) -> list[Figure]:
     folder = options.data_or(DEFAULT)
+    pattern_cache.ready()
     labels = _labels(folder)
     mails = {p.name: p.read_bytes() for p in sorted(folder.glob("*.eml"))}
     judged = {name: read(raw) for name, raw in mails.items()}

@@ -10,7 +10,7 @@ from unlisted.mail import message
 from unlisted.mail.mimescan import Mail
 
 _FIELDS = (
-    b"x-autoreply", b"x-autorespond", b"x-autoresponder", b"x-vacation", b"x-cron-env",
+    b"x-autoreply", b"x-autorespond", b"x-autoresponder", b"x-vacation",
     b"x-auto-reply", b"x-autoreply-from", b"x-mail-autoreply", b"x-apple-action",
 )  # fmt: skip
 _PRECEDENCE = frozenset({"auto_reply", "auto-reply", "autoreply", "vacation"})

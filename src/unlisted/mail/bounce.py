@@ -53,7 +53,7 @@ class BounceRecord(msgspec.Struct, frozen=True, kw_only=True):
 _SENDER = re.compile(
     r"mailer[-_ ]?daemon|postmaster|mail(?: |\.)?deliver\w*|mail administrator|bounce|mdaemon|"
     r"delivery[- ](?:sub)?system|system administrator|mailsys|mailerdaemon|mail system|<>|"
-    r"no-?reply@sns\.|mrelay|mmdf|listserv|majordomo",
+    r"post_?master|no-?reply@sns\.|mrelay|mmdf|listserv|majordomo",
     re.I,
 )
 _SUBJECT = re.compile(
@@ -75,21 +75,28 @@ _INTRO = re.compile(
     r"not a member|invalid final delivery|rejected|refused|message (?:is )?too large",
     re.I | re.M,
 )
+# The digits come first in the pattern, for `re` skips to them; what stands before is asked after.
 REPLY = re.compile(
-    r"(?:^|[\s:;\"'(<>\[#=,])([245]\d\d)(?:(?=[ \t-]{1,2}['\"]?[#(]?[245]\.\d{1,3}\.\d{1,3})|[ \t-]+(?=[^\d\s])|(?=:[: ]))",
-    re.M,
+    r"([245]\d\d)(?<![^\s:;\"'(<>\[#=,][245]\d\d)"
+    r"(?:(?=[ \t-]{1,2}['\"]?[#(]?[245]\.\d{1,3}\.\d{1,3})|[ \t-]+(?=[^\d\s])|(?=:[: ]))"
 )
+_NUMBER = re.compile(r"^[ \t]*(?:to|recipient)[ \t]*:?[ \t]*\+?(\d{8,15})[ \t]*$", re.I | re.M)
 _WORD = re.compile(r"[^\W\d_]{3,}\W+[^\W\d_]{2,}")
 _STATUS = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
 _COMMAND = re.compile(
     r"(?:in (?:reply|response) to (?:the |end of )?|after |did not like our |failed on |>>>[ \t]*|\[|"
-    r"SMTP command\s+|command: ?|stage: ?|\bdid not accept our |during |\bsent (?:the )?)"
+    r"smtp command\s+|command: ?|stage: ?|did not accept our |during |sent (?:the )?)"
     r"(?P<word>end of data|initial connection|rcpt(?:[ _]to)?|mail(?:[ _]from)?|data\b|[he][eh]lo|starttls)"
     r"|(?P<qmail>does not like recipient|but sender was rejected|but my name was rejected|"
     r"but greeting failed|failed on data|failed after i sent the message)"
     r"|(?P<talk>refused to talk to me)",
-    re.I,
 )
+# The command pattern costs its length at every character; these tell in no time it is in vain.
+_TRIGGERS = (
+    "eply to", "esponse to", "after ", "like our", "failed ", ">>>", "[rcpt", "[data", "[mail",
+    "smtp command", "ommand:", "tage:", "accept our", "uring ", "sent ", "like recipient",
+    "was rejected", "talk to me", "greeting failed",
+)  # fmt: skip
 _WORDS = {
     "end of data": "eod", "initial connection": "connect", "starttls": "starttls",
     "does not like recipient": "rcpt", "but sender was rejected": "mail",
@@ -97,15 +104,14 @@ _WORDS = {
     "failed on data": "data", "failed after i sent the message": "eod",
 }  # fmt: skip
 _TALKED_TO = re.compile(
-    r"\bhost ([\w.-]{1,255})[\[ (]|while talking to ([\w.-]{1,255}?)\.?:|"
-    r"\(?(?:remote host|server)[: ]+([\w-]{1,63}(?:\.[\w-]{1,63})+)",
-    re.I,
+    r"host ([\w.-]{1,255})[\[ (]|while talking to ([\w.-]{1,255}?)\.?:|"
+    r"(?:remote host|server)[: ]+([\w-]{1,63}(?:\.[\w-]{1,63})+)"
 )
-_DELAY = re.compile(
-    r"warning message only|still (?:being )?(?:retried|trying|in the queue)|will be retried|has been delayed|delivery delayed|"
-    r"do not need to resend|could not be delivered (?:yet|for \d+ hours?)|keep trying",
-    re.I,
-)
+_DELAY = (
+    "warning message only", "still being retried", "still trying", "still in the queue",
+    "will be retried", "has been delayed", "delivery delayed", "do not need to resend",
+    "could not be delivered yet", "not been delivered yet", "keep trying",
+)  # fmt: skip
 
 
 def parse_bounce(raw: bytes, trace_header: str = TRACE_HEADER) -> list[BounceRecord]:
@@ -126,7 +132,8 @@ MAX_ATTACHED = 1024 * 1024
 
 
 def _records(mail: Mail, trace_header: str) -> list[BounceRecord]:
-    report = of_scanned(mail, trace_header)
+    original = of_mail(mail, trace_header)
+    report = of_scanned(mail, original, trace_header)
     if isinstance(report, Feedback):
         return _feedback(report)
     texts = [
@@ -134,7 +141,6 @@ def _records(mail: Mail, trace_header: str) -> list[BounceRecord]:
     ]
     human = _human(texts)
     status = _status(mail, human)
-    original = of_mail(mail, trace_header)
     if status is not None and status.groups:
         return _reported(mail, status, human, original)
     noted = ses.find(human)
@@ -170,7 +176,7 @@ def _status(mail: Mail, human: str) -> Status | None:
             found = parse_status(part.text())
             if found.groups:
                 return found
-    if PRESENT.search(human):
+    if "ecipient" in human and PRESENT.search(human):
         return parse_status(human)
     for part in mail.parts:
         # The status in a part of another type (application/octet-stream and the like).
@@ -276,10 +282,11 @@ def _is_bounce(mail: Mail, human: str) -> bool:
     sender = _SENDER.search(mail.header(b"from")) is not None
     subject = _SUBJECT.search(message.decoded(mail.header(b"subject"))) is not None
     null = mail.header(b"return-path") in ("<>", "<MAILER-DAEMON>")
-    intro = _INTRO.search(human[:4000]) is not None
     if mail.header(b"auto-submitted").lower().startswith("auto-replied") and not subject:
-        return sender and intro
-    return (sender + subject + null >= 2) or (intro and (sender or null or subject))
+        return sender and _INTRO.search(human[:4000]) is not None
+    if sender + subject + null >= 2:
+        return True
+    return (sender or null or subject) and _INTRO.search(human[:4000]) is not None
 
 
 def _own(mail: Mail) -> frozenset[str]:
@@ -303,10 +310,12 @@ def _told(mail: Mail, human: str, original: Original) -> list[BounceRecord]:
     if not found:
         found = free_text.said(text, frozenset())
     if not found:
-        found = [free_text.Said(address, text.strip()[:3000]) for address in original.to[:1]]
-    if not found:
+        found = [free_text.Said(address, text.strip()[:3000]) for address in original.to()[:1]]
+    if not found and not (text.strip() and _SENDER.search(mail.header(b"from"))):
         return []
-    delayed = _DELAY.search(text) is not None
+    found = found or [free_text.Said(_number(text), text.strip()[:3000])]
+    lowered = text.lower()
+    delayed = any(words in lowered for words in _DELAY)
     subject = message.decoded(mail.header(b"subject"))[:300]
     out = []
     for said in found:
@@ -324,6 +333,12 @@ def _told(mail: Mail, human: str, original: Original) -> list[BounceRecord]:
             )
         )
     return out
+
+
+def _number(text: str) -> str | None:
+    """A telephone carrier's recipient is a bare number."""
+    found = _NUMBER.search(text)
+    return found[1] if found else None
 
 
 def _record(
@@ -360,8 +375,7 @@ def _record(
         if exact and (status is None or not exact[0].endswith(".0.0")):
             status = f"{exact[1]}.{int(exact[2])}.{int(exact[3])}"
     if remote_mta is None:
-        host = _TALKED_TO.search(diagnostic) or _TALKED_TO.search(hint)
-        remote_mta = next(g for g in host.groups() if g).lower() if host else None
+        remote_mta = _host_in(diagnostic) or _host_in(hint)
     return BounceRecord(
         kind=kind,
         recipient=recipient,
@@ -371,7 +385,7 @@ def _record(
         code=int(reply[1]) if reply else 0,
         diagnostic=" ".join(diagnostic.split()),
         diagnostic_type=diagnostic_type,
-        command=_command(diagnostic) or (_command(hint) if hint else None),
+        command=_command(diagnostic) or (_command(hint[:3000]) if hint else None),
         reporting_mta=reporting_mta,
         remote_mta=remote_mta,
         message_id=message_id,
@@ -382,8 +396,21 @@ def _record(
     )
 
 
+def _host_in(text: str) -> str | None:
+    if "ost" not in text and "alking to" not in text and "erver" not in text:
+        return None
+    host = _TALKED_TO.search(text.lower())
+    return next(g for g in host.groups() if g) if host else None
+
+
 def _command(text: str) -> str | None:
     """The last command named: a transcript ends with the one that failed."""
+    text = text.lower()
+    for trigger in _TRIGGERS:
+        if trigger in text:
+            break
+    else:
+        return None
     last = None
     for found in _COMMAND.finditer(text):
         last = found
@@ -391,11 +418,10 @@ def _command(text: str) -> str | None:
         return None
     if last["talk"]:
         return "connect"
-    word = (last["word"] or last["qmail"]).lower()
+    word = last["word"] or last["qmail"]
     if word in _WORDS:
         return _WORDS[word]
-    before = text[max(0, last.start()) : last.end()].lower()
-    if "end of" in before:
+    if "end of" in last[0]:
         return "eod"
     return {"rc": "rcpt", "ma": "mail", "da": "data"}.get(word[:2], "ehlo")
 

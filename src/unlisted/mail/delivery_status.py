@@ -123,7 +123,8 @@ def _address(value: str | None, xtext: bool = False) -> str | None:
         value = _XTEXT.sub(lambda found: chr(int(found[1], 16)), value)
     if "\\x{" in value:
         value = _UTF8_FORM.sub(_character, value)
-    found = _ADDRESS.search(value)
+    value = value[:640]
+    found = _ADDRESS.search(value) if "@" in value else None
     value = found[1] if found else value.strip("<>\"' ").split(" ", 1)[0]
     return value.rstrip(".")[:320] or None
 

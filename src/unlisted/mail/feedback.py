@@ -52,32 +52,34 @@ _COMPLAINTS = frozenset({"abuse", "fraud", "virus", "complaint", "miscategorized
 def parse_feedback(raw: bytes, trace_header: str = TRACE_HEADER) -> Feedback | NotFeedback:
     if len(raw) > MAX_REPORT:
         return NotFeedback(f"longer than {MAX_REPORT} octets")
-    return of_scanned(scan(raw), trace_header)
+    mail = scan(raw)
+    return of_scanned(mail, of_mail(mail, trace_header), trace_header)
 
 
-def of_scanned(mail: Mail, trace_header: str = TRACE_HEADER) -> Feedback | NotFeedback:
+def of_scanned(
+    mail: Mail, original: Original, trace_header: str = TRACE_HEADER
+) -> Feedback | NotFeedback:
     """The report in a mail cut already."""
     for part in mail.parts:
         if part.kind == "message/feedback-report":
-            return _arf(mail, part.payload(), trace_header)
+            return _arf(part.payload(), original)
     if mail.kind == "multipart/report" and mail.report_type not in ("", "feedback-report"):
         return NotFeedback("the report-type is another one")
     found = xarf.find(mail)
     if found is not None:
-        return _xarf(found, of_mail(mail, trace_header), trace_header)
+        return _xarf(found, original, trace_header)
     cop = spamcop.find(mail)
     if cop is not None:
-        original = of_block(cop.headers, trace_header) if cop.headers else NONE
-        return _built(cop.kind, "SpamCop", cop.recipients, original, cop.source)
-    return _forwarded(mail, trace_header)
+        quoted = of_block(cop.headers, trace_header) if cop.headers else NONE
+        return _built(cop.kind, "SpamCop", cop.recipients, quoted, cop.source)
+    return _forwarded(mail, original)
 
 
-def _arf(mail: Mail, report: bytes, trace_header: str) -> Feedback | NotFeedback:
+def _arf(report: bytes, original: Original) -> Feedback | NotFeedback:
     fields = _fields(report)
     feedback_type = (fields.get("feedback-type") or [""])[0].lower()
     if not _TYPE.fullmatch(feedback_type):
         return NotFeedback("it names no Feedback-Type")
-    original = of_mail(mail, trace_header)
     recipients = [
         path
         for name in ("original-rcpt-to", "removal-recipient", "x-original-rcpt-to")
@@ -100,10 +102,9 @@ def _xarf(found: xarf.Report, original: Original, trace_header: str) -> Feedback
     return _built(found.kind, found.reporter, found.recipients, original, found.source)
 
 
-def _forwarded(mail: Mail, trace_header: str) -> Feedback | NotFeedback:
+def _forwarded(mail: Mail, original: Original) -> Feedback | NotFeedback:
     """Hotmail's JMRP, and others', send the mail as an attachment and no report part. Its own
     headers say for whom it was; without them only a sender known for feedback loops counts."""
-    original = of_mail(mail, trace_header)
     if not original.headers or not any(part.kind == "message/rfc822" for part in mail.parts):
         return NotFeedback("it has no message/feedback-report part")
     marked = b"\nx-hmxmroriginalrecipient:" in b"\n" + original.headers.lower()
@@ -125,12 +126,12 @@ def _built(
         feedback_type=feedback_type,
         complaint=feedback_type in _COMPLAINTS,
         user_agent=user_agent[:MAX_VALUE] if user_agent else None,
-        original_rcpt_to=recipients or original.rcpt_to,
+        original_rcpt_to=recipients or original.rcpt_to(),
         incidents=incidents,
         original_headers=original.headers,
         trace=original.trace,
         message_id=original.message_id,
-        source=source or original.source,
+        source=source or original.source(),
     )
 
 

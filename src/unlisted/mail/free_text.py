@@ -10,6 +10,7 @@ import re
 import msgspec
 
 MAX_LINES = 600
+MAX_LINE = 1000
 MAX_SAID = 3000
 MAX_RECIPIENTS = 200
 
@@ -20,7 +21,7 @@ ADDRESS = (
 
 # Where the returned message begins.
 _ORIGINAL = re.compile(
-    r"^[ \t>*]*(?:[-=_*#]{2,}[ \t]*(?:begin |start of |this is |the |a |your |here |below |included |"
+    r"[ \t>*]*(?:[-=_*#]{2,}[ \t]*(?:begin |start of |this is |the |a |your |here |below |included |"
     r"copy |forwarded |returned |undelivered |unsent |orig|message |body |head|mensaje |il |le |"
     r"original|\s*元)(?!following addr|transcript)[^\n]{0,80}?"
     r"(?:message|mail|header|copy|original|e-?mail|mensaje|messaggio)\b"
@@ -32,7 +33,13 @@ _ORIGINAL = re.compile(
     r"|(?:a |the )?(?:copy of|text of|header of|first \d{1,5} lines of) (?:the |your )?(?:original|message|mail)[^\n]{0,40}:?[ \t]*$"
     r"|(?:received|return-path|dkim-signature|x-received|message-id|mime-version|arc-seal):[ \t]*\S"
     r"|-{3,}[ \t]*original message)",
-    re.I | re.M,
+    re.I,
+)
+
+_STARTS = re.compile(
+    r"[ \t>]*(?:[-=_*#]|original|returned|undelivered|unsent|message|the |below|here|included|following|this |attached|a |"
+    r"copy|text|header|first|received|return-path|dkim|x-received|mime|arc-)",
+    re.I,
 )
 
 _LABEL = (
@@ -77,19 +84,22 @@ _EXPANDED = re.compile(
 
 
 class Said(msgspec.Struct, frozen=True):
-    """One recipient and the text about it, lines joined by line feeds; "" if there was none."""
+    """One recipient (None if nobody is named) and the text about it, "" if there was none."""
 
-    recipient: str
+    recipient: str | None
     text: str
 
 
 def human(text: str) -> str:
     """The text without the returned message below it."""
-    found = _ORIGINAL.search(text)
-    if found is None:
-        return text
-    # A header block at the very top is a gateway's own; nothing human would be left.
-    return text[: found.start()] if text[: found.start()].strip() else text
+    start = 0
+    for line in text.split("\n", MAX_LINES):
+        # Most lines are words; what begins the message is a rule, a label or a field.
+        if _STARTS.match(line) and _ORIGINAL.match(line[:MAX_LINE]):
+            # A header block at the very top is a gateway's own; nothing human would be left.
+            return text[:start] if text[:start].strip() else text
+        start += len(line) + 1
+    return text
 
 
 def said(text: str, own: frozenset[str], known: tuple[str, ...] = ()) -> list[Said]:
@@ -127,7 +137,7 @@ class _Reader:
         if not line or line.isspace():
             (self.common if self._current is None else self._current).append("")
             return
-        line = line[:2000]
+        line = line[:MAX_LINE]
         if "@" in line and self._opened(line):
             return
         if _SECTION.match(line):
@@ -140,7 +150,9 @@ class _Reader:
             self._current = None
             self._pending = []
         stripped = line.strip()
-        if self._talking and self._current is not None and _CODE_LINE.match(line):
+        answered = self._current and not self._current[-1].startswith(">>>")
+        if self._talking and answered and (_CODE_LINE.match(line) or stripped[:3] == "<<<"):
+            # The next reply is about whoever comes next, if anybody.
             self._current = None
         if self._current is None:
             self.common.append(stripped)
@@ -184,22 +196,34 @@ def _best(segments: list[list[str]]) -> str:
 
 
 def addresses(text: str) -> list[str]:
-    return [address.rstrip(".") for address in _ANY.findall(text)]
+    """Each "@" is looked at from 64 characters before it: a search for local parts over a long
+    text without any would take as many steps for each character."""
+    out: list[str] = []
+    end = 0
+    at = text.find("@")
+    while at >= 0 and len(out) < MAX_RECIPIENTS:
+        found = _ANY.search(text, max(end, at - 66), at + 260)
+        if found and found.start() <= at < found.end():
+            out.append(found[0].rstrip("."))
+            end = found.end()
+        at = text.find("@", max(end, at + 1))
+    return out
 
 
 def first_address(text: str) -> str | None:
-    found = _ANY.search(text)
-    return found[0].rstrip(".") if found else None
+    return next(iter(addresses(text)), None)
 
 
 def _by_sentence(text: str, own: frozenset[str]) -> list[str]:
-    addresses = _SENTENCE.findall(text[:20_000]) or _ANY.findall(text[:20_000])
-    out: list[str] = []
-    for address in addresses:
+    """The first address that stands where a recipient would, else the first at all."""
+    text = text[:20_000]
+    if "@" not in text:
+        return []
+    for address in _SENTENCE.findall(text) or addresses(text):
         address = address.rstrip(".")
-        if address.lower() not in own and address not in out:
-            out.append(address)
-    return out[:1]
+        if address.lower() not in own:
+            return [address]
+    return []
 
 
 def _joined(lines: list[str]) -> str:

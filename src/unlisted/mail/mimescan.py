@@ -10,7 +10,7 @@ import re
 
 from unlisted.mail import message
 
-MAX_MAIL = 2 * 1024 * 1024
+MAX_MAIL = 1024 * 1024
 MAX_HEAD = 256 * 1024
 MAX_PARTS = 64
 MAX_DEPTH = 6

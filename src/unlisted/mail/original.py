@@ -8,7 +8,7 @@ import re
 import msgspec
 
 from unlisted.mail import message
-from unlisted.mail.mimescan import Mail, Part, fields, value_of
+from unlisted.mail.mimescan import Mail
 from unlisted.mail.trace import TRACE_HEADER
 
 KINDS = frozenset(
@@ -18,32 +18,49 @@ KINDS = frozenset(
         "text/rfc822-header", "message/rfc822-header",
     }
 )  # fmt: skip
-MAX_ORIGINAL = 64 * 1024
+MAX_ORIGINAL = 32 * 1024
 _ADDRESS = re.compile(r"[^\s<>\"',;:()]{1,64}@[^\s<>\"',;()]{1,255}")
 _ID_LINE = re.compile(rb"^[ \t]*(?:message-id|received|return-path|from):[ \t]*[^\n]", re.I | re.M)
 
+_FIELD_LINE = re.compile(rb"[!-9;-~]{1,76}:|[ \t]+\S")
+
 
 class Original(msgspec.Struct, frozen=True):
-    """headers: its header block, bounded; to: addresses of To, X-Original-To, Delivered-To, Cc;
-    rcpt_to: recipients as a receiver wrote them in; source: the address it came from, likewise."""
+    """headers: its header block, bounded, line ends as line feeds; the rest is read when asked."""
 
     headers: bytes
     message_id: str | None
     trace: str | None
-    to: tuple[str, ...] = ()
-    rcpt_to: tuple[str, ...] = ()
-    source: str | None = None
+
+    def to(self) -> tuple[str, ...]:
+        """Addresses of To, X-Original-To, Delivered-To and Cc."""
+        return self._addresses(_TO_FIELDS, 20)
+
+    def rcpt_to(self) -> tuple[str, ...]:
+        """Recipients as a receiver that reports wrote them in."""
+        return self._addresses(_RCPT_FIELDS, 1)
+
+    def source(self) -> str | None:
+        """The address it came from, as a receiver wrote it in."""
+        for name in _SOURCE_FIELDS:
+            value = message.header(self.headers, name)
+            if value:
+                return value.strip("[] ")[:64]
+        return None
+
+    def _addresses(self, names: tuple[str, ...], each: int) -> tuple[str, ...]:
+        found: dict[str, None] = {}
+        for name in names:
+            value = message.header(self.headers, name) or ""
+            found.update(dict.fromkeys(_ADDRESS.findall(value[:2000])[:each]))
+        return tuple(found)[:20]
 
 
 NONE = Original(b"", None, None)
 # Written by the receiver that reports, not by whoever sent the mail.
-_RCPT_FIELDS = (
-    b"x-hmxmroriginalrecipient",
-    b"x-original-rcpt-to",
-    b"x-apparently-to",
-    b"x-rcpt-to",
-)
-_SOURCE_FIELDS = (b"x-originating-ip", b"x-hmxmrsourceip", b"x-sid-pra-ip", b"x-source-ip")
+_TO_FIELDS = ("To", "X-Original-To", "Delivered-To", "Cc")
+_RCPT_FIELDS = ("X-HmXmrOriginalRecipient", "X-Original-Rcpt-To", "X-Apparently-To", "X-Rcpt-To")
+_SOURCE_FIELDS = ("X-Originating-IP", "X-HmXmrSourceIP", "X-SID-PRA-IP", "X-Source-IP")
 
 
 def of_mail(mail: Mail, trace_header: str = TRACE_HEADER) -> Original:
@@ -56,8 +73,7 @@ def of_mail(mail: Mail, trace_header: str = TRACE_HEADER) -> Original:
             data = part.payload(MAX_ORIGINAL * 2)
             found = _ID_LINE.search(data)
             if found:
-                start = _block_start(data, found.start())
-                return of_block(data[start:], trace_header)
+                return of_block(data[_block_start(data, found.start()) :], trace_header)
     return NONE
 
 
@@ -66,32 +82,22 @@ def of_block(block: bytes, trace_header: str = TRACE_HEADER) -> Original:
     if b"\r" in block:
         block = block.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     head = message.split(block)[0][:MAX_ORIGINAL]
-    found = fields(head)
-    to: list[str] = []
-    for name in (b"to", b"x-original-to", b"delivered-to", b"cc"):
-        for address in _ADDRESS.findall(value_of(found, name)[:2000]):
-            if address not in to:
-                to.append(address)
     return Original(
         headers=head,
-        message_id=value_of(found, b"message-id")[:300] or None,
-        trace=value_of(found, trace_header.lower().encode("ascii", "replace"))[:300] or None,
-        to=tuple(to[:20]),
-        rcpt_to=tuple(
-            address
-            for name in _RCPT_FIELDS
-            for address in _ADDRESS.findall(value_of(found, name)[:500])[:1]
-        ),
-        source=next(
-            (v.strip("[] ")[:64] for n in _SOURCE_FIELDS if (v := value_of(found, n))), None
-        ),
+        message_id=(message.header(head, "Message-ID") or "")[:300] or None,
+        trace=(message.header(head, trace_header) or "")[:300] or None,
     )
 
 
 def _block_start(data: bytes, at: int) -> int:
-    start = data.rfind(b"\n\n", 0, at)
-    return start + 2 if start >= 0 else 0
-
-
-def is_original(part: Part) -> bool:
-    return part.kind in KINDS
+    """Where the fields around this one begin: their first line, back to one that is no field."""
+    start = line_start = at
+    while line_start > 0:
+        before = data.rfind(b"\n", 0, line_start - 1) + 1
+        line = data[before:line_start]
+        if not _FIELD_LINE.match(line):
+            break
+        line_start = before
+        if line[0] not in b" \t":
+            start = before
+    return start

@@ -16,7 +16,9 @@ _SOURCE = re.compile(
     r"(?:IP )?\[?([0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9a-f:]{3,40}:[0-9a-f:.]{0,40})\]?",
     re.I,
 )
-_OFFENDING = re.compile(r"^\[ ?(?:offending message|spam)[^\]\n]{0,40}\][ \t]*\n", re.I | re.M)
+_OFFENDING = re.compile(
+    r"^\[ ?(?:offending |spam |original )?(?:message|spam|mail|headers?) ?\][ \t]*\n", re.I | re.M
+)
 _RECIPIENT = re.compile(
     r"^(?:reported recipient|recipient|x-original-to):[ \t]*<?([^\s<>]+@[^\s<>]+)", re.I | re.M
 )

@@ -46,9 +46,12 @@ _STATUS = {
 }  # fmt: skip
 # Says the address itself: beyond doubt even after DATA.
 _ADDRESS_STATUS = frozenset({"1.0", "1.1", "1.3", "1.10", "2.1", "4.1", "5.0"})
+# Exchange: the message expired, and this is what it was told each time.
+_LAST_ERROR = re.compile(r"\bLED=([245]\d\d [^}]{1,600})")
 # qmail's own sentence after the reply it quotes.
 _BOILERPLATE = re.compile(r"I'm not going to try again|Giving up on|STARTTLS proto=")
 _CONNECTIONS = re.compile(r"connection|concurren|session|recipients|threads|too many|simultan")
+CONTENT = "content/spam-content"
 _LINK = re.compile(r"\b(?:ur[il]s?|links?|web ?sites?|uribl|surbl)\b", re.I)
 _SENDERS_FAULT = frozenset(
     {"hostunknown", "userunknown", "policyviolation", "securityerror", "filtered", "notaccept"}
@@ -82,13 +85,18 @@ def judge(record: BounceRecord, *, ours: Sequence[Network] = ()) -> Judged:
         reason = "expired"  # nothing is wrong yet but the time it takes
     if reason is None and weak is not None and weak.reason is not None:
         return Judged(record, _weighed(record, weak), weak)
-    return Judged(record, reason or _last_resort(record), weak or first)
+    if reason is None:
+        return Judged(record, _last_resort(record), weak or first)
+    return Judged(record, _before_rcpt(record, reason), weak or first)
 
 
 def _texts(record: BounceRecord) -> Iterator[str]:
     """From the exact to the vague: the reply within the diagnostic, all of it, the human part.
     The last only where the status says nothing: it quotes help texts and other people's words."""
     diagnostic = record.diagnostic[:MAX_TEXT]
+    last_error = _LAST_ERROR.search(diagnostic)
+    if last_error:
+        yield last_error[1]
     reply = REPLY.search(diagnostic)
     if reply and reply.start(1) > 0:
         yield _BOILERPLATE.split(diagnostic[reply.start(1) :], maxsplit=1)[0]
@@ -115,13 +123,17 @@ def _weighed(record: BounceRecord, meaning: Meaning) -> str:
     status = (record.status or "").partition(".")[2]
     if reason in ("userunknown", "hasmoved") and (status == "1.6" or record.code == 551):
         return "hasmoved"  # RFC 5321 section 4.2.3: 551 is "user not local", try elsewhere
-    if reason == "spamdetected" and status.startswith("6."):
+    if reason == "syntaxerror" and status in ("1.1", "1.3"):
+        return "userunknown"  # the syntax of an address
+    if reason == "spamdetected" and status.startswith("6.") and meaning.rule == CONTENT:
         return "contenterror"
     if reason in ("blocked", "contenterror") and (
         meaning.subject == "url"
         or (meaning.subject == "domain" and _LINK.search(record.diagnostic))
     ):
         return "spamdetected"  # a list of links judges the text, not the sender
+    if meaning.subject == "domain" and (reason == "blocked" or _only_listed(record, reason)):
+        return "rejected"  # the sender's domain; "blocked" is of our address or name
     if reason == "mesgtoobig" and status == "2.3":
         return "exceedlimit"
     if reason == "mesgtoobig" and status.startswith("6."):
@@ -132,19 +144,30 @@ def _weighed(record: BounceRecord, meaning: Meaning) -> str:
         return "mailererror"
     if reason == "userunknown":
         reason = _unknown(record, status)
-    if record.command == "mail" and reason in _SENDERS_FAULT:
-        return "rejected"  # the only address said by then is the sender's
     if reason == "ratelimited":
         reply = REPLY.search(record.diagnostic[:MAX_TEXT])
         text = record.diagnostic[reply.start(1) if reply else 0 : MAX_TEXT].lower()
         reason = "toomanyconn" if _CONNECTIONS.search(text) else "speeding"
+    if reason == "exceedlimit" and meaning.subject in ("rate", "recipient"):
+        reason = "speeding"
+    return _before_rcpt(record, reason)
+
+
+def _only_listed(record: BounceRecord, reason: str) -> bool:
+    return reason == "badreputation" and "reputation" not in record.diagnostic.lower()
+
+
+def _before_rcpt(record: BounceRecord, reason: str) -> str:
+    """What was not known yet cannot be what is wrong."""
+    if record.command == "mail" and reason in _SENDERS_FAULT:
+        return "rejected"  # the only address said by then is the sender's
     if record.command in ("connect", "ehlo") and reason in _BEFORE_MAIL:
         return "blocked"  # nothing but our address and name was known by then
     return reason
 
 
 _BEFORE_MAIL = frozenset(
-    {"speeding", "rejected", "systemerror", "syntaxerror", "hostunknown", "policyviolation",
+    {"speeding", "rejected", "systemerror", "syntaxerror", "hostunknown", "policyviolation", "securityerror",
      "userunknown", "filtered", "notcompliantrfc"}
 )  # fmt: skip
 
