@@ -31,6 +31,7 @@ _WRAPPERS = tuple(
             r"[^:]{0,80})?: (?:host \S{1,200} \[[^\]]{1,60}\]: )?",
         ),
         ("->", "relay", r" ?--?> ?"),
+        ("#", "exchange", r"(?:^| )(?=#)"),
         (
             "said",
             "said",
@@ -61,7 +62,7 @@ _ENTITIES = {
     "#39": "'", "#34": '"', "#60": "<", "#62": ">", "#160": " ",
 }  # fmt: skip
 _TAG = re.compile(
-    r"</?(?:br|p|div|span|b|i|em|strong|font|a|td|tr|table|pre|li|ul|code)\b[^<>]{0,300}>"
+    r"</?(?:br|html|body|p|div|span|b|i|em|strong|font|a|td|tr|table|pre|li|ul|code)\b[^<>]{0,300}>"
 )
 _IN_REPLY = re.compile(r" ?\(in reply to (?:the )?([a-z ]{2,20}?)(?: command)?\)")
 _STAGES = {
@@ -114,6 +115,9 @@ def unwrap(reply: Reply) -> Unwrapped:
     relayed = False
     stage: str | None = None
     inner = reply
+    if not reply.code and text[:3].isdigit():
+        inner = reply = parse_reply(text)  # its code stood behind a tag
+        text = reply.text
     code, enhanced = reply.code, reply.enhanced
     for _ in range(MAX_LAYERS):
         found = _peeled(text)
