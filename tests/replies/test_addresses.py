@@ -1,4 +1,4 @@
-from ipaddress import ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_network
 
 import pytest
 from hypothesis import given
@@ -24,7 +24,6 @@ OURS = Pool([ip_network("192.0.2.0/24"), ip_network("2001:db8::/32")])
         ("2001:db8::1: listed", ["2001:db8::1"]),
         ("returned 127.0.0.2 for 192.0.2.1", ["192.0.2.1"]),
         ("192.0.2.1:24706 is listed", ["192.0.2.1"]),
-        ("192.0.2.1 and 192.0.2.1", ["192.0.2.1"]),
         ("10.2.0.192.zen.spamhaus.org listed", ["192.0.2.10"]),
         ("192.0.2.1.static.example.org", []),
         ("https://x.example/l?ip%3d192.0.2.1%26x", ["192.0.2.1"]),
@@ -39,7 +38,7 @@ OURS = Pool([ip_network("192.0.2.0/24"), ip_network("2001:db8::/32")])
     ],
 )
 def test_addresses_are_found_by_their_form_and_place(text: str, want: list[str]) -> None:
-    assert [str(n) for n in in_text(text)] == want
+    assert list(dict.fromkeys(n.text for n in in_text(text))) == want
 
 
 @pytest.mark.parametrize(
@@ -58,7 +57,7 @@ def test_the_subject_is_bound_to_our_pool(
     text: str, source: str | None, value: str | None, ours: str
 ) -> None:
     found, bound = bind(in_text(text), OURS, source)
-    assert (str(found) if found else None, bound) == (value, ours)
+    assert (found.text if found else None, bound) == (value, ours)
 
 
 def test_without_pools_nothing_is_known() -> None:
@@ -73,5 +72,7 @@ def test_any_text_gives_networks(text: str) -> None:
 
 
 @given(st.ip_addresses())
-def test_every_address_written_plainly_is_found(address: object) -> None:
-    assert [str(n) for n in in_text(f"client [{address}] blocked")] == [str(address)]
+def test_every_address_written_plainly_is_found(address: IPv4Address | IPv6Address) -> None:
+    plain = getattr(address, "ipv4_mapped", None) or address
+    for text in (f"client [{address}] blocked", f"client [ipv6:{address}] blocked"):
+        assert {n.text for n in in_text(text)} == {str(plain)}

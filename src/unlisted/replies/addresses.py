@@ -9,32 +9,24 @@ too), "[IPv6:…]", and names a list is asked by ("10.2.0.192.zen.example.org" i
 import ipaddress
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Literal, NamedTuple
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Ours = Literal["yes", "no", "unknown"]
 
 MAX_FOUND = 16
-_BITS = {4: 32, 6: 128}
 
 
 class Range(NamedTuple):
-    """An address (first = last) or a network. Numbers, because `ipaddress` takes microseconds."""
+    """An address (first = last) or a network, and how it is written. Numbers, because what
+    `ipaddress` does takes microseconds."""
 
     version: int
     first: int
     last: int
-
-    def __str__(self) -> str:
-        bits = _BITS[self.version]
-        if self.version == 4:
-            n = self.first
-            plain = f"{n >> 24}.{n >> 16 & 255}.{n >> 8 & 255}.{n & 255}"
-        else:
-            plain = str(ipaddress.IPv6Address(self.first))
-        width = (self.last - self.first).bit_length()
-        return f"{plain}/{bits - width}" if width else plain
+    text: str
 
     @property
     def is_loopback(self) -> bool:
@@ -61,8 +53,14 @@ class Pool:
 
     def touches(self, one: Range) -> bool:
         """It is within ours, or a network that holds one of ours."""
-        place = bisect_right(self._starts[one.version], one.last)
-        return place > 0 and self._ends[one.version][place - 1] >= one.first
+        version, first, last, _ = one
+        place = bisect_right(self._starts[version], last)
+        return place > 0 and self._ends[version][place - 1] >= first
+
+    def says(self, one: Range) -> Ours:
+        if not self.known:
+            return "unknown"
+        return "yes" if self.touches(one) else "no"
 
 
 _pools: dict[int, tuple[tuple[Network, ...], Pool]] = {}
@@ -105,28 +103,34 @@ _NOT_SUBJECT = (
 )  # fmt: skip
 
 
-def in_text(text: str) -> list[Range]:
-    """All addresses and networks in a lower-cased text, in order, each once."""
+def in_text(text: str) -> Iterator[Range]:
+    """All addresses and networks in a lower-cased text, in order; the first few if there are
+    many."""
     if "%" in text:
         text = _ENCODED.sub(lambda found: chr(int(found[1], 16)), text)
-    places: list[tuple[int, Range]] = []
-    for match in _V4.finditer(text):
-        found = _v4_at(match)
-        if found is not None:
-            places.append((match.start(), found))
-            if len(places) >= MAX_FOUND:
-                break
-    # An IPv6 address has "::" or seven colons.
-    colons = "::" in text or text.count(":") >= 7
-    if colons or text.count(".") >= 33:
+    # An IPv6 address has "::" or seven colons, and asked for in DNS 33 dots.
+    if "::" in text or text.count(":") >= 7 or text.count(".") >= 33:
+        places = [(match.start(), _v4_at(match)) for match in islice(_V4.finditer(text), MAX_FOUND)]
         places += _v6_in(text)
-        places.sort(key=lambda place: place[0])
-    out: list[Range] = []
+        places.sort(key=_place)
+    else:
+        for match in islice(_V4.finditer(text), MAX_FOUND):
+            found = _v4(match[0]) if match[1] is None else _v4_at(match)
+            if found is not None and _is_subject(text, match.start()):
+                yield found
+        return
     for start, one in places:
-        before = text[max(0, start - 24) : start].rstrip(" :=[(")
-        if one not in out and not before.endswith(_NOT_SUBJECT):
-            out.append(one)
-    return out[:MAX_FOUND]
+        if one is not None and _is_subject(text, start):
+            yield one
+
+
+def _place(found: tuple[int, Range | None]) -> int:
+    return found[0]
+
+
+def _is_subject(text: str, start: int) -> bool:
+    before = text[max(0, start - 24) : start].rstrip(" :=[(")
+    return not before.endswith(_NOT_SUBJECT)
 
 
 def _v4_at(match: re.Match[str]) -> Range | None:
@@ -141,8 +145,8 @@ def _v4_at(match: re.Match[str]) -> Range | None:
     return _v4(".".join(reversed(plain.split("."))))
 
 
-def _v6_in(text: str) -> list[tuple[int, Range]]:
-    places = []
+def _v6_in(text: str) -> list[tuple[int, Range | None]]:
+    places: list[tuple[int, Range | None]] = []
     for match in _V6.finditer(text):
         # "2001:db8::1: listed": the last colon is the sentence's.
         token = match[1]
@@ -154,7 +158,8 @@ def _v6_in(text: str) -> list[tuple[int, Range]]:
     for match in _NIBBLES.finditer(text):
         if _ASKED.search(match[2]):
             value = int(match[1].replace(".", "")[::-1], 16)
-            places.append((match.start(), Range(6, value, value)))
+            text = str(ipaddress.IPv6Address(value))
+            places.append((match.start(), Range(6, value, value, text)))
     return places
 
 
@@ -163,7 +168,7 @@ def _v4(token: str) -> Range | None:
     if a > 255 or b > 255 or c > 255 or d > 255:
         return None
     value = a << 24 | b << 16 | c << 8 | d
-    return Range(4, value, value)
+    return Range(4, value, value, f"{a}.{b}.{c}.{d}")
 
 
 _PLAIN_V4 = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}", re.ASCII)
@@ -171,6 +176,8 @@ _PLAIN_V4 = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}", re.ASCII)
 
 def single(text: str) -> Range | None:
     """The address or network that this token is; "[IPv6:…%eth0]" and brackets are allowed."""
+    if _PLAIN_V4.fullmatch(text):
+        return _v4(text)
     token = text.strip("[]()<>'\" ").lower().removeprefix("ipv6:")
     if _PLAIN_V4.fullmatch(token):
         return _v4(token)
@@ -184,22 +191,25 @@ def single(text: str) -> Range | None:
         return None
     mapped = getattr(network.network_address, "ipv4_mapped", None)
     if mapped is not None and network.prefixlen == 128:
-        return Range(4, int(mapped), int(mapped))
-    return Range(network.version, int(network.network_address), int(network.broadcast_address))
+        return _v4(str(mapped))
+    first, last = int(network.network_address), int(network.broadcast_address)
+    text = str(network.network_address) if first == last else str(network)
+    return Range(network.version, first, last, text)
 
 
-def bind(found: Sequence[Range], ours: Pool, source: str | None) -> tuple[Range | None, Ours]:
+def bind(found: Iterable[Range], ours: Pool, source: str | None) -> tuple[Range | None, Ours]:
     """Which of the addresses in a text is the subject, and whether it is ours: one of ours
     before any other, for a text that names our address means it."""
     own = single(source) if source is not None else None
+    real: Range | None = None
     for one in found:
         if ours.touches(one) or (own is not None and _overlap(own, one)):
             return one, "yes"
-    if not found:
-        return None, "unknown"
-    # 127.0.0.x beside a real address is a list's answer code.
-    real = next((one for one in found if not one.is_loopback), found[0])
-    return real, "no" if ours.known or source is not None else "unknown"
+        # 127.0.0.x beside a real address is a list's answer code.
+        if real is None or (real.is_loopback and not one.is_loopback):
+            real = one
+    known = ours.known or source is not None
+    return real, "no" if real is not None and known else "unknown"
 
 
 def _overlap(one: Range, other: Range) -> bool:

@@ -24,7 +24,7 @@ MAX_REMEMBERED = 2048  # characters; longer texts are rare, and thousands of the
 MAX_VALUE = 320
 
 
-class Meaning(msgspec.Struct, frozen=True):
+class Meaning(msgspec.Struct, frozen=True, gc=False):
     """code and enhanced: what our own peer said; the rest: what the last server in it meant.
 
     reason: Sisimai's name, None where nothing could be told. blames: the zone or list as named,
@@ -97,24 +97,12 @@ def _of_text(text: str, pool: Pool, source: str | None, stage: str | None) -> Me
 
 @lru_cache(maxsize=REMEMBERED)
 def _of_reply(reply: Reply, pool: Pool, source: str | None, stage: str | None) -> Meaning:
-    unwrapped = unwrap(reply)
+    said = unwrap(reply)
     known = shipped.current()
-    stage = unwrapped.stage or stage
-    inner = unwrapped.inner
-    ids, words = known.engine.candidates(unwrapped.text)
-    if not known.conditioned.isdisjoint(ids):
-        ids = [
-            i
-            for i in ids
-            if i not in known.conditioned or known.holds(i, inner.code, inner.enhanced, stage)
-        ]
-    everywhere = known.everywhere(inner.code, inner.enhanced, stage)
-    if everywhere and unwrapped.text:
-        ids = sorted([*ids, *everywhere])
-    found = known.engine.first(unwrapped.text, ids)
+    found = known.first(said.text, said.inner.code, said.inner.enhanced, said.stage or stage)
     if found is None:
-        return _unmatched(unwrapped)
-    return _Answer(known, unwrapped, known.rules[found[0]], found[1], words).meaning(pool, source)
+        return _unmatched(said)
+    return _meaning(known, said, known.rules[found[0]], found[1], pool, source)
 
 
 def rule_for(reply: Reply | str, stage: str | None = None) -> str | None:
@@ -122,85 +110,87 @@ def rule_for(reply: Reply | str, stage: str | None = None) -> str | None:
     return classify(reply, stage=stage).rule
 
 
-class _Answer:
-    """One rule's match, on its way to a meaning."""
+def _meaning(
+    known: Shipped,
+    said: Unwrapped,
+    rule: Rule,
+    match: re.Match[str],
+    pool: Pool,
+    source: str | None,
+) -> Meaning:
+    groups: dict[str, str] = {}
+    if match.re.groups:
+        for name, text in match.groupdict().items():
+            if text:
+                groups[name.rstrip("23456")] = text
+    subject: Subject = rule.subject
+    value = groups.get("subject")
+    bound: Ours = "unknown"
+    if rule.refusal != "no" or subject in _ADDRESSED:
+        one, bound = _bound(said, groups.get("ip"), pool, source)
+        if one is not None:
+            value = value or one.text
+            if subject == "address" and one.first != one.last:
+                subject = "network"
+    blames, family, also = _blamed(known, said.text, rule, groups)
+    return Meaning(
+        said.code,
+        said.enhanced,
+        rule.reason,
+        rule.refusal,
+        subject,
+        value[:MAX_VALUE] if value else None,
+        bound,
+        blames,
+        family,
+        rule.said_by,
+        rule.retry,
+        rule.temporary if rule.temporary is not None else said.inner.temporary,
+        rule.id,
+        rule.confidence,
+        also,
+    )
 
-    def __init__(
-        self, known: Shipped, said: Unwrapped, rule: Rule, match: re.Match[str], words: list[int]
-    ) -> None:
-        self.families = known.families
-        self.said = said
-        self.rule = rule
-        self.words = words
-        self.groups: dict[str, str] = {}
-        if match.re.groupindex:
-            self.groups = {
-                name.rstrip("23456"): value for name, value in match.groupdict().items() if value
-            }
 
-    def meaning(self, pool: Pool, source: str | None) -> Meaning:
-        rule, said = self.rule, self.said
-        subject: Subject = rule.subject
-        value = self.groups.get("subject")
-        bound: Ours = "unknown"
-        if subject in _ADDRESSED or rule.refusal != "no":
-            one, bound = self._bound(pool, source)
-            if one is not None:
-                value = value or str(one)
-                if subject == "address" and one.first != one.last:
-                    subject = "network"
-        blames, family, also = self._blamed()
-        return Meaning(
-            code=said.code,
-            enhanced=said.enhanced,
-            reason=rule.reason,
-            refusal=rule.refusal,
-            subject=subject,
-            subject_value=value[:MAX_VALUE] if value else None,
-            ours=bound,
-            blames=blames,
-            family=family,
-            said_by=rule.said_by,
-            retry=rule.retry,
-            temporary=rule.temporary if rule.temporary is not None else said.inner.temporary,
-            rule=rule.id,
-            confidence=rule.confidence,
-            also=also,
-        )
+def _bound(
+    said: Unwrapped, named: str | None, pool: Pool, source: str | None
+) -> tuple[Range | None, Ours]:
+    one = addresses.single(named) if named else None
+    found = (one,) if one is not None else addresses.in_text(said.text)
+    subject, bound = addresses.bind(found, pool, source)
+    if subject is None and source is not None and not said.relayed:
+        # Nothing else was refused than what spoke to it; behind a relay that was another.
+        own = addresses.single(source)
+        if own is not None:
+            return own, "yes" if not pool.known or pool.touches(own) else "no"
+    return subject, bound
 
-    def _bound(self, pool: Pool, source: str | None) -> tuple[Range | None, Ours]:
-        named = self.groups.get("ip")
-        one = addresses.single(named) if named else None
-        found = [one] if one is not None else addresses.in_text(self.said.text)
-        if not found and source is not None and not self.said.relayed:
-            # Nothing else was refused than what spoke to it; behind a relay that was another.
-            own = addresses.single(source)
-            if own is not None:
-                return own, "yes" if not pool.known or pool.touches(own) else "no"
-        return addresses.bind(found, pool, source)
 
-    def _blamed(self) -> tuple[str | None, str | None, tuple[str, ...]]:
-        """(the list as named, its family, families of further lists that the same code names). An
-        unknown zone keeps its own name and has no family."""
-        rule, groups = self.rule, self.groups
-        listed = _named(groups["list"]) if "list" in groups else None
-        if rule.refusal != "yes":
-            return (listed if rule.refusal == "no" else None), None, ()
+def _blamed(
+    known: Shipped, text: str, rule: Rule, groups: dict[str, str]
+) -> tuple[str | None, str | None, tuple[str, ...]]:
+    """(the list as named, its family, families of further lists that the same code names). An
+    unknown zone keeps its own name and has no family."""
+    listed = _named(groups["list"]) if "list" in groups else None
+    if rule.refusal != "yes":
+        return (listed if rule.refusal == "no" else None), None, ()
+    if rule.table:
         decoded = _decoded(rule, groups)
         if decoded:
             return listed or decoded[0], decoded[0], tuple(decoded[1:])
-        if rule.family:
-            return rule.blames or listed or rule.family, rule.family, ()
-        family = self.families.of_zone(listed) if listed else None
-        if family is None and self.words:
-            # Addresses of people name no list: "<x@gmail.com>" blames nobody.
-            text = self.said.text
-            clean = _PEOPLE.sub(" ", text) if "@" in text else text
-            family = self.families.mentioned(clean, "list", self.words)
-            # An operator's help page is no list: it counts only if no other list is named.
-            if family is None and not (listed and "." in listed):
-                family = self.families.mentioned(clean, "operator", self.words)
-        return (listed if listed and "." in listed else family or listed), family, ()
+    if rule.family:
+        return rule.blames or listed or rule.family, rule.family, ()
+    names = known.families
+    family = names.of_zone(listed) if listed else None
+    if family is None:
+        # Addresses of people name no list: "<x@gmail.com>" blames nobody.
+        clean = _PEOPLE.sub(" ", text) if "@" in text else text
+        words = known.words(clean)
+        family = names.mentioned(clean, "list", words)
+        # An operator's help page is no list: it counts only if no other list is named.
+        if family is None and not (listed and "." in listed):
+            family = names.mentioned(clean, "operator", words)
+    return (listed if listed and "." in listed else family or listed), family, ()
 
 
 _ADDRESSED = frozenset({"address", "network", "rate", "rdns"})
@@ -218,8 +208,8 @@ def _named(token: str) -> str:
 
 
 def _decoded(rule: Rule, groups: dict[str, str]) -> list[str]:
-    """Families that an operator's code names, the most decisive first: the highest bit, which is
-    the list that operators put last into their table and trust by itself."""
+    """Families that an operator's code names. Of several bits the highest decides: the lowest is
+    Spamhaus in every table, and most senders know that one without being told."""
     code = groups.get("code")
     if code is not None and code in rule.table:
         return [rule.table[code]]
@@ -233,6 +223,7 @@ def _decoded(rule: Rule, groups: dict[str, str]) -> list[str]:
 
 def _unmatched(said: Unwrapped) -> Meaning:
     temporary = said.inner.temporary
+    retry: Retry = "same_later" if temporary else "never"
     return Meaning(
         code=said.code,
         enhanced=said.enhanced,
@@ -244,7 +235,7 @@ def _unmatched(said: Unwrapped) -> Meaning:
         blames=None,
         family=None,
         said_by=None,
-        retry="same_later" if temporary else "never",
+        retry=retry,
         temporary=temporary,
         rule=None,
         confidence="low",

@@ -1,26 +1,23 @@
-"""The matching engine: which rules could match a text, and the first in order that does.
+"""The matching engine: which patterns could match a text, and the first in order that does.
 
 Two ways to the candidates, one answer: `Literals` asks for words a pattern cannot do without,
 `Scanner` asks hyperscan for all loosened patterns in one pass. A candidate is then searched with
 its own pattern by `re`, so neither way can change what is found (tests hold both against plain
-`re`). Both also say which words of a second list occur, for the names of lists and operators.
+`re`).
 """
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from unlisted.replies.patterns import compiled, literals, loosened
 
-# Patterns that match every text are no work for a scan: they are candidates always.
+# Patterns that match every text are no work for a scan: whoever asks knows of them.
 EVERYWHERE = ("^", ".", "")
 
-
-class Candidates(Protocol):
-    """In order: the patterns that may match a text (those of EVERYWHERE left out), and the words
-    that may occur. May name too many, never too few."""
-
-    def __call__(self, text: str) -> tuple[list[int], list[int]]: ...
+# In order, the patterns that may match a text (those of EVERYWHERE left out): too many, never too
+# few.
+Candidates = Callable[[str], list[int]]
 
 
 class Engine:
@@ -46,36 +43,33 @@ class Engine:
 
 
 class Literals:
-    """Candidates by `in`: at once at hand, about 40 ns per pattern and text."""
+    """Candidates by `in`: at once at hand, about 40 ns per word and text."""
 
-    def __init__(self, patterns: Sequence[str], words: Sequence[str]) -> None:
-        self._words = tuple(enumerate(words))
+    def __init__(self, patterns: Sequence[str]) -> None:
         self._entries = tuple(
             (index, literals(pattern))
             for index, pattern in enumerate(patterns)
             if pattern not in EVERYWHERE
         )
 
-    def __call__(self, text: str) -> tuple[list[int], list[int]]:
-        found = [
+    def __call__(self, text: str) -> list[int]:
+        return [
             index
             for index, needed in self._entries
             if not needed or any(literal in text for literal in needed)
         ]
-        return found, [index for index, word in self._words if word in text]
 
 
 class Scanner:
     """Candidates by hyperscan. Its scratch space serves one scan at a time, and a scan lets other
     threads run: each takes one from a stack (pop and append are atomic) or makes its own."""
 
-    def __init__(self, database: Any, patterns: int, always: Sequence[int]) -> None:
+    def __init__(self, database: Any, always: Sequence[int] = ()) -> None:
         self._database = database
-        self._count = patterns
         self._always = tuple(always)
         self._scratches: list[Any] = []
 
-    def __call__(self, text: str) -> tuple[list[int], list[int]]:
+    def __call__(self, text: str) -> list[int]:
         hits: list[int] = []
         try:
             scratch = self._scratches.pop()
@@ -83,53 +77,53 @@ class Scanner:
             import hyperscan
 
             scratch = hyperscan.Scratch(self._database)
-        self._database.scan(
-            text.encode("utf-8", "replace"),
-            match_event_handler=_hit,
-            context=hits,
-            scratch=scratch,
-        )
+        self._database.scan(text.encode("utf-8", "replace"), _hit, 0, hits, scratch)
         self._scratches.append(scratch)
         hits += self._always
         hits.sort()
-        if not hits or hits[-1] < self._count:
-            return hits, []
-        cut = next(place for place, index in enumerate(hits) if index >= self._count)
-        return hits[:cut], [index - self._count for index in hits[cut:]]
+        return hits
 
 
 def _hit(index: int, begin: int, end: int, flags: int, hits: list[int]) -> None:
     hits.append(index)
 
 
-def scan_database(patterns: Sequence[str], words: Sequence[str]) -> tuple[bytes, tuple[int, ...]]:
-    """A serialised hyperscan database of patterns and words, and the patterns it could not take,
-    which are then candidates for every text. Takes a second or two."""
+def scan_database(patterns: Sequence[str]) -> tuple[bytes, tuple[int, ...]]:
+    """A serialised hyperscan database, and the patterns it could not take, which are then
+    candidates for every text. Takes a second or two for a few hundred."""
     import hyperscan
 
-    flags = hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_UTF8 | hyperscan.HS_FLAG_ALLOWEMPTY
-    wanted: list[tuple[int, bytes]] = []
-    always: list[int] = []
-    for index, pattern in enumerate(patterns):
-        if pattern in EVERYWHERE:
-            continue
-        loose = loosened(pattern).encode()
-        try:
-            hyperscan.Database().compile(expressions=[loose], flags=[flags])
-        except hyperscan.error:
-            always.append(index)
-        else:
-            wanted.append((index, loose))
-    for index, word in enumerate(words):
-        bounded = f"(?:^|[^a-z0-9]){re.escape(word)}(?:[^a-z0-9]|$)"
-        wanted.append((len(patterns) + index, bounded.encode()))
+    loose = {
+        index: loosened(pattern).encode()
+        for index, pattern in enumerate(patterns)
+        if pattern not in EVERYWHERE
+    }
+    try:
+        return hyperscan.dumpb(_database(loose)), ()
+    except hyperscan.error:
+        always = tuple(index for index, one in loose.items() if not _takes(one))
+        return hyperscan.dumpb(_database({i: loose[i] for i in loose if i not in always})), always
+
+
+def _database(loose: dict[int, bytes]) -> Any:
+    import hyperscan
+
+    one_each = hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_UTF8 | hyperscan.HS_FLAG_ALLOWEMPTY
     database = hyperscan.Database()
     database.compile(
-        expressions=[expression for _, expression in wanted],
-        ids=[index for index, _ in wanted],
-        flags=[flags] * len(wanted),
+        expressions=list(loose.values()), ids=list(loose), flags=[one_each] * len(loose)
     )
-    return hyperscan.dumpb(database), tuple(always)
+    return database
+
+
+def _takes(loose: bytes) -> bool:
+    import hyperscan
+
+    try:
+        _database({0: loose})
+    except hyperscan.error:
+        return False
+    return True
 
 
 def scan_platform() -> str:
@@ -141,7 +135,7 @@ def scan_platform() -> str:
     return str(probe.info())
 
 
-def scanner(serialised: bytes, patterns: int, always: Sequence[int]) -> Scanner:
+def scanner(serialised: bytes, always: Sequence[int] = ()) -> Scanner:
     """Refuses (ValueError) a database of another version or processor."""
     import hyperscan
 
@@ -149,4 +143,4 @@ def scanner(serialised: bytes, patterns: int, always: Sequence[int]) -> Scanner:
         database = hyperscan.loadb(serialised, hyperscan.HS_MODE_BLOCK)
     except hyperscan.error as exc:
         raise ValueError(f"no database for here: {type(exc).__name__}") from exc
-    return Scanner(database, patterns, always)
+    return Scanner(database, always)

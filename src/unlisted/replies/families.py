@@ -3,6 +3,7 @@
 A zone nobody here knows has no family; it is reported under its own name, not forced into one.
 """
 
+import re
 import tomllib
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
@@ -45,6 +46,15 @@ class Families:
             for word in (*row.zones, *row.words):
                 self._named[row.kind][word] = row.name
         self.words = tuple(sorted({word for named in self._named.values() for word in named}))
+
+    @property
+    def word_patterns(self) -> list[str]:
+        """The words as patterns, each on its own."""
+        return [f"(?:^|[^a-z0-9]){re.escape(word)}(?:[^a-z0-9]|$)" for word in self.words]
+
+    def occurring(self, text: str) -> list[int]:
+        """Which of `words` may occur in a lower-cased text."""
+        return [index for index, word in enumerate(self.words) if word in text]
 
     @property
     def names(self) -> tuple[str, ...]:

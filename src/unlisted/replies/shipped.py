@@ -7,13 +7,14 @@ data, other code or another processor.
 """
 
 import hashlib
+import re
 from functools import lru_cache
 from importlib import resources
 
 import msgspec
 
 from unlisted.replies import engine, families, knowledge
-from unlisted.replies.engine import EVERYWHERE, Engine
+from unlisted.replies.engine import EVERYWHERE, Candidates, Engine
 from unlisted.replies.families import Families, Family
 from unlisted.replies.knowledge import Rule
 from unlisted.replies.patterns import compiled
@@ -29,18 +30,23 @@ class CacheError(ValueError):
 class _Kept(msgspec.Struct, frozen=True, array_like=True):
     rules: tuple[Rule, ...]
     families: list[Family]
-    always: tuple[int, ...]
     database: bytes
+    always: tuple[int, ...]
+    words: bytes
 
 
 class Shipped:
-    """rules and families belong together with the engine that was made of them."""
+    """Rules and families with the engines that were made of them. words(text): indices of the
+    families' words that may occur."""
 
-    def __init__(self, rules: tuple[Rule, ...], names: Families, matcher: Engine) -> None:
+    def __init__(
+        self, rules: tuple[Rule, ...], names: Families, candidates: Candidates, words: Candidates
+    ) -> None:
         self.rules = rules
         self.families = names
-        self.engine = matcher
-        self.conditioned = frozenset(
+        self.words = words
+        self.engine = Engine([rule.match for rule in rules], candidates)
+        self._conditioned = frozenset(
             index
             for index, rule in enumerate(rules)
             if rule.code is not None or rule.enhanced is not None or rule.stage
@@ -52,12 +58,25 @@ class Shipped:
             return _holds(rules[index], str(code or ""), enhanced or "", stage)
 
         @lru_cache(maxsize=1024)
-        def at_all(code: int, enhanced: str | None, stage: str | None) -> tuple[int, ...]:
-            return tuple(index for index in everywhere if holds(index, code, enhanced, stage))
+        def at_all(code: int, enhanced: str | None, stage: str | None) -> list[int]:
+            return [index for index in everywhere if holds(index, code, enhanced, stage)]
 
-        self.holds = holds
-        self.everywhere = at_all
-        """The rules for every text of which code and stage are as they want."""
+        self._holds = holds
+        self._everywhere = at_all
+
+    def first(
+        self, text: str, code: int, enhanced: str | None, stage: str | None
+    ) -> tuple[int, re.Match[str]] | None:
+        """The first rule in order that matches and of which all conditions hold."""
+        ids = self.engine.candidates(text)
+        conditioned = self._conditioned
+        if not conditioned.isdisjoint(ids):
+            holds = self._holds
+            ids = [i for i in ids if i not in conditioned or holds(i, code, enhanced, stage)]
+        everywhere = self._everywhere(code, enhanced, stage)
+        if everywhere and text:
+            ids = sorted(ids + everywhere)
+        return self.engine.first(text, ids)
 
 
 def _holds(rule: Rule, code: str, enhanced: str, stage: str | None) -> bool:
@@ -73,9 +92,8 @@ def current() -> Shipped:
     if not _installed:
         rules = knowledge.shipped()
         names = families.shipped()
-        patterns = [rule.match for rule in rules]
-        found = Shipped(rules, names, Engine(patterns, engine.Literals(patterns, names.words)))
-        _installed.append(found)
+        candidates = engine.Literals([rule.match for rule in rules])
+        _installed.append(Shipped(rules, names, candidates, names.occurring))
     return _installed[-1]
 
 
@@ -92,9 +110,9 @@ def install(kept: bytes, wanted: str) -> None:
         raise CacheError("damaged")
     try:
         found = msgspec.msgpack.decode(body, type=_Kept)
-        patterns = [rule.match for rule in found.rules]
-        scan = engine.scanner(found.database, len(patterns), found.always)
-        _installed[:] = [Shipped(found.rules, Families(found.families), Engine(patterns, scan))]
+        candidates = engine.scanner(found.database, found.always)
+        words = engine.scanner(found.words)
+        _installed[:] = [Shipped(found.rules, Families(found.families), candidates, words)]
     except ValueError as exc:
         raise CacheError(str(exc)) from exc
 
@@ -103,8 +121,9 @@ def serialised(wanted: str) -> bytes:
     """Bytes for `install`."""
     rules = knowledge.shipped()
     names = families.shipped()
-    database, always = engine.scan_database([rule.match for rule in rules], names.words)
-    body = msgspec.msgpack.encode(_Kept(rules, families.rows(), always, database))
+    database, always = engine.scan_database([rule.match for rule in rules])
+    words, _ = engine.scan_database(names.word_patterns)
+    body = msgspec.msgpack.encode(_Kept(rules, families.rows(), database, always, words))
     return _MAGIC + wanted.encode() + b"\n" + hashlib.sha256(body).digest() + body
 
 

@@ -31,6 +31,7 @@ _WRAPPERS = tuple(
             r"[^:]{0,80})?: (?:host \S{1,200} \[[^\]]{1,60}\]: )?",
         ),
         ("->", "relay", r" ?--?> ?"),
+        ("#", "exchange", r"(?:^| )(?=#)"),
         (
             "said",
             "said",
@@ -61,7 +62,7 @@ _ENTITIES = {
     "#39": "'", "#34": '"', "#60": "<", "#62": ">", "#160": " ",
 }  # fmt: skip
 _TAG = re.compile(
-    r"</?(?:br|p|div|span|b|i|em|strong|font|a|td|tr|table|pre|li|ul|code)\b[^<>]{0,300}>"
+    r"</?(?:br|html|body|p|div|span|b|i|em|strong|font|a|td|tr|table|pre|li|ul|code)\b[^<>]{0,300}>"
 )
 _IN_REPLY = re.compile(r" ?\(in reply to (?:the )?([a-z ]{2,20}?)(?: command)?\)")
 _STAGES = {
@@ -94,11 +95,12 @@ _LATE_ENHANCED = re.compile(r"[45](?<![\w.:/=-].)\.\d{1,3}\.\d{1,3}(?![\w-]|\.\w
 MAX_LATE = 120
 
 
-class Unwrapped(msgspec.Struct, frozen=True):
-    """inner: what the last server said; text: that on one line with single spaces, lower case.
-    code, enhanced: of the first server that said any: our own peer. relayed: another server than
-    ours was refused (Exchange's "->"), so an address in it, or the lack of one, says nothing about
-    the address we sent from. stage: where in the transaction, if the wrapper says."""
+class Unwrapped(msgspec.Struct, frozen=True, gc=False):
+    """inner: code and enhanced code of the last server; text: what it said, on one line with
+    single spaces, lower case. code, enhanced: of the first server that said any: our own peer.
+    relayed: another server than ours was refused (Exchange's "->"), so an address in it, or the
+    lack of one, says nothing about the address we sent from. stage: where in the transaction, if
+    the wrapper says."""
 
     inner: Reply
     text: str
@@ -109,11 +111,14 @@ class Unwrapped(msgspec.Struct, frozen=True):
 
 
 def unwrap(reply: Reply) -> Unwrapped:
+    text = _line(reply.text)
     relayed = False
     stage: str | None = None
+    inner = reply
+    if not reply.code and text[:3].isdigit():
+        inner = reply = parse_reply(text)  # its code stood behind a tag
+        text = reply.text
     code, enhanced = reply.code, reply.enhanced
-    text = _line(reply.text)
-    inner_code, inner_enhanced = code, enhanced
     for _ in range(MAX_LAYERS):
         found = _peeled(text)
         if found is None:
@@ -122,36 +127,32 @@ def unwrap(reply: Reply) -> Unwrapped:
         relayed = relayed or name == "relay"
         if not relayed:
             stage = stage or _stage(before)
-        inner = parse_reply(rest)
-        inner_code = inner.code or inner_code
-        inner_enhanced = inner.enhanced or (None if relayed else inner_enhanced)
-        text = inner.text
-        code, enhanced = code or inner.code, enhanced if code else enhanced or inner.enhanced
+        said = parse_reply(rest)
+        text = said.text
+        if not code:
+            code, enhanced = said.code, said.enhanced or enhanced
+        inherited = None if relayed else inner.enhanced
+        inner = Reply(said.code or inner.code, said.enhanced or inherited, text)
     if "(in reply to" in text:
         text, stage = _without_suffix(text, stage)
-    if inner_code:
-        text = _without_repeats(text, str(inner_code))
-    if inner_enhanced is None:
+    if inner.code:
+        text = _without_repeats(text, inner.code)
+    if inner.enhanced is None:
         late = _LATE_ENHANCED.search(text, 0, MAX_LATE)
-        if late and (not inner_code or int(late[0][0]) == inner_code // 100):
-            inner_enhanced = late[0]
-            enhanced = enhanced or (None if relayed else inner_enhanced)
-    return Unwrapped(
-        inner=Reply(code=inner_code, enhanced=inner_enhanced, text=text),
-        text=text,
-        code=code,
-        enhanced=enhanced,
-        relayed=relayed,
-        stage=stage,
-    )
+        if late and (not inner.code or int(late[0][0]) == inner.code // 100):
+            inner = Reply(inner.code, late[0], text)
+            enhanced = enhanced or (None if relayed else late[0])
+    return Unwrapped(inner, text, code, enhanced, relayed, stage)
 
 
 def _line(text: str) -> str:
     """On one line, single spaces, lower case; entities and tags of an NDR in HTML undone."""
-    text = " ".join(text[:MAX_TEXT].lower().split())
+    text = text[:MAX_TEXT].lower()
     if not text.isascii():
         text = text.replace("\u2019", "'").replace("\u2018", "'")
         text = text.encode("utf-8", "replace").decode()
+    if not text.isprintable() or "  " in text:
+        text = " ".join(text.split())
     if "&" in text and ";" in text:
         text = _ENTITY.sub(lambda found: _ENTITIES[found[1]], text)
     if "<" in text and ("</" in text or "<br" in text):
@@ -193,7 +194,7 @@ def _without_suffix(text: str, stage: str | None) -> tuple[str, str | None]:
     return (text[: found.start()] + text[found.end() :]).strip(), _STAGES.get(found[1], stage)
 
 
-def _without_repeats(text: str, code: str) -> str:
+def _without_repeats(text: str, code: int) -> str:
     """A multi-line reply that was joined to one line has its code before each piece."""
     if f" {code}-" not in text:
         return text
