@@ -26,6 +26,7 @@ def _rows(refusal: str) -> list[tuple[str, str]]:
 
 
 def _whose(text: str) -> str:
+    text = text.split("refused to talk to me: ")[-1]
     if "192.0.2." in text or "2001:db8" in text:
         return "yes"
     return "no" if re.search(r"198\.51\.100\.|203\.0\.113\.", text) else "unknown"
