@@ -55,12 +55,12 @@ def lines_of(block: Block) -> list[str]:
     try:
         lines = block.data.decode("utf-8").split("\n")
     except UnicodeDecodeError:
-        lines = [_text(line) for line in block.data.split(b"\n")]
+        lines = [text_of(line) for line in block.data.split(b"\n")]
     lines.pop()  # behind the last newline there is nothing
     return lines
 
 
-def _text(line: bytes) -> str:
+def text_of(line: bytes) -> str:
     try:
         return line.decode("utf-8")
     except UnicodeDecodeError:

@@ -11,9 +11,10 @@ from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from unlisted.logs.names import Names, address_or_none, is_loopback, names_of
+from unlisted.logs.names import Names, is_loopback, names_of
 from unlisted.logs.open_messages import Message, OpenMessages
 from unlisted.logs.origin import Origins, complete_sender, script_of
+from unlisted.logs.postfix_attributes import GLUED, bounded, client_of, is_queue_id
 from unlisted.logs.postfix_delivery import PROBES, SUSPENDED, Delivery, parse_delivery
 from unlisted.logs.stamp import Calendar
 from unlisted.logs.syslog import Entry, entry_of
@@ -24,17 +25,6 @@ HOLD_S = 5.0
 HOLD_LINES = 4096
 OPEN_LIMIT = 200_000
 _TIDY_LINES = 1024
-_ADDRESS_LIMIT = 1024
-_HEX = frozenset("0123456789ABCDEF")
-_BASE52 = frozenset("0123456789BCDFGHJKLMNPQRSTVWXYZbcdfghjklmnpqrstvwxyz")
-
-
-def is_queue_id(text: str) -> bool:
-    """Short ids are upper-case hex, long ones (3.x `enable_long_queue_ids`) have no vowel."""
-    if not 6 <= len(text) <= 30:
-        return False
-    letters = set(text)
-    return letters <= _HEX or (len(text) >= 10 and letters <= _BASE52)
 
 
 class _Held(NamedTuple):
@@ -78,6 +68,11 @@ class PostfixParser:
             if line.strip("\0 \t\r"):
                 tally.miss(number, "no stamp, host and program", line)
             return
+        self.feed_entry(entry, line, file, number)
+
+    def feed_entry(self, entry: Entry, line: str, file: int, number: int) -> None:
+        """One line whose stamp, host and program are known already."""
+        tally = self._tallies[file]
         self._fed += 1
         self._now = entry.at
         why = self._told(entry, file, number)
@@ -88,6 +83,15 @@ class PostfixParser:
         self._release()
         if self._fed % _TIDY_LINES == 0:
             self.open.tidy(entry.at)
+
+    def adopt(self, message: Message) -> None:
+        """A message that somebody else read the lines of, and that is still open."""
+        if message.message_id is not None:
+            self._origins.remember(message.message_id, message)
+        _complete(message)
+        self.open.add(message)
+        if message.deferred:
+            self.open.mark_deferred(message)
 
     def take(self) -> list[Attempt]:
         """The attempts that are known well enough, in the order of their lines."""
@@ -113,6 +117,8 @@ class PostfixParser:
         queue_id, colon, rest = entry.text.partition(": ")
         if not colon or not is_queue_id(queue_id):
             return None
+        if "]: " in rest and GLUED.search(rest):
+            return "two lines run together"
         key = (entry.host, queue_id)
         if rest.startswith("to=<"):
             return self._delivery(entry, names, key, rest, file, number)
@@ -177,7 +183,7 @@ class PostfixParser:
     # --- what other programs tell of a message ---
 
     def _client(self, at: float, names: Names, key: tuple[str, str], rest: str) -> str:
-        fields = _client_fields(rest)
+        fields = client_of(rest)
         if fields is None:
             return "client cut or malformed"
         message = self._new(key, names, at)
@@ -214,7 +220,7 @@ class PostfixParser:
             return None
         if not value.endswith(">"):
             return "message-id cut"
-        message_id = _bounded(value[1:-1]) or None
+        message_id = bounded(value[1:-1]) or None
         message = self._owned(key, names, at, "message_id", message_id)
         if message_id is not None:
             self._origins.remember(message_id, message)
@@ -228,7 +234,7 @@ class PostfixParser:
         size, comma, count = tail.partition(", nrcpt=")
         if not (size.isascii() and size.isdigit() and comma and count.endswith(")")):
             return "queue line cut or malformed"
-        message = self._owned(key, names, at, "mail_from", _bounded(head[6:]))
+        message = self._owned(key, names, at, "mail_from", bounded(head[6:]))
         message.size = int(size) if len(size) < 18 else None
         _complete(message)
         return ""
@@ -312,7 +318,7 @@ class PostfixParser:
                 at=held.at,
                 file=held.file,
                 line=held.line,
-                instance=self._instance(held.host, names.instance),
+                instance=self.instance_of(held.host, names.instance),
                 queue_id=message.key[1],
                 status=status,
                 recipient=delivery.recipient,
@@ -335,7 +341,7 @@ class PostfixParser:
             )
         )
 
-    def _instance(self, host: str, instance: str) -> str:
+    def instance_of(self, host: str, instance: str) -> str:
         """The host in front where several are in the log; where it was not known beforehand, the
         first one met goes without."""
         if self._home is None:
@@ -350,42 +356,3 @@ def _complete(message: Message) -> None:
         and message.size is not None
         and (message.sender is not None or message.parent is not None)
     )
-
-
-class _Client(NamedTuple):
-    client: str | None  # None on this machine: a filter or a program, not a relaying host
-    login: str | None
-    parent_id: str | None
-    orig_client: str | None
-
-
-def _client_fields(rest: str) -> _Client | None:
-    """smtpd's line: `client=host[ip], sasl_method=, sasl_username=, orig_queue_id=, orig_client=`."""
-    first, *others = rest[7:].split(", ")
-    if not first.endswith("]") or "[" not in first:
-        return None
-    named = {}
-    for part in others:
-        name, equals, value = part.partition("=")
-        if not equals or not value:
-            return None
-        named[name] = value
-    if ("sasl_method" in named) is not ("sasl_username" in named):
-        return None  # Postfix tells both or neither
-    login, before = named.get("sasl_username"), named.get("orig_client", "")
-    return _Client(
-        _remote(first),
-        _bounded(login) if login else None,
-        named.get("orig_queue_id"),
-        _remote(before) if before.endswith("]") else None,
-    )
-
-
-def _remote(host: str) -> str | None:
-    """The address of `name[address]` unless it is this machine."""
-    address = address_or_none(host[host.rfind("[") + 1 : -1])
-    return None if address is None or is_loopback(address) else address
-
-
-def _bounded(text: str) -> str | None:
-    return text if len(text) <= _ADDRESS_LIMIT else None

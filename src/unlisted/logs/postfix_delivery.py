@@ -69,11 +69,11 @@ def parse_delivery(rest: str) -> Delivery | None:
     if not space or len(text) < 2 or text[0] != "(" or text[-1] != ")" or len(text) > TEXT_LIMIT:
         return None
     text = text[1:-1]
-    if status != "sent" and _is_cut(text):
+    if status != "sent" and is_cut(text):
         return None
     relay, delay_s, enhanced = told
-    code, stage = (_leading_code(text), None) if status == "sent" else _reply(text)
-    host, ip = _relay(relay)
+    code, stage = (leading_code(text), None) if status == "sent" else reply_of(text)
+    host, ip = relay_of(relay)
     return Delivery(recipient, orig_to, host, ip, delay_s, enhanced, status, code, stage, text)
 
 
@@ -97,7 +97,7 @@ def _addresses(rest: str) -> tuple[str, str | None, int] | None:
 def _told(fields: str) -> tuple[str, float, str] | None:
     """`relay=…, [conn_use=…, ]delay=…, [delays=…, ]dsn=…`, in this order and no other."""
     parts = fields.split(", ")
-    if not 3 <= len(parts) <= 6 or not parts[0].startswith("relay="):
+    if not 3 <= len(parts) <= 10 or not parts[0].startswith("relay="):
         return None
     named = {}
     for part in parts[1:]:
@@ -110,15 +110,20 @@ def _told(fields: str) -> tuple[str, float, str] | None:
         enhanced = named["dsn"]
     except (KeyError, ValueError):
         return None
-    numbers = enhanced.split(".")
-    if len(numbers) != 3 or not all(n.isascii() and n.isdigit() and len(n) < 4 for n in numbers):
+    if not is_enhanced(enhanced):
         return None
     if not 0 <= delay_s < 1e9:
         return None
     return parts[0][6:], delay_s, enhanced
 
 
-def _relay(relay: str) -> tuple[str | None, str | None]:
+def is_enhanced(text: str) -> bool:
+    """RFC 3463 section 2: three numbers of at most three digits."""
+    numbers = text.split(".")
+    return len(numbers) == 3 and all(n.isascii() and n.isdigit() and len(n) < 4 for n in numbers)
+
+
+def relay_of(relay: str) -> tuple[str | None, str | None]:
     """`host[192.0.2.1]:25` is two facts; `none` is none; `local`, a pipe's name: the name."""
     host, bracket, rest = relay.partition("[")
     if not bracket:
@@ -129,7 +134,7 @@ def _relay(relay: str) -> tuple[str | None, str | None]:
     return host or ip, ip
 
 
-def _is_cut(text: str) -> bool:
+def is_cut(text: str) -> bool:
     """Whether the last parenthesis closes something inside and the line ends too early.
 
     Postfix ends a reply it quotes with the command answered; other texts close what they open.
@@ -140,22 +145,22 @@ def _is_cut(text: str) -> bool:
     return text.count("(") > text.count(")")
 
 
-def _leading_code(text: str) -> int:
+def leading_code(text: str) -> int:
     """250 of `250 2.0.0 Ok: queued as …`, 0 of `delivered to mailbox`."""
     head = text[:3]
     whole = head.isascii() and head.isdigit() and text[3:4] in (" ", "-", "")
     return int(head) if whole and "199" < head < "600" else 0
 
 
-def _reply(text: str) -> tuple[int, str | None]:
+def reply_of(text: str) -> tuple[int, str | None]:
     """The reply's code and what it answered."""
     core = text.removeprefix(SUSPENDED)
     head, said, reply = core.partition(" said: ")
     if said and "(" not in head:
-        return _leading_code(reply), _answered(reply)
+        return leading_code(reply), _answered(reply)
     _, refused, reply = core.partition(" refused to talk to me: ")
     if refused:
-        return _leading_code(reply), "greeting"
+        return leading_code(reply), "greeting"
     if core.startswith("connect to "):
         return 0, "connect"
     _, lost, doing = core.rpartition(" while ")
