@@ -20,6 +20,10 @@ class Origins:
     def __init__(self) -> None:
         self._first: OrderedDict[str, Message] = OrderedDict()
 
+    def first(self, message_id: str) -> Message | None:
+        """The message that bore it first, as far as remembered."""
+        return self._first.get(message_id)
+
     def remember(self, message_id: str, message: Message) -> None:
         """A second message with the same id and no origin of its own descends from the first."""
         first = self._first.get(message_id)

@@ -55,7 +55,7 @@ class PostfixParser:
         self._home: str | None = None
         self._held: deque[_Held] = deque()
         self._ready: list[Attempt] = []
-        self._origins = Origins()
+        self.origins = Origins()
         self._fed = 0
         self._now = 0.0
         self.open = OpenMessages(open_limit)
@@ -86,12 +86,16 @@ class PostfixParser:
 
     def adopt(self, message: Message) -> None:
         """A message that somebody else read the lines of, and that is still open."""
-        if message.message_id is not None:
-            self._origins.remember(message.message_id, message)
-        _complete(message)
+        self.told_more(message)
         self.open.add(message)
         if message.deferred:
             self.open.mark_deferred(message)
+
+    def told_more(self, message: Message) -> None:
+        """Somebody else read a line of a message and set what it tells."""
+        if message.message_id is not None:
+            self.origins.remember(message.message_id, message)
+        _complete(message)
 
     def take(self) -> list[Attempt]:
         """The attempts that are known well enough, in the order of their lines."""
@@ -223,7 +227,7 @@ class PostfixParser:
         message_id = bounded(value[1:-1]) or None
         message = self._owned(key, names, at, "message_id", message_id)
         if message_id is not None:
-            self._origins.remember(message_id, message)
+            self.origins.remember(message_id, message)
         _complete(message)
         return ""
 

@@ -1,0 +1,108 @@
+"""Who wrote a line: host and process name, told apart by hash, each looked at once.
+
+A log has a few dozen of them and millions of lines. The table is bounded: names beyond it are
+taken for somebody else's and counted.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from unlisted.edge.byte_words import Flags, Places, Window, Words, hashes, index_of
+from unlisted.logs.names import Names, names_of
+
+LONGEST = 200
+TABLE = 16_384
+FOREIGN = 0  # the code of all that is not Postfix's
+UNSURE = 1  # no process id, or too long: the plain reader looks at the line
+
+
+@dataclass(frozen=True)
+class Tag:
+    """host, process name and what it tells, as the plain reader has them."""
+
+    host: str
+    tag: str
+    names: Names
+
+
+class Tags:
+    """Codes from 2 on are places in `known`."""
+
+    def __init__(self) -> None:
+        self.known: list[Tag | None] = [None, None]
+        self.overflow = 0
+        self._table: dict[int, int] = {}
+        self._hashes: Words = np.zeros(0, np.uint64)
+        self._codes: Places = np.zeros(0, np.int64)
+        self._hosts: dict[str, int] = {}
+        self._instances: dict[tuple[str, str], int] = {}
+        # By code: what makes a queue id of one host another one than that of the next host, and
+        # which instance speaks.
+        self.host_seed: Words = np.zeros(2, np.uint64)
+        self.instance: Places = np.zeros(2, np.int64)
+
+    def codes(self, window: Window, starts: Places, ends: Places) -> Places:
+        """Of the texts `host tag` that end before the process id's bracket."""
+        lengths = ends - starts
+        fits = (lengths > 2) & (lengths <= LONGEST)
+        found = np.full(starts.size, FOREIGN, np.int64)
+        places = np.flatnonzero(fits)
+        keys = hashes(window, starts[places], lengths[places], np.zeros(places.size, np.uint64))
+        at = self._find(keys)
+        unknown = np.flatnonzero(at < 0)
+        if unknown.size:
+            fresh, first = np.unique(keys[unknown], return_index=True)
+            for key, place in zip(fresh.tolist(), places[unknown[first]].tolist(), strict=True):
+                self._learn(key, window.data[starts[place] : ends[place]])
+            self._index()
+            at = self._find(keys)
+        if self._codes.size:
+            found[places] = np.where(at >= 0, self._codes[at], FOREIGN)
+        places = np.flatnonzero(~fits)
+        found[places] = np.where(_names_a_part(window, starts[places]), UNSURE, FOREIGN)
+        return found
+
+    def seed_of(self, host: str) -> int:
+        """What the hashes of a host's queue ids begin with."""
+        return self._hosts.setdefault(host, len(self._hosts) + 1)
+
+    def _find(self, keys: Words) -> Places:
+        if not self._hashes.size:
+            return np.full(keys.size, -1, np.int64)
+        at = np.minimum(np.searchsorted(self._hashes, keys), self._hashes.size - 1)
+        return np.where(self._hashes[at] == keys, at, -1)
+
+    def _learn(self, key: int, text: bytes) -> None:
+        if len(self._table) >= TABLE:
+            self.overflow += 1
+            return
+        host, _, name = text.decode("latin-1").partition(" ")
+        head, colon, _ = name.partition(": ")
+        names = None if colon or " " in name or not host or not text.isascii() else names_of(name)
+        if names is None:
+            self._table[key] = UNSURE if "/" in head and (colon or not text.isascii()) else FOREIGN
+            return
+        self._table[key] = len(self.known)
+        self.known.append(Tag(host, name, names))
+        seed = self.seed_of(host)
+        number = self._instances.setdefault((host, names.instance), len(self._instances) + 1)
+        self.host_seed = np.append(self.host_seed, np.uint64(seed))
+        self.instance = np.append(self.instance, number)
+
+    def _index(self) -> None:
+        keys = sorted(self._table)
+        self._hashes = np.array(keys, np.uint64)
+        self._codes = np.array([self._table[key] for key in keys], np.int64)
+
+
+def _names_a_part(window: Window, starts: Places) -> Flags:
+    """Whether a slash comes before the first colon: a Postfix process without its number."""
+    slash = np.full(starts.size, 1 << 20)
+    colon = np.full(starts.size, 1 << 20)
+    for offset in range(0, 64, 8):
+        words = window.at(np.minimum(starts + offset, window.size))
+        for byte, first in ((47, slash), (58, colon)):
+            index = index_of(words, byte)
+            np.minimum(first, np.where(index < 8, index + offset, 1 << 20), out=first)
+    return slash < colon
