@@ -69,6 +69,7 @@ class Tail:
         self.lost = False  # the file read last is gone: what followed in it was not read
         self._file: _Direct | _Packed | None = None
         self._waited = 0
+        self._looked = 0  # bytes of the file that were looked at: the last line may not be whole
         self._begun = place is not None
         self._queue: list[tuple[Path, int, int]] = []  # files to read next: path, offset, line
 
@@ -98,7 +99,11 @@ class Tail:
         """Whether nothing is left to read, in this file or a later one."""
         if self._file is None:
             return not self._open()
-        return not self._queue and not self._left_behind() and self._size() <= self.place.offset
+        return (
+            not self._queue
+            and not self._left_behind()
+            and self._size() <= max(self.place.offset, self._looked)
+        )
 
     # ------------------------------------------------------------ which file
 
@@ -126,7 +131,7 @@ class Tail:
         self.place = Place(told.st_ino, told.st_dev, offset, line, size, head, skipping, done)
         self._file = file
         self._begun = True
-        self._waited = 0
+        self._waited = self._looked = 0
         return True
 
     def _find(self) -> Path | None:
@@ -262,6 +267,7 @@ class Tail:
             start = end + 1
         if len(data) - start > LINE_LIMIT:
             skipping, start = True, len(data)
+        self._looked = offset + len(data)
         self._file.seek(offset + start)
         self.place = msgspec.structs.replace(
             place, offset=offset + start, line=number, skipping=skipping
