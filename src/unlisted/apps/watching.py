@@ -21,15 +21,19 @@ from unlisted.config_rules import is_ip
 from unlisted.edge.clock import Clock, SimSeconds
 from unlisted.edge.journal import JournalError
 from unlisted.edge.log_facts import Addresses, Told
-from unlisted.edge.log_feed import Feed, Parser
+from unlisted.edge.log_feed import Feed
+from unlisted.edge.log_plain import LineParser
 from unlisted.edge.log_reader import LogError, zone_of
 from unlisted.edge.people import People
 from unlisted.edge.runner import Quarantined, Runner
 from unlisted.facts import Configured, Fact, FeedHeard, FeedSilent, Pool, TimerFired
-from unlisted.logs.postfix import PostfixParser
+from unlisted.logs.exim import EximParser
+from unlisted.logs.kumomta import KumoParser
+from unlisted.logs.postfix import OPEN_LIMIT, PostfixParser
 from unlisted.logs.stamp import Calendar
 from unlisted.logs.tally import Tally
 from unlisted.loop._fixpoint import Followed
+from unlisted.mail.attempt import Format
 
 log = logging.getLogger("unlisted.watch")
 
@@ -53,11 +57,21 @@ def feeds_of(
     ours = tuple(one for pool in watched for one in pool.addresses if is_ip(one))
     addresses = Addresses(config.watch.addresses, ours)
 
-    def make() -> tuple[Parser, Calendar]:
+    def make(format: Format) -> tuple[LineParser, Calendar]:
         calendar = Calendar(zone, clock_now())
-        return PostfixParser([calendar], [Tally()]), calendar
+        return _parser(format, calendar), calendar
 
     return [Feed(path, people, addresses, make, loopback=config.watch.loopback) for path in logs]
+
+
+def _parser(format: Format, calendar: Calendar) -> LineParser:
+    if format == "exim":
+        return EximParser([calendar], [Tally()], open_limit=OPEN_LIMIT)
+    if format == "kumomta":
+        return KumoParser([Tally()], open_limit=OPEN_LIMIT)
+    if format == "m365":
+        raise WatchError("an export of a message trace is no log that grows: use report")
+    return PostfixParser([calendar], [Tally()])
 
 
 def silence(feed: Feed, silent: bool, now: float) -> list[Told]:
@@ -158,6 +172,9 @@ async def follow(
             busy = False
             for feed in feeds:
                 busy |= await _turn(feed, runner, clock)
+        except WatchError as exc:
+            log.error("watch: %s", exc)
+            return
         except JournalError as exc:
             log.error("watch: %s; read again from the last checkpoint", exc)
             feeds, busy = [], False

@@ -13,17 +13,18 @@ import logging
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Protocol
 
 import msgspec
 
 from unlisted.edge.feed_gauge import Gauge
 from unlisted.edge.log_facts import Addresses, Facts, Told
+from unlisted.edge.log_plain import LineParser
 from unlisted.edge.log_state import StateError, frozen, thaw
 from unlisted.edge.log_tail import READ_BYTES, Line, Place, Tail, decoded
 from unlisted.edge.people import People
+from unlisted.logs.detect import format_of
 from unlisted.logs.stamp import Calendar
-from unlisted.mail.attempt import Attempt
+from unlisted.mail.attempt import Format
 
 log = logging.getLogger("unlisted.watch")
 
@@ -34,24 +35,16 @@ LATE_S = 5.0  # a minute's counts are told this long after it, if no later line 
 Keep = Callable[[str, str], None]
 
 
-class Parser(Protocol):
-    """A line parser of `unlisted.logs`."""
-
-    def feed(self, line: str, file: int, number: int) -> None: ...
-    def take(self) -> list[Attempt]: ...
-    def finish(self) -> None: ...
-
-
 class Feed:
     """`poll` reads a piece and gives its facts; after they are appended, `keep` the checkpoint in
-    the same transaction. `make`: a fresh parser and its calendar."""
+    the same transaction. `make`: a fresh parser of a format, and its calendar."""
 
     def __init__(
         self,
         path: Path,
         people: People,
         addresses: Addresses,
-        make: Callable[[], tuple[Parser, Calendar]],
+        make: Callable[[Format], tuple[LineParser, Calendar]],
         *,
         loopback: bool = False,
     ) -> None:
@@ -63,7 +56,9 @@ class Feed:
         self.last_at: float | None = None  # stamp of the last attempt
         self.tail = Tail(path)
         self._make = make
-        self._parser, self._calendar = make()
+        self.format: Format | None = None  # told by the first lines
+        self._parser: LineParser | None = None
+        self._calendar: Calendar | None = None
         self._facts = Facts(people, addresses, loopback=loopback)
         self._live = False  # the end was reached: from now on lines come when they are written
         self._apart = False  # the memory no longer follows from the lines since S alone
@@ -88,6 +83,8 @@ class Feed:
 
     def idle(self, now: float) -> list[Told]:
         """Nothing new came: what waits in vain for later lines is told."""
+        if self._parser is None:
+            return []
         expire = getattr(self._parser, "expire", None)
         if expire is not None:
             expire(now)
@@ -101,17 +98,28 @@ class Feed:
 
     def finish(self) -> list[Told]:
         """The log ends here."""
+        if self._parser is None:
+            return []
         self._parser.finish()
         return [*self._told(), *self._facts.flush()]
 
     def _fed(self, lines: list[Line], now: float) -> Iterator[Told]:
+        texts = [_text(line.data) for line in lines]
+        if self.format is None:
+            self._begin(format_of(texts) or "postfix")
+        assert self._parser is not None and self._calendar is not None
         self._calendar.reaches(now)
-        for number, data in lines:
-            self._parser.feed(_text(data), 0, number)
+        for line, text in zip(lines, texts, strict=True):
+            self._parser.feed(text, 0, line.number)
             yield from self._told()
         self.lines += len(lines)
 
+    def _begin(self, format: Format) -> None:
+        self.format = format
+        self._parser, self._calendar = self._make(format)
+
     def _told(self) -> Iterator[Told]:
+        assert self._parser is not None
         for attempt in self._parser.take():
             self.attempts += 1
             self.last_at = attempt.at
@@ -126,6 +134,8 @@ class Feed:
         does not follow from lines alone (`idle`, `finish`): the memory must go with it."""
         place = self.tail.place
         written = self._written
+        if self._parser is None:
+            return
         if (
             whole
             or self._apart
@@ -142,6 +152,7 @@ class Feed:
 
     def _memory(self) -> str:
         data = {
+            "format": self.format,
             "place": self.tail.place,
             "parser": frozen(self._parser, ("_calendars", "_tallies")),
             "calendar": frozen(self._calendar, ("_zone", "_limit")),
@@ -165,7 +176,7 @@ class Feed:
             self._thaw(memory or "")
         except (ValueError, TypeError, KeyError, zlib.error) as exc:
             log.warning("%s: begun without its open messages: %s", self.name, exc)
-            self._parser, self._calendar = self._make()
+            self.format = None
             self._start(until)
             return
         self._again(until, now)
@@ -176,6 +187,8 @@ class Feed:
         data = msgspec.json.decode(raw)
         if not isinstance(data, dict):
             raise StateError("expected a table")
+        self._begin(msgspec.convert(data["format"], Format))
+        assert self._parser is not None and self._calendar is not None
         thaw(self._parser, data["parser"])
         thaw(self._calendar, data["calendar"])
         self._facts.remember(data["facts"])
