@@ -134,6 +134,7 @@ def test_a_circle_stays_a_circle() -> None:
     assert isinstance(parser, PostfixParser)
     for number, line in enumerate(postfix_lines(3), start=1):
         parser.feed(line, 0, number)
+    parser.take()
     found = next(iter(parser.open.under(("mx", "A0000001"))))
     found.parent = found
     later, _ = postfix()

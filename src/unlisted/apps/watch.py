@@ -53,6 +53,7 @@ def watch(args: argparse.Namespace) -> int:
     secret = site_secret(found)
     runner = open_runner(found.state, secret)
     words = Words(runner)
+    feeds: list[Feed] = []
     say = _json if args.json else words.say
     try:
         station = Station(runner, say)
@@ -71,6 +72,8 @@ def watch(args: argparse.Namespace) -> int:
         complain(f"unlisted watch: {exc}")
         return USAGE
     finally:
+        for feed in feeds:
+            feed.close()
         runner.journal.close()
 
 

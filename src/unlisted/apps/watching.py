@@ -177,9 +177,16 @@ async def follow(
             return
         except JournalError as exc:
             log.error("watch: %s; read again from the last checkpoint", exc)
-            feeds, busy = [], False
+            feeds, busy = _closed(feeds), False
         if not busy:
             await clock.sleep(POLL_S)
+    _closed(feeds)
+
+
+def _closed(feeds: list[Feed]) -> list[Feed]:
+    for feed in feeds:
+        feed.close()
+    return []
 
 
 async def _turn(feed: Feed, runner: Runner, clock: Clock) -> bool:

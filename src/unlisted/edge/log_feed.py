@@ -103,6 +103,10 @@ class Feed:
         self._parser.finish()
         return [*self._told(), *self._facts.flush()]
 
+    def close(self) -> None:
+        """Let go of the file."""
+        self.tail.close()
+
     def _fed(self, lines: list[Line], now: float) -> Iterator[Told]:
         texts = [_text(line.data) for line in lines]
         if self.format is None:
