@@ -84,6 +84,24 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     ] = msgspec.field(default="", name="import")
 
 
+class Watch(msgspec.Struct, frozen=True, kw_only=True):
+    """Logs of another MTA, read as they are written."""
+
+    logs: Annotated[
+        tuple[str, ...], Meta(description="mail logs to follow, relative to this file")
+    ] = ()
+    addresses: Annotated[
+        dict[str, str],
+        Meta(description="the log's transport, pool or instance to the address it sends by"),
+    ] = msgspec.field(default_factory=dict)
+    zone: Annotated[
+        str, Meta(description="zone of stamps that tell none; empty: this machine's")
+    ] = ""
+    loopback: Annotated[
+        bool, Meta(description="what 127.0.0.1 takes has left; false: it is a content filter")
+    ] = False
+
+
 class Http(msgspec.Struct, frozen=True, kw_only=True):
     """The two faces."""
 
@@ -127,6 +145,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     dns: Annotated[Dns, Meta(description="what may be asked of the DNS")] = Dns()
     lists: Annotated[tuple[ListTerm, ...], Meta(description="blocklists to watch")] = ()
     history: Annotated[History, Meta(description="what was before the journal")] = History()
+    watch: Annotated[Watch, Meta(description="logs of another MTA to follow")] = Watch()
     http: Annotated[Http, Meta(description="the public and the operator's page")] = Http()
     policy: Annotated[Policy, Meta(description="every figure the stations decide by")] = Policy()
 

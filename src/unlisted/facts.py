@@ -410,7 +410,7 @@ class Suspicion(Fact, frozen=True, tag=True):
 class EpisodeOpened(Fact, frozen=True, tag=True):
     """sense: one address is blocked: on a list (`zone`) or at one receiver no list explains.
 
-    `basis`: reply+dns, shift. `since`: first refusal. `refusals` of `attempts`
+    `basis`: reply+dns, shift, replies (watched mail, no list asked). `since`: first refusal. `refusals` of `attempts`
     at that moment. `parent`: the list's episode that a nameless one belongs to.
     """
 

@@ -17,7 +17,7 @@ OK, FOUND, USAGE, NO_SUCH = 0, 1, 2, 3
 # Errors whose text is for people, by name: their modules are not imported for a --help.
 _SAID = (
     "JournalError", "BackupError", "Missing", "Unreachable", "SecretError", "FactError",
-    "DatabaseError", "OperationalError", "Unreadable",
+    "DatabaseError", "OperationalError", "Unreadable", "HistoryError", "LogError",
 )  # fmt: skip
 
 _EXITS = {"Missing": NO_SUCH, "Unreadable": USAGE}
@@ -190,10 +190,20 @@ COMMANDS: tuple[tuple[str, str, str, str, tuple[Argument, ...]], ...] = (
      ((("id",), {"metavar": "FILE"}), ZONE, JSON)),
     ("report", "", "who blocks us, who sent what, what to send again: by mail logs",
      "unlisted report /var/log/mail.log* --ours 192.0.2.0/24 --html report.html", REPORT),
+    ("watch", "", "follow another MTA's logs: episodes and incidents as they come",
+     "unlisted watch /var/log/mail.log",
+     ((("log",), {"nargs": "*", "type": Path, "metavar": "LOG", "help": "else [watch] logs"}),
+      (("--once",), {"action": "store_true", "help": "to the end of the files, then the sum"}),
+      (("--ours",), {"action": "append", "default": [], "metavar": "ADDRESS",
+                     "help": "an address the MTA sends by (repeatable)"}),
+      JSON)),
     ("operator", "link", "a link that signs a browser in, once", "unlisted operator link", (JSON,)),
 )  # fmt: skip
 # Nouns and verbs with a module of their own in apps/; the others are in cli_commands.
-_MODULES = {"classify": "classify", "health": "health", "intake": "intake", "report": "report"}
+_MODULES = {
+    "classify": "classify", "health": "health", "intake": "intake", "report": "report",
+    "watch": "watch",
+}  # fmt: skip
 NOUNS = {
     "health": "service-health records: what was published about an incident",
     "config": "the settings file",

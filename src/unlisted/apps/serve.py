@@ -17,6 +17,7 @@ import re
 import secrets
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -167,7 +168,9 @@ class _Platform:
             smtp = await service.start()
             started = True
             self._say(smtp, public, private)
+            watching = self._watching(runner)
             await self.stopping.wait()
+            await watching
         finally:
             self.settings.ready.unlink(missing_ok=True)
             if started:
@@ -187,6 +190,18 @@ class _Platform:
         if not tokens:
             raise StartError(f"{name}: expected the SHA-256 of a token in hex on each line")
         return tokens
+
+    def _watching(self, runner: Runner) -> asyncio.Task[None]:
+        """Follow the logs of another MTA, if some are named, until told to stop."""
+        logs = [self.settings.beside(name) for name in self.config.watch.logs]
+        if not logs:
+            return asyncio.ensure_future(_nothing())
+        # Only here: the readers of logs cost more than the rest of the start.
+        from unlisted.apps.watching import feeds_of, follow
+
+        people = People(self.secret)
+        make = partial(feeds_of, logs, self.config, people, self.clock.now)
+        return asyncio.ensure_future(follow(make, runner, self.clock, self.stopping))
 
     async def _import_history(self, runner: Runner) -> None:
         name = self.config.history.import_
@@ -211,6 +226,10 @@ class _Platform:
         ready: dict[str, object] = {"reports": reports} if reports else {}
         ready |= {"smtp": shown, "public": public, "operator": operator, "pid": os.getpid()}
         write_whole(self.settings.ready, json.dumps(ready) + "\n", 0o644)
+
+
+async def _nothing() -> None:
+    return None
 
 
 def _server(app: object, where: str, max_body: int = MAX_BODY) -> HttpServer:

@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from unlisted.edge.attempts import CLASSIFIED
+from unlisted.edge.history_names import site_of
 from unlisted.edge.people import People, derived
-from unlisted.edge.routes import organisation
 from unlisted.mail.attempt import FIELDS, MEANING_FIELDS
 
 KEPT = 100_000  # people remembered between batches
@@ -151,14 +151,6 @@ class Stored:
                 self._organisations.clear()
             found = self._organisations[relay] = site_of(relay)
         return found or None
-
-
-def site_of(relay: str | None) -> str:
-    """The organisation of a mail host as logged ("mx1.example.net[192.0.2.1]:25"); "": no site."""
-    host = (relay or "").partition("[")[0].strip().lower().rstrip(".")
-    if not host or host in ("none", "local", "unknown") or host.replace(".", "").isdigit():
-        return ""
-    return organisation(host) if ":" not in host else ""
 
 
 def _domain(address: str) -> str | None:

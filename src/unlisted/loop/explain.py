@@ -42,6 +42,7 @@ KEPT_BUCKETS = int(WINDOW_S / BUCKET_S)
 MESSAGES_KEPT = 200_000
 CAMPAIGNS_PER_SENDER = 200
 COMPLAINTS = ("abuse", "fraud", "virus", "other")  # RFC 5965 section 7.3; not RFC 6591's kinds
+NO_DRAW = "another MTA chose the address: there was no draw, only reports or contents can tell"
 DOUBT = 5.0  # evidence (log ratio) from which on a sender's mail to strangers is only sampled
 
 
@@ -405,8 +406,9 @@ def _ranked(states: States, at: float, n: int) -> Iterator[Out]:
             continue
         named = tuple(s for s in causes.named if lot_of(evidence[s].total, event).by_address > 0)
         verdict = causes.verdict
-        if verdict == "guilty" and not named:
-            verdict = "not enough evidence"
+        drawn = not states.deliver.only_watched(episode.address)
+        if (verdict == "guilty" and not named) or (verdict == "nobody here" and not drawn):
+            verdict = "not enough evidence"  # without a draw nothing speaks for anybody either
         if state.told.get(episode.id) == (verdict, named):
             continue
         state.told[episode.id] = (verdict, named)
@@ -444,6 +446,7 @@ def _told(
     at: float,
     n: int,
 ) -> CausesRanked:
+    address = states.sense.episodes[episode].address
     need = causes.reason
     if causes.listings_needed is not None:
         need += f"; or about {causes.listings_needed} more listings under rotation"
@@ -469,6 +472,6 @@ def _told(
         named=named,
         shares=shares,
         window_s=WINDOW_S,
-        need="" if named else need,
+        need="" if named else NO_DRAW if states.deliver.only_watched(address) else need,
         because=(n,),
     )

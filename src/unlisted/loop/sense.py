@@ -2,6 +2,7 @@
 
 An episode opens on a refusal or suspicion whose list confirms the listing by DNS, or on a shift:
 replies at one receiver turn against one address and not the others (e-detector, then contrast).
+Where another MTA's log is only watched and no list is asked, it opens on the words of several.
 Replies are counted per address x receiver; which receivers ask which list is learned from what
 they name. A failed look-up is unknown, never clean and never listed.
 """
@@ -45,6 +46,7 @@ BASE_RATE = 0.02  # upper bound of the ordinary share of refusals and suspicions
 RECENT_S = 2 * 3600.0
 ASK_AGAIN_S = 60.0
 TRIES = 5
+WORDS_ENOUGH = 3
 STAGES = {"connect": 0, "greeting": 1, "ehlo": 2, "mail": 3, "rcpt": 4, "data": 5, "eod": 6}
 CALM_ENOUGH = 1000
 ZONES_LIMIT = 256  # names of lists learned from replies: more is somebody making them up
@@ -91,6 +93,7 @@ class State:
         self.hour = SlidingCounts(window_s=3600.0, bucket_s=60.0)
         self.senders: dict[tuple[str, str], dict[str, float]] = {}
         self.detectors: dict[tuple[str, str], EDetector] = {}
+        self.said: dict[tuple[str, str], list[tuple[float, str, str]]] = {}  # see _by_words
         self.asked: dict[tuple[str, str], float] = {}
         self.tries: dict[tuple[str, str], int] = {}
         self.episodes: dict[str, Episode] = {}
@@ -171,7 +174,8 @@ def _reply(states: States, fact: Outcome, n: int) -> Iterator[Out]:
     state = states.sense
     temporary = isinstance(fact, TransientFailure)
     reply = Reply(code=fact.code, enhanced=fact.enhanced, text=fact.text)
-    meaning = classify(reply, ours=state.ours, source=fact.address, stage=fact.stage)
+    source = fact.address if _is_ip(fact.address) else None
+    meaning = classify(reply, ours=state.ours, source=source, stage=fact.stage)
     common: dict[str, Any] = {
         "at": fact.at,
         "row": fact.row,
@@ -197,7 +201,11 @@ def _reply(states: States, fact: Outcome, n: int) -> Iterator[Out]:
         state.stages[fact.receiver] = min(
             earlier, fact.stage, key=lambda one: STAGES.get(one, len(STAGES))
         )
-    yield from _counted(states, fact, blames or doubt, n)
+    told = list(_by_words(states, fact, zone, n)) if blames else []
+    for out in _counted(states, fact, blames or doubt, n):
+        if not (told and isinstance(out, EpisodeOpened)):
+            yield out
+    yield from told
     if blames:
         yield Refusal(**common, zone=zone, retry=retry, temporary=temporary, stage=fact.stage)
     elif doubt:
@@ -206,6 +214,37 @@ def _reply(states: States, fact: Outcome, n: int) -> Iterator[Out]:
         yield Failed(**common, reason=meaning.reason or "undefined", temporary=temporary)
     if blames or doubt:
         yield from _ask(states, fact, zone, n)
+
+
+def _by_words(states: States, fact: Outcome, zone: str | None, n: int) -> Iterator[Out]:
+    """Watched mail where no list is asked: several refusals whose words blame the address, of more
+    than one sender or receiver, are an episode, though no neighbour can be compared with it."""
+    state, config = states.sense, states.accept.config
+    if not fact.row.watched or config is None or config.lookups:
+        return
+    where = zone or f"@{fact.receiver}"
+    if (fact.address, where) in state.open or (fact.address, f"@{fact.receiver}") in state.open:
+        return
+    said = [one for one in state.said.get((fact.address, where), ()) if fact.at - one[0] < RECENT_S]
+    said = [*said[-49:], (fact.at, fact.row.sender, fact.receiver)]
+    state.said[fact.address, where] = said
+    several = len({one[1] for one in said}) > 1 or len({one[2] for one in said}) > 1
+    if len(said) < WORDS_ENOUGH or not several:
+        return
+    del state.said[fact.address, where]
+    attempts = state.counts.total(fact.address, fact.at)[1] + 1
+    yield EpisodeOpened(
+        at=fact.at,
+        episode=f"e{n}w",
+        address=fact.address,
+        zone=zone,
+        receiver=None if zone else fact.receiver,
+        basis="replies",
+        since=said[0][0],
+        refusals=len(said),
+        attempts=max(attempts, len(said)),
+        because=(n,),
+    )
 
 
 def _followed(states: States, fact: Refusal) -> None:

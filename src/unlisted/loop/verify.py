@@ -281,6 +281,8 @@ def _carried(states: States, fact: Carried, n: int) -> Iterator[Out]:
     states.verify.taken[path] = before + count
     if before < TAKEN_AGAIN <= before + count:
         del states.verify.taken[path]
+        if not any(path in check.paths for check in states.verify.checks.values()):
+            return  # it was refused now and then, and no episode came of it
         own = states.sense.episode_at(fact.address, fact.receiver, None)
         yield PathReopened(
             at=fact.at,
@@ -317,6 +319,13 @@ def _controlled(states: States, path: Path, at: float, n: int) -> Iterator[Out]:
             yield from _closes(states, episode, at, n)
 
 
+def _unasked(states: States, address: str, check: Check) -> bool:
+    """Watched mail where no list is asked: what the receivers do is all there will be."""
+    config = states.accept.config
+    asked = config is not None and config.lookups
+    return not asked and bool(check.reopened) and states.deliver.only_watched(address)
+
+
 def _asked(states: States, episode: str, at: float, n: int) -> Iterator[Out]:
     """Only the control is missing, and no path of this episode leads to one: ask one."""
     opened = states.sense.episodes[episode]
@@ -347,7 +356,7 @@ def _closes(states: States, episode: str, at: float, n: int) -> Iterator[Out]:
     if opened.zone is not None:
         users = states.sense.users.get(opened.zone, set())
         control = check.control or any(path[1] in users for path in check.reopened)
-        if check.delisted_at is None:
+        if check.delisted_at is None and not _unasked(states, opened.address, check):
             return
         if users and not control:
             yield from _asked(states, episode, at, n)
@@ -357,6 +366,8 @@ def _closes(states: States, episode: str, at: float, n: int) -> Iterator[Out]:
     how = "source stopped, delisted" if check.stopped else "delisted"
     if opened.zone is None:
         how = "the receiver accepts again"
+    elif check.delisted_at is None:
+        how = "the receivers accept again, the list was not asked"
     bound = rule_of_three(check.attempts)
     evidence = f"{len(check.reopened)} of {len(check.paths)} refused paths accept again"
     if opened.zone is not None and check.attempts:
