@@ -225,6 +225,62 @@ def test_with_one_address_only_a_shift_is_a_suspicion(run: Run) -> None:
     assert found["again"]["counts"]["resend"] == 0
 
 
+def test_greylisting_in_words_that_no_rule_knows_is_no_block(run: Run) -> None:
+    log = MailLog()
+    usual(log, START + 60, START + 4 * DAY, (), "smtp-out2")
+    for number in range(60):
+        at, to = START + number * HOUR, f"new{number}@example.com"
+        queue = log.mail(
+            at, to, f"user{number % 9}", "451 4.3.9 Come back in a while, friend", transport="smtp-out1"
+        )  # fmt: skip
+        log.mail(at + 20 * MINUTE, to, f"user{number % 9}", transport="smtp-out1", queue_id=queue)
+    code, found = told(run, log)
+    assert (code, found["shifts"], found["again"]["counts"]["resend"]) == (cli.OK, [], 0)
+
+
+def test_a_tenth_of_dead_addresses_in_unknown_words_is_no_block(run: Run) -> None:
+    log = MailLog()
+    usual(log, START + 60, START + 4 * DAY, (), "smtp-out2")
+    for number in range(400):
+        reply = "550 5.5.9 Niemand daheim" if number % 9 == 8 else None
+        who = f"user{number * 7 % 11}"
+        log.mail(START + number * 600, f"x{number}@example.com", who, reply, transport="smtp-out1")
+    code, found = told(run, log)
+    assert (code, found["blocked"]) == (cli.OK, False)
+    assert {one["kind"] for one in found["shifts"]} <= {"suspected", "one_sender"}
+
+
+def test_a_refusal_that_names_no_list_is_the_receiver_s_own_and_has_no_clock(run: Run) -> None:
+    log = MailLog()
+    reply = f"550 5.7.1 Your server's IP address [{IP}] is blocked by our local policy, contact us"
+    usual(log, START, START + 2 * DAY, ((START + DAY, START + 2 * DAY),), reply=reply)
+    log.write(Path("mail.log"))
+    code, out, _ = run("report", "mail.log", *OURS)
+    words = " ".join(out.split())
+    assert code == cli.FOUND and f"{IP} refused by example.com itself" in words
+    assert "No release can be predicted: example.com decides by its own rules" in words
+    assert "names no public list: ask its postmaster" in words
+
+
+def test_a_list_that_is_closed_is_a_matter_for_the_receiver(run: Run) -> None:
+    log = MailLog()
+    reply = f"554 5.7.1 Service unavailable; Client host [{IP}] blocked using dnsbl.sorbs.net"
+    usual(log, START, START + 2 * DAY, ((START + DAY, START + 2 * DAY),), reply=reply)
+    log.write(Path("mail.log"))
+    _, out, _ = run("report", "mail.log", *OURS)
+    assert "the list is closed; the receiver must drop it" in " ".join(out.split())
+
+
+def test_where_asking_is_welcome_a_person_asks_after_the_source_is_stopped(run: Run) -> None:
+    log = MailLog()
+    reply = f"554 5.7.1 Client host [{IP}] blocked using b.barracudacentral.org"
+    usual(log, START, START + 2 * DAY, ((START + DAY, START + 2 * DAY),), reply=reply)
+    _, found = told(run, log)
+    (advice,) = found["advice"]
+    assert advice["steps"][1].startswith("Once the source is stopped, a named person asks")
+    assert advice["page"].endswith(IP)
+
+
 # ---------------------------------------------------------------- who sent
 
 

@@ -38,10 +38,10 @@ def report(args: argparse.Namespace) -> int:
     """The whole command."""
     from unlisted.apps import report_text
 
-    gathered, files = _gather(args, networks(args.ours or ()))
+    gathered, files, notes = _gather(args, networks(args.ours or ()))
     from unlisted.report.sections import build
 
-    found = build(gathered, files)
+    found = build(gathered, files, notes)
     if args.resend is not None:
         _written(args.resend, lambda path: _write_letters(path, found, gathered))
     if args.html is not None:
@@ -65,7 +65,7 @@ def report(args: argparse.Namespace) -> int:
 
 def _gather(
     args: argparse.Namespace, ours: Sequence[Network]
-) -> tuple[Gathered, tuple[FileRead, ...]]:
+) -> tuple[Gathered, tuple[FileRead, ...], tuple[str, ...]]:
     from unlisted.apps.progress import Bar
     from unlisted.edge.log_reader import LogError, read_logs, zone_of
     from unlisted.edge.report_rollup import Rollup
@@ -95,7 +95,10 @@ def _gather(
         complain(f"unlisted: {file.name}: not read: {file.problem}")
     if len(problems) == len(files):
         raise Unreadable("no log could be read")
-    return rollup.finish(), files
+    # The files' own troubles are told with the files.
+    about_files = tuple(f"{file.name}: " for file in files)
+    notes = tuple(said for said in reader.report.words() if not said.startswith(about_files))
+    return rollup.finish(), files, notes
 
 
 def _files(read: LogReport) -> tuple[FileRead, ...]:

@@ -42,7 +42,7 @@ def tell(found: Report) -> None:
         print(_styled(line, "1;31" if found.blocked else "1;32"))
     for episode in _foremost(found)[:FREE]:
         if episode.ending.state != "over":
-            wrapped(f"{episode.place.name} on {episode.blamed.name}: {says.free(episode)}", "  ")
+            wrapped(f"{says.title(episode)}: {says.free(episode)}", "  ")
     names = [file.name for file in cover.files]
     if found.episodes:
         _head("LISTINGS")
@@ -84,7 +84,7 @@ def _lines(text: str) -> list[str]:
 def _episode(episode: Episode, names: list[str]) -> None:
     print()
     zones = f" ({', '.join(episode.zones[:3])})" if episode.zones else ""
-    title = f"{episode.id}  {episode.place.name} on {episode.blamed.name}{zones}"
+    title = f"{episode.id}  {says.title(episode)}{zones}"
     for line in _lines(title):
         print(_styled(line, "1" if episode.ending.state == "over" else "1;31"))
     indent = "    "

@@ -105,6 +105,16 @@ def _some(names: Iterable[str], most: int = 3) -> str:
     return ", ".join(listed[:most]) + more
 
 
+def title(episode: Episode) -> str:
+    """The address, and on which list or by whose own rules."""
+    name = episode.place.name
+    if episode.blamed.own is not None:
+        return f"{name} refused by {episode.blamed.own} itself"
+    if episode.row is None and not episode.zones:
+        return f"{name} blocked by {episode.blamed.name}"
+    return f"{name} on {episode.blamed.name}"
+
+
 def free(episode: Episode) -> str:
     """When the list lets go, in one sentence."""
     release, ending = episode.release, episode.ending

@@ -94,7 +94,9 @@ class Rollup:
         self._answers = Numbered(
             c.ANSWERS,
             first=range(c.WORDLESS),
-            others=Answer("other", None, "none", None, "no", None, None, None, "never", None),
+            others=Answer(
+                "other", None, "none", None, "no", None, None, None, "never", None, False
+            ),
         )
         self._said: list[Answer | None] = [None] * c.WORDLESS
         self._remembered: dict[_Key, int] = {}
@@ -266,6 +268,7 @@ class Rollup:
             found.said_by,
             found.retry,
             found.rule,
+            found.temporary,
         )
         number = self._answers.number(answer)
         while len(self._said) <= number:

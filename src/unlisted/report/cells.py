@@ -58,6 +58,7 @@ class Answer(msgspec.Struct, frozen=True):
     said_by: str | None
     retry: str
     rule: str | None
+    temporary: bool
     text: str = msgspec.field(default="")
 
     @property

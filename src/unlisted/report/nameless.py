@@ -3,13 +3,16 @@
 Texts that only might mean a block, and texts that no rule knows, are counted per address and
 receiver. An e-detector says when their share is news; the contrast with the other addresses says
 whether it is the address (a block), all addresses alike (domain, content, the whole network) or one
-sender. Refuses to call it a block without neighbours to compare with: then it is a suspicion.
+sender. Refuses to call it a block without neighbours to compare with, or when words that no rule
+knows make up most of it and not most mail is refused: then it is a suspicion. Deferrals after which
+the letters soon arrived are greylisting and count for nothing.
 """
 
 from typing import Literal
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from unlisted.rates.contrast import Contrast, contrast
 from unlisted.rates.edetector import EDetector, threshold
@@ -17,6 +20,7 @@ from unlisted.rates.interval import Interval, binomial_interval
 from unlisted.report.cells import NOBODY, WORDLESS, Cells, Names
 from unlisted.report.episodes import Answered, Chart, Episode, Hit, chart_of
 from unlisted.report.evidence import Evidence, evidence_of
+from unlisted.report.gathered import Kept
 from unlisted.report.places import Place, Places
 from unlisted.report.spells import Deliveries, spells
 
@@ -26,6 +30,8 @@ LEAST = 3
 # A detector has settled after this many deliveries in a row.
 SETTLED = 300
 TEXTS = 3
+MOST = 0.5
+SOON_S = 4 * 3600.0  # greylisting lets a letter in by then
 
 Kind = Literal["address", "all", "one_sender", "suspected"]
 
@@ -57,12 +63,17 @@ def shifts_of(
     counts: Answered,
     mixed: Cells,
     episodes: list[Episode],
+    kept: Kept,
 ) -> list[Shift]:
     """All of them, oldest first, blocks before suspicions of the same moment."""
     cells = counts.cells
     doubtful = np.array(
         [answer is not None and answer.doubtful for answer in names.answers], np.bool_
     )
+    lasting = doubtful & np.array(
+        [answer is not None and not answer.temporary for answer in names.answers], np.bool_
+    )
+    passing = _passing(places, kept, doubtful & ~lasting)
     mask = doubtful[cells.answer] & (cells.answer >= WORDLESS) if len(cells) else cells.count > 0
     mask &= ~_explained(names, places, counts, episodes)
     code = (counts.place.astype(np.int64) << 20) | cells.receiver
@@ -70,7 +81,8 @@ def shifts_of(
     mixed_place = places.of(mixed)
     found: list[Shift] = []
     for one in np.unique(code[mask]):
-        doubts = counts.part(mask & (code == one))
+        meant = lasting if int(one) in passing else doubtful
+        doubts = counts.part(mask & (code == one) & meant[cells.answer])
         if doubts.total() < LEAST:
             continue
         here = counts.part(code == one)
@@ -80,15 +92,27 @@ def shifts_of(
             (mixed.receiver == int(one) & 0xFFFFF) & (mixed_place == int(one) >> 20)
         )
         stream = _Stream(names, places, int(one) >> 20, here, there, there_place, by_sender)
-        found += stream.shifts(doubts, doubtful, threshold(ALPHA, max(1, streams)))
+        found += stream.shifts(doubts, meant, threshold(ALPHA, max(1, streams)))
     order = {"address": 0, "suspected": 1, "all": 2, "one_sender": 3}
     found.sort(key=lambda one: (order[one.kind], one.first_at, one.place.name, one.receiver))
     return [msgspec.structs.replace(one, id=f"s{n}") for n, one in enumerate(found, 1)]
 
 
+def _passing(places: Places, kept: Kept, temporary: NDArray[np.bool_]) -> set[int]:
+    """(place, receiver) where most letters that were deferred in doubtful words soon arrived."""
+    letters: dict[int, dict[int, bool]] = {}
+    for row in np.flatnonzero(temporary[kept.answer]):
+        place = places.of_answer(int(kept.route[row]), int(kept.answer[row]))
+        soon = float(kept.sent_at[row]) - float(kept.at[row]) <= SOON_S  # False for NaN
+        of_path = letters.setdefault((place << 20) | int(kept.receiver[row]), {})
+        letter = int(kept.letter[row])
+        of_path[letter] = soon or of_path.get(letter, False)
+    return {path for path, found in letters.items() if 2 * sum(found.values()) >= len(found)}
+
+
 def _explained(
     names: Names, places: Places, counts: Answered, episodes: list[Episode]
-) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+) -> NDArray[np.bool_]:
     """Doubtful replies of a receiver that refuses this address for a list at that time anyway."""
     cells = counts.cells
     found = np.zeros(len(cells), np.bool_)
@@ -115,7 +139,7 @@ class _Stream:
         place: int,
         here: Cells,
         there: Cells,
-        there_place: np.ndarray[tuple[int], np.dtype[np.int32]],
+        there_place: NDArray[np.int32],
         by_sender: Cells,
     ) -> None:
         self.names, self.place = names, places.all[place]
@@ -125,7 +149,7 @@ class _Stream:
     def shifts(
         self,
         doubts: Cells,
-        doubtful: np.ndarray[tuple[int], np.dtype[np.bool_]],
+        doubtful: NDArray[np.bool_],
         alarm: float,
     ) -> list[Shift]:
         found = []
@@ -152,7 +176,7 @@ class _Stream:
             last = at
         return False
 
-    def _shift(self, doubts: Cells, doubtful: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Shift:
+    def _shift(self, doubts: Cells, doubtful: NDArray[np.bool_]) -> Shift:
         first, last = float(doubts.first_at.min()), float(doubts.last_at.max())
         mine = self.here.during(first, last)
         inside = (self.there.first_at >= first) & (self.there.first_at <= last)
@@ -171,14 +195,18 @@ class _Stream:
         ]
         refused.sort(key=lambda hit: (-hit.refused, hit.name))
         earlier = self.here.where(self.here.first_at < first)
+        rate = binomial_interval(*by_address[self.place.name])
+        kind = _kind(weighed, bool(others), known=NOBODY not in self.by_sender.sender)
+        if kind == "address" and rate.low < MOST and self._mostly_unmatched(doubts):
+            kind = "suspected"
         return Shift(
             id="",
-            kind=_kind(weighed, bool(others), known=NOBODY not in self.by_sender.sender),
+            kind=kind,
             place=self.place,
             receiver=self.names.receivers[int(doubts.receiver[0])],
             first_at=first,
             last_at=last,
-            rate=binomial_interval(*by_address[self.place.name]),
+            rate=rate,
             elsewhere=_summed(others) if others else None,
             before=_summed([_bad_of(earlier, doubtful)]) if len(earlier) else None,
             probability=weighed.probability,
@@ -193,7 +221,7 @@ class _Stream:
     def _senders(
         self,
         doubts: Cells,
-        doubtful: np.ndarray[tuple[int], np.dtype[np.bool_]],
+        doubtful: NDArray[np.bool_],
         first: float,
         last: float,
     ) -> dict[str, tuple[int, int]]:
@@ -207,6 +235,12 @@ class _Stream:
             bad = count * bool(doubtful[cells.answer[row]])
             found[name] = (part + bad, whole + count)
         return found
+
+    def _mostly_unmatched(self, doubts: Cells) -> bool:
+        """Words that no rule knows may mean anything: dead addresses, say."""
+        answers = [self.names.answers[int(number)] for number in doubts.answer]
+        unmatched = [answer is not None and answer.refusal == "unmatched" for answer in answers]
+        return 2 * int(doubts.count[np.array(unmatched)].sum()) > doubts.total()
 
     def _texts(self, doubts: Cells) -> tuple[str, ...]:
         answers = [self.names.answers[int(number)] for number in np.unique(doubts.answer)]
@@ -222,7 +256,7 @@ def _kind(weighed: Contrast, neighbours: bool, known: bool) -> Kind:
     return "suspected"
 
 
-def _bad_of(cells: Cells, doubtful: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> tuple[int, int]:
+def _bad_of(cells: Cells, doubtful: NDArray[np.bool_]) -> tuple[int, int]:
     return int(cells.count[doubtful[cells.answer]].sum()), cells.total()
 
 

@@ -52,6 +52,7 @@ class Places:
         self._numbers: dict[str, int] = {}
         self._answers = names.answers
         self._bound = bool(ours)
+        self._only = _address(ours[0]) if len(ours) == 1 else None
         # Places whose mail that was not refused is only taken to have left by them, and why.
         self.taken: dict[str, str] = {}
         named = self._named_by_route(cells)
@@ -111,6 +112,10 @@ class Places:
             how = f"the only address that replies name for {behind}"
             self.taken[likely[0]] = how
             return self._number(Place(likely[0], "inferred", how))
+        if self._only is not None and not likely:
+            how = "the only address that --ours gives"
+            self.taken[self._only] = how
+            return self._number(Place(self._only, "inferred", how))
         if not route.label:
             return self._number(Place("unknown address", "unknown", "the log names none"))
         how = "replies name several" if likely else "the log names none and no reply does"

@@ -52,13 +52,15 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         return bool(self.episodes or self.blocks)
 
 
-def build(gathered: Gathered, files: tuple[FileRead, ...] = ()) -> Report:
-    """All sections from one reading."""
+def build(
+    gathered: Gathered, files: tuple[FileRead, ...] = (), notes: tuple[str, ...] = ()
+) -> Report:
+    """All sections from one reading; `notes` are the reader's own words about it."""
     names, tallies = gathered.names, gathered.tallies
     places = Places(names, tallies.paths, gathered.ours)
     counts = answered(names, places, tallies.paths, gathered.until or 0.0)
     episodes = episodes_of(names, places, counts)
-    shifts = shifts_of(names, places, counts, tallies.mixed, episodes)
+    shifts = shifts_of(names, places, counts, tallies.mixed, episodes, gathered.kept)
     rankings = _rankings(gathered, places, episodes, shifts)
     suspects = {
         one.sender for found in rankings for one in found.suspects if one.standing == "probable"
@@ -73,7 +75,7 @@ def build(gathered: Gathered, files: tuple[FileRead, ...] = ()) -> Report:
         rankings=tuple(rankings),
         again=letters,
         advice=tuple(advice),
-        coverage=_coverage(gathered, files, places),
+        coverage=_coverage(gathered, files, places, notes),
     )
 
 
@@ -96,7 +98,9 @@ def _rankings(
     ]
 
 
-def _coverage(gathered: Gathered, files: tuple[FileRead, ...], places: Places) -> Coverage:
+def _coverage(
+    gathered: Gathered, files: tuple[FileRead, ...], places: Places, notes: tuple[str, ...]
+) -> Coverage:
     cells, answers = gathered.tallies.paths, gathered.names.answers
     doubtful = unmatched = 0
     for number, answer in enumerate(answers[WORDLESS:], WORDLESS):
@@ -115,7 +119,7 @@ def _coverage(gathered: Gathered, files: tuple[FileRead, ...], places: Places) -
         ours=gathered.ours,
         places=tuple(sorted(places.all, key=lambda place: place.name)),
         dropped=gathered.dropped,
-        assumptions=tuple(_assumed(gathered, places)),
+        assumptions=(*notes, *_assumed(gathered, places)),
         doubtful=doubtful,
         unmatched=unmatched,
     )
