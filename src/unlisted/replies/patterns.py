@@ -28,7 +28,7 @@ def compiled(pattern: str) -> re.Pattern[str]:
         raise PatternError("a repeat inside a repeat")
     if re.search(r"(?<!\\)\.[*+]", pattern):
         raise PatternError("'.*' has no bound: write .{0,80}")
-    if re.search(r"\\[1-9AZGgpPX]|\(\?(?:P=|[aiLmsux(])", pattern):
+    if re.search(r"\\[1-9AZGgpPX]|(?<!\\)\(\?(?:P=|[aiLmsux(])", pattern):
         raise PatternError("back references, conditions, flags and \\A \\Z are not for rules")
     try:
         return re.compile(pattern, re.ASCII)
