@@ -49,3 +49,7 @@ def test_a_loosened_pattern_has_no_groups_assertions_or_high_counts(
     pattern: str, loose: str
 ) -> None:
     assert loosened(pattern) == loose
+
+
+def test_an_optional_bracket_before_a_group_is_no_condition() -> None:
+    assert compiled(r"\(?(?P<list>x)").search("(x")

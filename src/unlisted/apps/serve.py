@@ -27,6 +27,7 @@ from unlisted.apps.settings import Settings, read_history
 from unlisted.apps.terminal import complain
 from unlisted.config import ConfigError
 from unlisted.config_rules import endpoint, route_target
+from unlisted.edge import pattern_cache
 from unlisted.edge.clock import Clock, ClockError, new_event_loop, open_clock
 from unlisted.edge.http import MAX_BODY, HttpServer
 from unlisted.edge.journal import Journal, JournalError
@@ -65,6 +66,7 @@ def serve(settings: Settings) -> int:
         clock = open_clock(settings.config.clock, CLOCK_NAME)
     except (ClockError, SecretError, OSError) as exc:
         return _failed(exc)
+    pattern_cache.ready_soon()
     loop = new_event_loop(clock)
     asyncio.set_event_loop(loop)
     try:

@@ -11,6 +11,7 @@ import contextlib
 import os
 import stat
 import tempfile
+import threading
 from pathlib import Path
 from typing import Literal
 
@@ -18,11 +19,15 @@ from unlisted.replies import shipped
 
 NAME = "patterns.bin"
 
-Outcome = Literal["cached", "compiled", "kept in memory only"]
+Outcome = Literal["cached", "compiled", "kept in memory only", "without hyperscan"]
 
 
 def default_folder() -> Path:
-    """XDG Base Directory Specification: $XDG_CACHE_HOME, else ~/.cache."""
+    """systemd's CacheDirectory= where there is one, else by the XDG Base Directory Specification
+    $XDG_CACHE_HOME, else ~/.cache."""
+    given = os.environ.get("CACHE_DIRECTORY", "").partition(":")[0]
+    if os.path.isabs(given):
+        return Path(given)
     base = os.environ.get("XDG_CACHE_HOME", "")
     home = Path(base) if os.path.isabs(base) else Path(os.path.expanduser("~"), ".cache")
     return home / "unlisted"
@@ -32,7 +37,10 @@ def ready(folder: Path | None = None) -> Outcome:
     """Make `classify` fast for this process: from the file, else by compiling (it then writes the
     file if it can). May run in a thread: hyperscan compiles without holding up the others."""
     path = (folder if folder is not None else default_folder()) / NAME
-    wanted = shipped.fingerprint()
+    try:
+        wanted = shipped.fingerprint()
+    except ImportError:  # a processor it is not built for
+        return "without hyperscan"
     kept = _read(path)
     if kept is not None:
         try:
@@ -43,6 +51,14 @@ def ready(folder: Path | None = None) -> Outcome:
     made = shipped.serialised(wanted)
     shipped.install(made, wanted)
     return "compiled" if _write(path, made) else "kept in memory only"
+
+
+def ready_soon(folder: Path | None = None) -> threading.Thread:
+    """`ready` beside what goes on; until then, or if the process ends before, answers are the same
+    and take longer. A short run must not wait for a compiler."""
+    thread = threading.Thread(target=ready, args=(folder,), name="patterns", daemon=True)
+    thread.start()
+    return thread
 
 
 def _read(path: Path) -> bytes | None:

@@ -93,7 +93,8 @@ def current() -> Shipped:
         rules = knowledge.shipped()
         names = families.shipped()
         candidates = engine.Literals([rule.match for rule in rules])
-        _installed.append(Shipped(rules, names, candidates, names.occurring))
+        # In front: a thread may have installed better in the meantime.
+        _installed.insert(0, Shipped(rules, names, candidates, names.occurring))
     return _installed[-1]
 
 
