@@ -43,7 +43,12 @@ class Smtp(msgspec.Struct, frozen=True, kw_only=True):
         ""
     )
     abuse: Annotated[
-        tuple[str, ...], Meta(description="addresses where feedback reports (ARF) arrive")
+        tuple[str, ...],
+        Meta(description="addresses where feedback reports and bounce mails arrive"),
+    ] = ()
+    reports: Annotated[
+        tuple[str, ...],
+        Meta(description="ip:port of LMTP listeners for abuse, feedback and bounce mailboxes"),
     ] = ()
     local_domains: Annotated[
         tuple[str, ...], Meta(description="domains whose mail is ours to receive")
@@ -79,6 +84,24 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     ] = msgspec.field(default="", name="import")
 
 
+class Watch(msgspec.Struct, frozen=True, kw_only=True):
+    """Logs of another MTA, read as they are written."""
+
+    logs: Annotated[
+        tuple[str, ...], Meta(description="mail logs to follow, relative to this file")
+    ] = ()
+    addresses: Annotated[
+        dict[str, str],
+        Meta(description="the log's transport, pool or instance to the address it sends by"),
+    ] = msgspec.field(default_factory=dict)
+    zone: Annotated[
+        str, Meta(description="zone of stamps that tell none; empty: this machine's")
+    ] = ""
+    loopback: Annotated[
+        bool, Meta(description="what 127.0.0.1 takes has left; false: it is a content filter")
+    ] = False
+
+
 class Http(msgspec.Struct, frozen=True, kw_only=True):
     """The two faces."""
 
@@ -90,6 +113,13 @@ class Http(msgspec.Struct, frozen=True, kw_only=True):
     )
     public_url: Annotated[
         str, Meta(description="address under which others see the public page; empty: none")
+    ] = ""
+    graph_tokens: Annotated[
+        str,
+        Meta(
+            description="file with the SHA-256 (hex) of each bearer token that may read Graph's "
+            "routes, one a line; empty: they are as public as the page"
+        ),
     ] = ""
 
 
@@ -115,6 +145,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     dns: Annotated[Dns, Meta(description="what may be asked of the DNS")] = Dns()
     lists: Annotated[tuple[ListTerm, ...], Meta(description="blocklists to watch")] = ()
     history: Annotated[History, Meta(description="what was before the journal")] = History()
+    watch: Annotated[Watch, Meta(description="logs of another MTA to follow")] = Watch()
     http: Annotated[Http, Meta(description="the public and the operator's page")] = Http()
     policy: Annotated[Policy, Meta(description="every figure the stations decide by")] = Policy()
 
@@ -125,6 +156,7 @@ FACT_HELP: dict[str, str] = {
     "pools.addresses": "IP addresses of this machine that its mail leaves by",
     "pools.helo": "the name they give in EHLO; it should resolve to them",
     "pools.epoch_s": "seconds until each sender draws its address anew",
+    "pools.watched": "another MTA sends by them and its log is watched; we send nothing by them",
     "lists.zone": "the list's DNS zone, as list.example",
     "lists.term_s": "seconds it lists after the last evidence; none: not known",
     "lists.requests": "who may ask it for delisting: never, owner, anyone, unknown",

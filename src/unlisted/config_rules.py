@@ -56,6 +56,11 @@ def route_target(text: str) -> tuple[str, int] | None:
     return found if found and found[1] else None
 
 
+def is_ip(text: str) -> bool:
+    """An IPv4 or IPv6 address."""
+    return _ip(text) is not None
+
+
 def _ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         return ipaddress.ip_address(text)
@@ -69,6 +74,8 @@ Found = Iterator[tuple[tuple[str | int, ...], str]]
 def _listeners(config: Config) -> Iterator[tuple[tuple[str | int, ...], str]]:
     for i, text in enumerate(config.smtp.listen):
         yield ("smtp", "listen", i), text
+    for i, text in enumerate(config.smtp.reports):
+        yield ("smtp", "reports", i), text
     yield ("http", "public"), config.http.public
     yield ("http", "operator"), config.http.operator
 
@@ -158,6 +165,20 @@ def _check_pools(config: Config) -> Found:
             yield (*path, "epoch_s"), f"{pool.epoch_s:g}: expected 60 to 604800 seconds"
 
 
+def _check_watch(config: Config) -> Found:
+    for i, name in enumerate(config.watch.logs):
+        if not name.strip() or "\0" in name:
+            yield ("watch", "logs", i), 'expected a file, as "/var/log/mail.log"'
+    for name, address in config.watch.addresses.items():
+        if _ip(address) is None:
+            yield ("watch", "addresses", name), f'"{address}" is not an IP address'
+    if config.watch.logs and config.pools and not any(pool.watched for pool in config.pools):
+        yield (
+            ("watch", "logs"),
+            "no pool is watched; the MTA's addresses belong in a [[pools]] with watched = true",
+        )
+
+
 def _check_routes(config: Config) -> Found:
     for domain, target in config.routes.items():
         path = ("routes", domain)
@@ -182,7 +203,7 @@ def _check_dns(config: Config) -> Found:
     if config.dns.lists and not config.lists:
         yield ("dns", "lists"), "there is no list to ask; add [[lists]] with a zone"
     if config.dns.mx:
-        addresses = [a for pool in config.pools for a in pool.addresses]
+        addresses = [a for pool in config.pools if not pool.watched for a in pool.addresses]
         if not addresses:
             yield ("dns", "mx"), "mail that leaves needs addresses of this machine: add [[pools]]"
 
@@ -226,6 +247,7 @@ CHECKS: tuple[Callable[[Config], Found], ...] = (
     _check_relay_hosts,
     _check_pools,
     _check_routes,
+    _check_watch,
     _check_dns,
     _check_lists,
     _check_policy,

@@ -40,12 +40,16 @@ class Recipient(msgspec.Struct, frozen=True):
 
 
 class Pool(msgspec.Struct, frozen=True, kw_only=True):
-    """Egress addresses that share a name, a domain and a HELO; `epoch_s`: life of one draw."""
+    """Egress addresses that share a name, a domain and a HELO; `epoch_s`: life of one draw.
+
+    `watched`: another MTA sends by them and we read its log; nothing is sent by us.
+    """
 
     name: str
     addresses: tuple[str, ...]
     helo: str
     epoch_s: float = 3600.0
+    watched: bool = False
 
 
 class ListTerm(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,7 +150,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `key`: message id "." recipient index. `state`: due (waits for a time), wait (for a
     condition), held, out (handed to the edge), booked (bounced, kept for a re-send).
     `drawn`: address of the first draw; `moved`: it was tried by another address after a refusal.
-    `refused`: replies so far that blamed us.
+    `refused`: replies so far that blamed us. `watched`: read from another MTA's log, which alone
+    acts on it: it is in no queue of ours, and nothing is ever ordered about it.
     """
 
     key: str
@@ -169,6 +174,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     due: float | None = None
     waits_for: str = ""
     until: float | None = None
+    watched: bool = False
 
 
 class Outcome(Observed, frozen=True, kw_only=True):
@@ -201,6 +207,33 @@ class Bounce(Outcome, frozen=True, tag=True):
 
 class NotAttempted(Outcome, frozen=True, tag=True):
     """The path or the sender was closed between the command and its turn; `text` says why."""
+
+
+class Carried(Observed, frozen=True, tag=True):
+    """What one receiver took from one address of a watched MTA within a minute, counted.
+
+    `senders`: (sender, recipients); the sender "": the log does not say. Refusals and failures of
+    watched mail are facts of their own, TransientFailure and Bounce of a watched row.
+    """
+
+    address: str
+    receiver: str
+    senders: tuple[tuple[str, int], ...]
+
+
+class FeedSilent(Observed, frozen=True, tag=True):
+    """An input of ours has said nothing for longer than it ever does: `usual_s` is its rhythm."""
+
+    feed: str
+    last_at: float
+    usual_s: float
+
+
+class FeedHeard(Observed, frozen=True, tag=True):
+    """An input that was silent speaks again."""
+
+    feed: str
+    silent_s: float
 
 
 class PathTested(Observed, frozen=True, tag=True):
@@ -254,6 +287,17 @@ class FeedbackReceived(Observed, frozen=True, tag=True):
     sender: str | None = None
     recipient: str | None = None
     reporter: str = ""
+
+
+class RecordImported(Observed, frozen=True, tag=True):
+    """Somebody published a service-health record of another source. `record`: as JSON of
+    `health.record.Record`; a later one of the same `id` replaces it. `digest`: SHA-256 of the page.
+    """
+
+    id: str
+    record: str
+    digest: str
+    actor: str
 
 
 class Acted(Observed, frozen=True, tag=True):
@@ -366,7 +410,7 @@ class Suspicion(Fact, frozen=True, tag=True):
 class EpisodeOpened(Fact, frozen=True, tag=True):
     """sense: one address is blocked: on a list (`zone`) or at one receiver no list explains.
 
-    `basis`: reply+dns, shift. `since`: first refusal. `refusals` of `attempts`
+    `basis`: reply+dns, shift, replies (watched mail, no list asked). `since`: first refusal. `refusals` of `attempts`
     at that moment. `parent`: the list's episode that a nameless one belongs to.
     """
 

@@ -253,7 +253,7 @@ async def relay(
         "routes": {domain: ("127.0.0.1", port) for domain, port in routes.items()},
     }
     service = Service(Settings(**{**defaults, **settings}), clock, runner, SECRET)
-    ((_, port),) = await service.start()
+    _, port = (await service.start())[0]
     try:
         yield service, port
     finally:

@@ -7,44 +7,44 @@ from unlisted.replies.unwrap import unwrap
 
 
 @pytest.mark.parametrize(
-    ("raw", "code", "enhanced", "text", "relayed", "greeting"),
+    ("raw", "code", "enhanced", "text", "relayed", "stage"),
     [
-        ("550 5.1.1 No", 550, "5.1.1", "no", False, False),
+        ("550 5.1.1 No", 550, "5.1.1", "no", False, None),
         (
             "host mx.b.example[198.51.100.1] said: 554 5.7.1 Denied (in reply to RCPT TO command)",
-            554, "5.7.1", "denied (in reply to rcpt to command)", False, False,
+            554, "5.7.1", "denied", False, "rcpt",
         ),
         (
             "host mx.b.example[198.51.100.1] refused to talk to me: 554 mx.b.example blocked",
-            554, None, "mx.b.example blocked", False, True,
+            554, None, "mx.b.example blocked", False, "greeting",
         ),
         (
             "SMTP error from remote mail server after RCPT TO:<u@b.example>: "
             "host mx.b.example [198.51.100.1]: 550 5.7.1 Denied",
-            550, "5.7.1", "denied", False, False,
+            550, "5.7.1", "denied", False, "rcpt",
         ),
         (
             "SMTP error from remote mail server after initial connection: "
             "host mx.b.example [198.51.100.1]: 554 Go away",
-            554, None, "go away", False, True,
+            554, None, "go away", False, "greeting",
         ),
-        ("Remote Server returned '550 5.7.1 Denied'", 550, "5.7.1", "denied", False, False),
+        ("Remote Server returned '550 5.7.1 Denied'", 550, "5.7.1", "denied", False, None),
         (
             "550 5.7.350 Remote server returned message detected as spam -> 554 5.7.1 Denied",
-            554, "5.7.1", "denied", True, False,
+            554, "5.7.1", "denied", True, None,
         ),
         (
             "550 5.7.350 Remote server returned message detected as spam -> 554 Denied",
-            554, None, "denied", True, False,
+            554, None, "denied", True, None,
         ),
     ],
 )  # fmt: skip
 def test_the_last_server_is_heard(
-    raw: str, code: int, enhanced: str | None, text: str, relayed: bool, greeting: bool
+    raw: str, code: int, enhanced: str | None, text: str, relayed: bool, stage: str | None
 ) -> None:
     found = unwrap(parse_reply(raw))
     assert (found.inner.code, found.inner.enhanced, found.text) == (code, enhanced, text)
-    assert (found.relayed, found.greeting) == (relayed, greeting)
+    assert (found.relayed, found.stage) == (relayed, stage)
 
 
 @given(

@@ -1,11 +1,11 @@
-"""Charts as SVG, drawn on the server: counts per hour, and a share with its interval.
+"""Charts as SVG, drawn on the server: counts per hour, a part before its whole, a share.
 
 Colours are classes, so that the page's light and dark styles hold; no script, no font of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -25,7 +25,8 @@ class Bar(msgspec.Struct, frozen=True):
 
 
 class Chart(msgspec.Struct, frozen=True):
-    """A bar chart ready for the template: sizes are its view box's."""
+    """A bar chart ready for the template: sizes are its view box's. `behind`: the whole of which
+    the bars are a part, if there is one."""
 
     title: str
     query: str
@@ -39,6 +40,7 @@ class Chart(msgspec.Struct, frozen=True):
     top: int
     ticks: tuple[tuple[float, str], ...]
     total: int
+    behind: tuple[Bar, ...] = ()
 
 
 def first_hour(now: float, *counts: Mapping[int, int]) -> int:
@@ -59,15 +61,7 @@ def per_hour(
     values = [counts.get(hour, 0) for hour in range(first, last + 1)]
     top = _round_up(max(values, default=0))
     step = (WIDTH - LEFT) / len(values)
-    floor = HEIGHT - BOTTOM
-    bars = []
-    for i, value in enumerate(values):
-        if value:
-            height = round((floor - 8) * value / top, 1)
-            at = words.clock((first + i) * 3600.0, seconds=False)
-            bars.append(
-                Bar(round(LEFT + i * step, 1), round(floor - height, 1), height, f"{at}: {value}")
-            )
+    bars = _bars(values, top, lambda i, n: f"{_hour((first + i) * 3600.0)}: {n}")
     ticks = []
     every = 6 if len(values) <= 36 else 24
     for i in range(len(values)):
@@ -86,13 +80,73 @@ def per_hour(
         width=WIDTH,
         height=HEIGHT,
         left=LEFT,
-        bottom=floor,
+        bottom=HEIGHT - BOTTOM,
         bar_width=max(1.0, round(step - 1, 1)),
-        bars=tuple(bars),
+        bars=bars,
         top=top,
         ticks=tuple(ticks),
         total=sum(values),
     )
+
+
+def part_of(
+    title: str, query: str, part: Sequence[int], whole: Sequence[int], start: float, step_s: float
+) -> Chart:
+    """A count before the count it is a part of, in steps of time."""
+    top = _round_up(max(whole, default=0))
+    width = (WIDTH - LEFT) / max(1, len(whole))
+
+    def said(i: int, _: int) -> str:
+        return f"{_hour(start + i * step_s)}: {part[i]} of {whole[i]}"
+
+    return Chart(
+        title=title,
+        query=query,
+        css="bar",
+        width=WIDTH,
+        height=HEIGHT,
+        left=LEFT,
+        bottom=HEIGHT - BOTTOM,
+        bar_width=round(max(0.8, width - min(1.0, width / 4)), 1),
+        bars=_bars(part, top, said),
+        top=top,
+        ticks=_dated(start, step_s, len(whole)),
+        total=sum(part),
+        behind=_bars(whole, top, said),
+    )
+
+
+def _dated(start: float, step_s: float, count: int) -> tuple[tuple[float, str], ...]:
+    """Hours on a short axis, days on a long one; as many as there is room for."""
+    end = start + step_s * count
+    if end - start <= 36 * 3600:
+        every, shown = 6 * 3600.0, slice(11, 16)
+    else:
+        every, shown = 86400.0 * max(1, round((end - start) / 86400 / 9)), slice(5, 10)
+    first = -(-start // every) * every
+    ticks = []
+    while first < end:
+        x = LEFT + (first - start) / (end - start) * (WIDTH - LEFT)
+        if x < WIDTH - 40:
+            ticks.append((round(x, 1), words.clock(first)[shown]))
+        first += every
+    return tuple(ticks)
+
+
+def _bars(values: Sequence[int], top: int, said: Callable[[int, int], str]) -> tuple[Bar, ...]:
+    step, floor = (WIDTH - LEFT) / max(1, len(values)), HEIGHT - BOTTOM
+    bars = []
+    for i, value in enumerate(values):
+        if value:
+            height = round((floor - 8) * value / top, 1)
+            bars.append(
+                Bar(round(LEFT + i * step, 1), round(floor - height, 1), height, said(i, value))
+            )
+    return tuple(bars)
+
+
+def _hour(at: float) -> str:
+    return words.clock(at, seconds=False)
 
 
 def _round_up(value: int) -> int:

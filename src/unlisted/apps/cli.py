@@ -17,13 +17,16 @@ OK, FOUND, USAGE, NO_SUCH = 0, 1, 2, 3
 # Errors whose text is for people, by name: their modules are not imported for a --help.
 _SAID = (
     "JournalError", "BackupError", "Missing", "Unreachable", "SecretError", "FactError",
-    "DatabaseError", "OperationalError",
+    "DatabaseError", "OperationalError", "Unreadable", "HistoryError", "LogError",
 )  # fmt: skip
+
+_EXITS = {"Missing": NO_SUCH, "Unreadable": USAGE}
 
 ABOUT = """\
 Keep your mail off blocklists; recover when a list blocks you anyway.
 
   unlisted serve                        run, by ./unlisted.toml if it is there
+  unlisted report /var/log/mail.log     which lists block us, who did it
   unlisted config check                 is the configuration right?
   unlisted message explain m17          one mail's story
   unlisted sender explain login:anna    what is known of a sender
@@ -58,7 +61,29 @@ JOURNAL: Argument = (
         "help": "a journal file; else the state folder's",
     },
 )
+ZONE: Argument = (
+    ("--zone",),
+    {"metavar": "OFFSET", "help": "zone of the page's own stamps, like -08:00"},
+)
 CERTAIN: dict[str, object] = {"metavar": "ID"}
+REPORT: tuple[Argument, ...] = (
+    (("logs",), {"nargs": "+", "metavar": "LOG",
+                 "help": "files, packed ones too, folders, or - for standard input"}),
+    (("--ours",), {"action": "append", "metavar": "CIDR",
+                   "help": "your sending addresses, as in 192.0.2.0/24; repeatable"}),
+    (("--html",), {"type": Path, "metavar": "FILE", "help": "one page with charts, opens offline"}),
+    (("--json",), {"type": Path, "metavar": "FILE", "help": "for programs; - for standard output"}),
+    (("--resend",), {"type": Path, "metavar": "FILE.csv", "help": "the letters to send again"}),
+    (("--since",), {"metavar": "TIME", "help": "leave out what is earlier, as in 2026-11-16"}),
+    (("--until",), {"metavar": "TIME", "help": "leave out what is later, as in 2026-11-23T08:00"}),
+    (("--zone",), {"metavar": "ZONE",
+                   "help": "of stamps without one, as in Europe/Berlin (this machine's)"}),
+    (("--year",), {"type": int, "metavar": "YYYY", "help": "of the first stamp, if it has none"}),
+    (("--format",), {"default": "auto", "choices": ["auto", "postfix", "exim", "kumomta", "m365"],
+                     "metavar": "NAME", "help": "auto, postfix, exim, kumomta or m365"}),
+    (("--keep",), {"type": _count, "default": 300_000, "metavar": "N",
+                   "help": "refused attempts remembered for --resend (300000)"}),
+)  # fmt: skip
 COMMANDS: tuple[tuple[str, str, str, str, tuple[Argument, ...]], ...] = (
     ("serve", "", "run the service", "unlisted serve --config /etc/unlisted.toml", ()),
     (
@@ -74,6 +99,30 @@ COMMANDS: tuple[tuple[str, str, str, str, tuple[Argument, ...]], ...] = (
         "make an empty state folder from an archive",
         "unlisted restore /safe/unlisted.tar --state var",
         ((("file",), {"type": Path, "metavar": "FILE"}),),
+    ),
+    (
+        "classify",
+        "",
+        "what replies and bounce mails mean: refused for what, blamed on which list, what to do",
+        "unlisted classify bounces/ --ours 192.0.2.0/24   (or: … | unlisted classify --json)",
+        (
+            (("files",), {"nargs": "*", "type": Path, "metavar": "FILE",
+             "help": "mails, folders of mails, mbox, or replies one per line; none: standard input"}),
+            (("--ours",), {"action": "append", "default": [], "metavar": "CIDR",
+             "help": "a network of ours (repeatable)"}),
+            (("--json",), {"action": "store_true", "help": "one object a line"}),
+        ),
+    ),
+    (
+        "intake",
+        "",
+        "mail of abuse, feedback and bounce mailboxes, to the running service",
+        "unlisted intake /var/mail/abuse /var/mail/bounces",
+        (
+            (("paths",), {"nargs": "+", "type": Path, "metavar": "MAILDIR",
+             "help": "maildirs, folders, mbox files or mails"}),
+            JSON,
+        ),
     ),
     ("config", "check", "name every problem of the configuration", "unlisted config check", (JSON,)),
     (
@@ -131,9 +180,32 @@ COMMANDS: tuple[tuple[str, str, str, str, tuple[Argument, ...]], ...] = (
     ("history", "import", "what senders did before; the service must not run",
      "unlisted history import senders.jsonl",
      ((("file",), {"type": Path, "metavar": "FILE"}),)),
+    ("health", "import", "read a published service-health record, and what is wrong with it",
+     "unlisted health import incident.txt --json",
+     ((("file",), {"type": Path, "metavar": "FILE", "help": "text or HTML; - for standard input"}),
+      (("--publish",), {"action": "store_true",
+       "help": "onto the running service's public page and its APIs"}), ZONE, JSON)),
+    ("health", "lint", "the faults of a record; those that block publishing give exit code 1",
+     "unlisted health lint incident.html",
+     ((("id",), {"metavar": "FILE"}), ZONE, JSON)),
+    ("report", "", "who blocks us, who sent what, what to send again: by mail logs",
+     "unlisted report /var/log/mail.log* --ours 192.0.2.0/24 --html report.html", REPORT),
+    ("watch", "", "follow another MTA's logs: episodes and incidents as they come",
+     "unlisted watch /var/log/mail.log",
+     ((("log",), {"nargs": "*", "type": Path, "metavar": "LOG", "help": "else [watch] logs"}),
+      (("--once",), {"action": "store_true", "help": "to the end of the files, then the sum"}),
+      (("--ours",), {"action": "append", "default": [], "metavar": "ADDRESS",
+                     "help": "an address the MTA sends by (repeatable)"}),
+      JSON)),
     ("operator", "link", "a link that signs a browser in, once", "unlisted operator link", (JSON,)),
 )  # fmt: skip
+# Nouns and verbs with a module of their own in apps/; the others are in cli_commands.
+_MODULES = {
+    "classify": "classify", "health": "health", "intake": "intake", "report": "report",
+    "watch": "watch",
+}  # fmt: skip
 NOUNS = {
+    "health": "service-health records: what was published about an incident",
     "config": "the settings file",
     "journal": "all facts",
     "queue": "mail that waits",
@@ -225,7 +297,7 @@ def guarded(run: Callable[[], int]) -> int:
         if not isinstance(exc, OSError) and type(exc).__name__ not in _SAID:
             raise
         complain(f"unlisted: {exc}")
-        return NO_SUCH if type(exc).__name__ == "Missing" else FOUND
+        return _EXITS.get(type(exc).__name__, FOUND)
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -233,8 +305,9 @@ def _run(args: argparse.Namespace) -> int:
         from unlisted.apps import serve, settings
 
         return serve.serve(settings.load(args.config, args.state))
-    from unlisted.apps import cli_commands
+    from importlib import import_module
 
     name = f"{args.noun}_{args.verb}" if getattr(args, "verb", None) else args.noun
-    command: Callable[[argparse.Namespace], int] = getattr(cli_commands, name)
+    module = import_module("unlisted.apps." + _MODULES.get(args.noun, "cli_commands"))
+    command: Callable[[argparse.Namespace], int] = getattr(module, name)
     return command(args)

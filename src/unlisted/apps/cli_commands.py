@@ -479,7 +479,7 @@ def hold_list(args: Args) -> int:
 
 def hold_release(args: Args) -> int:
     given = {"actor": getpass.getuser()[:100], "reason": args.reason}
-    status, answer = _asked(args, f"/api/holds/{quote(args.id, safe='')}/release", given)
+    status, answer = asked(args, f"/api/holds/{quote(args.id, safe='')}/release", given)
     if status != 200:
         say(str(answer.get("error", {}).get("message", f"the service answered {status}")))
         return NO_SUCH if status == 404 else FOUND
@@ -491,7 +491,7 @@ def hold_release(args: Args) -> int:
 
 
 def operator_link(args: Args) -> int:
-    status, answer = _asked(args, "/api/signin-links", {"actor": getpass.getuser()[:100]})
+    status, answer = asked(args, "/api/signin-links", {"actor": getpass.getuser()[:100]})
     if status != 201:
         raise Unreachable(f"the service answered {status}")
     if args.json:
@@ -501,7 +501,7 @@ def operator_link(args: Args) -> int:
     return OK
 
 
-def _asked(args: Args, path: str, value: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+def asked(args: Args, path: str, value: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     """POST to the running service's API with the token of its state folder."""
     state = _state(args)
     try:

@@ -8,6 +8,7 @@ Refuses everything else with 401 and says no more.
 
 from __future__ import annotations
 
+import base64
 import hmac
 import re
 import secrets
@@ -26,6 +27,7 @@ from starlette.routing import Route
 from unlisted.apps import charts, operator_api, story, web, words
 from unlisted.edge.readmodel import ReadModel
 from unlisted.facts import Acted
+from unlisted.health.record import Record
 
 COOKIE = "unlisted_session"
 LINK_S = 600.0
@@ -36,6 +38,10 @@ SHOWN = 50
 _GOAL = re.compile(r"/|/message\?id=m\d{1,18}(\.\d{1,6})?")  # our own pages, nothing else
 _ACTOR = re.compile(r"[^\x00-\x1f\x7f]{1,100}")
 
+# page, actor, the page's zone in minutes → the record as recorded
+Publish = Callable[[bytes, str, int | None], Awaitable[Record]]
+# a mail of an abuse, feedback or bounce mailbox → the SMTP reply it would get
+Report = Callable[[bytes], Awaitable[str]]
 Act = Callable[[str, str, str, str], Awaitable[None]]  # actor, act, target, reason
 
 
@@ -59,8 +65,12 @@ class Operator:
         *,
         name: str,
         public_url: str = "",
+        publish: Publish | None = None,
+        report: Report | None = None,
     ) -> None:
         self.model = model
+        self._publish = publish
+        self._report = report
         self.name = name
         self.public_url = public_url
         self._token = token.encode()
@@ -80,6 +90,8 @@ class Operator:
                 Route("/api/messages", self.messages),
                 Route("/api/messages/{id}", self.one_message),
                 Route("/api/holds/{id}/release", self.release, methods=["POST"]),
+                Route("/api/reports", self.take_report, methods=["POST"]),
+                Route("/api/records", self.import_record, methods=["POST"]),
                 *[Route(f"/api/{kind}", self._list(kind)) for kind in operator_api.LISTS],
                 Route("/style.css", web.style),
                 Route("/favicon.ico", web.icon),
@@ -314,6 +326,38 @@ class Operator:
             return web.failed(request, *refused)
         await self.model.catch_up()
         return web.data(request, operator_api.hold(self.model, self.model.holds[name]))
+
+    async def take_report(self, request: Request) -> Response:
+        """A mail out of an abuse, feedback or bounce mailbox; `reply` as LMTP would say it."""
+        if not self._bearer(request) or self._report is None:
+            return web.failed(
+                request, 401, "send the operator's token", {"www-authenticate": "Bearer"}
+            )
+        given = await _json(request)
+        try:
+            mail = base64.b64decode(str(given.get("mail", "")), validate=True)
+        except ValueError as exc:
+            return web.failed(request, 400, f"mail: {exc}")
+        return web.data(request, {"reply": await self._report(mail)})
+
+    async def import_record(self, request: Request) -> Response:
+        """A record of another source onto the public page, and into Graph, Statuspage and Atom."""
+        if not self._bearer(request) or self._publish is None:
+            return web.failed(
+                request, 401, "send the operator's token", {"www-authenticate": "Bearer"}
+            )
+        given = await _json(request)
+        actor, zone = given.get("actor", "operator"), given.get("zone_min")
+        if not isinstance(actor, str) or not _ACTOR.fullmatch(actor):
+            return web.failed(request, 400, "actor: expected a short name")
+        if zone is not None and (not isinstance(zone, int) or abs(zone) > 14 * 60):
+            return web.failed(request, 400, "zone_min: expected minutes east of UTC")
+        try:
+            page = base64.b64decode(str(given.get("page", "")), validate=True)
+            record = await self._publish(page, actor, zone)
+        except ValueError as exc:
+            return web.failed(request, 400, f"page: {exc}")
+        return web.data(request, {"id": record.id, "findings": len(record.findings)}, 201)
 
     async def _release(self, name: str, actor: str, reason: str) -> tuple[int, str] | None:
         await self.model.catch_up()

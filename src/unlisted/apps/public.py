@@ -7,6 +7,8 @@ address of ours; it has no other source, so it cannot leak one.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from starlette.applications import Starlette
@@ -16,8 +18,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from unlisted.apps import operator_api, web
+from unlisted.apps.service_health import ServiceHealth
 from unlisted.edge.readmodel import Incident, ReadModel
 from unlisted.facts import Figure, Posted
+from unlisted.health import own
+from unlisted.health.record import Record
 
 FEATURE = "Outgoing mail, delivery to other providers"
 LATEST = 50  # incidents on the index
@@ -38,21 +43,45 @@ STATUS = {
 class Public:
     """The application; `ReadModel` is all it knows."""
 
-    def __init__(self, model: ReadModel, name: str) -> None:
+    def __init__(
+        self,
+        model: ReadModel,
+        name: str,
+        now: Callable[[], float] = time.time,
+        *,
+        url: str = "",
+        tokens: Sequence[str] = (),
+    ) -> None:
         self.model = model
         self.name = name
+        self._address = url
+        programs = ServiceHealth(
+            self.records, model.catch_up, now,
+            name=name, services=(own.SERVICE,), url=self.url, tokens=tokens,
+        )  # fmt: skip
         self.app = Starlette(
             routes=[
                 Route("/", self.index),
                 Route("/incidents/{id}", self.incident),
                 Route("/incidents/{id}/posts/{number:int}", self.post),
                 Route("/api/incidents.json", self.incidents),
+                *programs.routes(),
                 Route("/style.css", web.style),
                 Route("/favicon.ico", web.icon),
                 Route("/favicon.svg", web.icon),
             ],
             exception_handlers={HTTPException: web.on_error, Exception: web.on_fault},
         )
+
+    def url(self, request: Request) -> str:
+        """The page's address as others see it, with its slash."""
+        return (self._address or str(request.base_url)).rstrip("/") + "/"
+
+    def records(self) -> list[Record]:
+        """Our incidents and imported records, newest start first."""
+        mine = [own.record_of(i.opened, i.posts, i.closed) for i in self.model.incidents.values()]
+        found = [*mine, *self.model.records.values()]
+        return sorted(found, key=lambda one: (-(one.start or 0.0), one.id or ""))
 
     async def index(self, request: Request) -> Response:
         await self.model.catch_up()

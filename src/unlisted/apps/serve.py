@@ -9,12 +9,15 @@ configuration is wrong (every problem is named).
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import logging
 import os
+import re
 import secrets
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -24,8 +27,9 @@ from unlisted.apps.settings import Settings, read_history
 from unlisted.apps.terminal import complain
 from unlisted.config import ConfigError
 from unlisted.config_rules import endpoint, route_target
+from unlisted.edge import pattern_cache
 from unlisted.edge.clock import Clock, ClockError, new_event_loop, open_clock
-from unlisted.edge.http import HttpServer
+from unlisted.edge.http import MAX_BODY, HttpServer
 from unlisted.edge.journal import Journal, JournalError
 from unlisted.edge.people import People, SecretError, load_secret, parse_secret
 from unlisted.edge.readmodel import ReadModel
@@ -35,12 +39,15 @@ from unlisted.edge.service import Service, open_runner
 from unlisted.edge.service import Settings as RelaySettings
 from unlisted.edge.smtp_server import Listener
 from unlisted.edge.users import RelayHost, Users, UsersError, read_users
-from unlisted.facts import Configured, Fact, FactError, SenderHistory, decode
+from unlisted.facts import Configured, Fact, FactError, RecordImported, SenderHistory, decode
+from unlisted.health.record import Record
 
 log = logging.getLogger("unlisted.serve")
 
 CLOCK_NAME = "unlisted"
 STOP_S = 5.0
+MAX_UPLOAD = 6 << 20  # a published page of 4 MB in base64
+_RECORD_ID = re.compile(r"[A-Za-z0-9-]{1,40}")
 
 
 class StartError(Exception):
@@ -59,6 +66,7 @@ def serve(settings: Settings) -> int:
         clock = open_clock(settings.config.clock, CLOCK_NAME)
     except (ClockError, SecretError, OSError) as exc:
         return _failed(exc)
+    pattern_cache.ready_soon()
     loop = new_event_loop(clock)
     asyncio.set_event_loop(loop)
     try:
@@ -126,12 +134,33 @@ class _Platform:
         token = make_token(self.settings.token)
         name = self.config.hostname
         public_url = self.config.http.public_url
+
+        async def report(content: bytes) -> str:
+            with clock.hold("act"):
+                return await service.intake.report("", content)
+
+        async def publish(page: bytes, actor: str, zone: int | None) -> Record:
+            with clock.hold("act"):
+                fact, record = imported(page, actor, zone, clock.now())
+                await runner.record(fact)
+            return record
+
         operator = Operator(
-            model, token, act, clock.now, name=name, public_url=public_url
-        )  # fmt: skip
+            model,
+            token,
+            act,
+            clock.now,
+            name=name,
+            public_url=public_url,
+            publish=publish,
+            report=report,
+        )
         faces = [
-            _server(Public(model, name).app, self.config.http.public),
-            _server(operator.app, self.config.http.operator),
+            _server(
+                Public(model, name, clock.now, url=public_url, tokens=self._graph_tokens()).app,
+                self.config.http.public,
+            ),
+            _server(operator.app, self.config.http.operator, MAX_UPLOAD),
         ]
         started = False
         try:
@@ -141,7 +170,9 @@ class _Platform:
             smtp = await service.start()
             started = True
             self._say(smtp, public, private)
+            watching = self._watching(runner)
             await self.stopping.wait()
+            await watching
         finally:
             self.settings.ready.unlink(missing_ok=True)
             if started:
@@ -151,6 +182,28 @@ class _Platform:
             model.close()
         log.info("stopped")
         return 0
+
+    def _graph_tokens(self) -> tuple[str, ...]:
+        name = self.config.http.graph_tokens
+        if not name:
+            return ()
+        lines = self.settings.beside(name).read_text("ascii", errors="replace").split()
+        tokens = tuple(line.lower() for line in lines if re.fullmatch(r"[0-9A-Fa-f]{64}", line))
+        if not tokens:
+            raise StartError(f"{name}: expected the SHA-256 of a token in hex on each line")
+        return tokens
+
+    def _watching(self, runner: Runner) -> asyncio.Task[None]:
+        """Follow the logs of another MTA, if some are named, until told to stop."""
+        logs = [self.settings.beside(name) for name in self.config.watch.logs]
+        if not logs:
+            return asyncio.ensure_future(_nothing())
+        # Only here: the readers of logs cost more than the rest of the start.
+        from unlisted.apps.watching import feeds_of, follow
+
+        people = People(self.secret)
+        make = partial(feeds_of, logs, self.config, people, self.clock.now)
+        return asyncio.ensure_future(follow(make, runner, self.clock, self.stopping))
 
     async def _import_history(self, runner: Runner) -> None:
         name = self.config.history.import_
@@ -167,17 +220,36 @@ class _Platform:
         for remark in config.remarks(self.config):
             log.warning("%s", remark)
         shown = [_at(one) for one in smtp]
+        count = len(self.config.smtp.listen)
+        shown, reports = shown[:count], shown[count:]
         log.info(
             "mail on %s; public page %s; operator's page %s", ", ".join(shown), public, operator
         )
-        ready = {"smtp": shown, "public": public, "operator": operator, "pid": os.getpid()}
+        ready: dict[str, object] = {"reports": reports} if reports else {}
+        ready |= {"smtp": shown, "public": public, "operator": operator, "pid": os.getpid()}
         write_whole(self.settings.ready, json.dumps(ready) + "\n", 0o644)
 
 
-def _server(app: object, where: str) -> HttpServer:
+async def _nothing() -> None:
+    return None
+
+
+def _server(app: object, where: str, max_body: int = MAX_BODY) -> HttpServer:
     found = endpoint(where)
     assert found is not None  # config.parse refused everything else
-    return HttpServer(app, *found)
+    return HttpServer(app, *found, max_body)
+
+
+def imported(page: bytes, actor: str, zone: int | None, at: float) -> tuple[RecordImported, Record]:
+    """The fact of a published page, and its record. Raises ValueError with what was expected."""
+    from unlisted.health.importer import read_record
+
+    record = read_record(page, offset_min=zone)
+    if record.id is None or not _RECORD_ID.fullmatch(record.id):
+        raise ValueError("expected an incident ID of letters, digits and dashes")
+    text = msgspec.json.encode(record).decode()
+    digest = hashlib.sha256(page).hexdigest()
+    return RecordImported(at=at, id=record.id, record=text, digest=digest, actor=actor), record
 
 
 async def _bounded(stopping: object, what: str) -> None:
@@ -213,7 +285,9 @@ def relay_settings(settings: Settings) -> RelaySettings:
     return RelaySettings(
         hostname=made.hostname,
         listeners=tuple(
-            Listener(*found) for one in made.smtp.listen if (found := endpoint(one)) is not None
+            Listener(*found, reports=one in made.smtp.reports)
+            for one in (*made.smtp.listen, *made.smtp.reports)
+            if (found := endpoint(one)) is not None
         ),
         users=users,
         relay_hosts={

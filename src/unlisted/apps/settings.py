@@ -102,7 +102,7 @@ def _missing_files(settings: Settings, lines: Lines) -> list[Problem]:
     made = settings.config
     problems = []
     for path, name in ((("smtp", "users"), made.smtp.users), (("history", "import"),
-                       made.history.import_)):  # fmt: skip
+                       made.history.import_), (("http", "graph_tokens"), made.http.graph_tokens)):  # fmt: skip
         if name and not settings.beside(name).is_file():
             where = settings.beside(name)
             words = f"there is no file {where}; names are relative to this file"

@@ -55,10 +55,16 @@ def _tame(value: Any) -> Any:
     return plain(value) if type(value) is str else value
 
 
+def rendered(template: str, **values: Any) -> str:
+    """A page as text."""
+    return _environment().get_template(template).render(**values)
+
+
 def page(request: Request, template: str, status: int = 200, **values: Any) -> Response:
     """A rendered page with its ETag."""
-    body = _environment().get_template(template).render(**values)
-    return tagged(request, body.encode(), "text/html; charset=utf-8", status)
+    return tagged(
+        request, rendered(template, **values).encode(), "text/html; charset=utf-8", status
+    )
 
 
 def data(request: Request, value: Any, status: int = 200) -> Response:

@@ -2,7 +2,8 @@
 
 uvicorn's h11 protocol without uvicorn's server: that one ticks ten times a second and wants the
 signals, and a loop under the stepping clock should wake for work only. Every time-out here is
-real, it guards a socket. Refuses bodies over 64 KiB (413), heads over 16 KiB (431, or 400 while
+real, it guards a socket. Refuses bodies over 64 KiB
+(413; a face that takes files says more), heads over 16 KiB (431, or 400 while
 incomplete), a connection
 that takes longer than 30 s over one request, and more than 256 connections at once.
 """
@@ -45,8 +46,9 @@ SECURITY_HEADERS = (
 class Guarded:
     """Around an application: bounds on the body, headers of safety, no traceback to the client."""
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, app: Any, max_body: int = MAX_BODY) -> None:
         self.app = app
+        self._max_body = max_body
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -58,7 +60,7 @@ class Guarded:
             nonlocal taken
             event = await receive()
             taken += len(event.get("body", b""))
-            if taken > MAX_BODY:
+            if taken > self._max_body:
                 raise _TooLarge
             return event
 
@@ -80,12 +82,12 @@ class Guarded:
                 await _refuse(safe_send, 431, f"a request head is {MAX_HEAD} bytes at most")
                 return
             length = _content_length(scope)
-            if length is None or length > MAX_BODY:
+            if length is None or length > self._max_body:
                 raise _TooLarge
             await self.app(scope, bounded_receive, safe_send)
         except _TooLarge:
             if not started:
-                await _refuse(safe_send, 413, f"a request body is {MAX_BODY} bytes at most")
+                await _refuse(safe_send, 413, f"a request body is {self._max_body} bytes at most")
         except Exception:
             log.exception("%s %s failed", scope.get("method"), scope.get("path"))
             if not started:
@@ -123,12 +125,12 @@ async def _refuse(send: Any, status: int, words: str) -> None:
 class HttpServer:
     """One listener. `start` gives the address it answers on; `stop` finishes what is in hand."""
 
-    def __init__(self, app: Any, host: str, port: int) -> None:
+    def __init__(self, app: Any, host: str, port: int, max_body: int = MAX_BODY) -> None:
         self._host = host
         self._port = port
         self._state = ServerState()
         self._config = uvicorn.Config(
-            Guarded(app),
+            Guarded(app, max_body),
             lifespan="off",
             interface="asgi3",
             ws="none",

@@ -1,7 +1,7 @@
 """What becomes of a message between its final dot and our reply.
 
 A submission becomes a Reception, or a Rejection when a hold covers it; a message to the abuse
-mailbox becomes FeedbackReceived and is not queued. 250 only after the commit; a journal that
+mailbox is read by `returned` and not queued. 250 only after the commit; a journal that
 cannot be written is 451, and the client keeps the message (RFC 5321 section 4.2.5).
 Refuses a mail loop (section 6.3) and a message to the abuse mailbox that is no report.
 """
@@ -17,13 +17,12 @@ from unlisted.campaigns.fingerprint import fingerprint
 from unlisted.edge.clock import Clock
 from unlisted.edge.journal import JournalError
 from unlisted.edge.people import People
+from unlisted.edge.returned import Returned
 from unlisted.edge.runner import Quarantined, Runner
-from unlisted.facts import FeedbackReceived, Observed, Reception, Recipient, Rejection
+from unlisted.facts import Observed, Reception, Recipient, Rejection
 from unlisted.loop import accept
 from unlisted.mail.envelope import domain_of
-from unlisted.mail.feedback import Feedback, parse_feedback
 from unlisted.mail.message import MAX_HEADERS, body_digest, body_text, split
-from unlisted.mail.trace import open_trace
 
 log = logging.getLogger("unlisted.intake")
 
@@ -55,7 +54,7 @@ class Intake:
         self._runner = runner
         self._clock = clock
         self._people = people
-        self._trace_key = trace_key
+        self._returned = Returned(runner.journal, people, trace_key)
         self._abuse = frozenset(address.lower() for address in abuse)
 
     def is_abuse(self, address: str) -> bool:
@@ -75,7 +74,7 @@ class Intake:
         reply = ""
         wanted = [one for one in recipients if not self.is_abuse(one)]
         if len(wanted) < len(recipients):
-            reply = await self._feedback(reverse_path, content)
+            reply = await self.report(reverse_path, content)
         if wanted and not reply.startswith(("4", "5")):
             reply = await self._submission(submitter, reverse_path, wanted, content)
         return reply
@@ -131,31 +130,15 @@ class Intake:
             return LATER
         return f"250 2.0.0 Accepted as {name}"
 
-    async def _feedback(self, reverse_path: str, content: bytes) -> str:
-        report = parse_feedback(content)
-        if not isinstance(report, Feedback):
-            return "554 5.6.0 This mailbox takes feedback reports (RFC 5965) only"
-        message, sender = self._traced(report.trace)
-        recipient = report.original_rcpt_to[0] if report.original_rcpt_to else None
-        fact = FeedbackReceived(
-            at=self._clock.now(),
-            feedback_type=report.feedback_type,
-            message=message,
-            sender=sender,
-            recipient=self._people.person(recipient) if recipient else None,
-            reporter=domain_of(reverse_path) or (report.user_agent or "")[:200],
-        )
-        return "250 2.0.0 Thank you" if await self._recorded(fact) else LATER
-
-    def _traced(self, trace: str | None) -> tuple[str | None, str | None]:
-        """Message and sender behind our own trace header; (None, None) for a forged one."""
-        number = open_trace(self._trace_key, trace) if trace else None
-        line = self._runner.journal.line(number) if number is not None else None
-        if line is None or line.kind != "Reception":
-            return None, None
-        fact = line.fact()
-        assert isinstance(fact, Reception)
-        return fact.id, fact.sender
+    async def report(self, reverse_path: str, content: bytes) -> str:
+        """The SMTP reply to a report: feedback, a bounce mail, an automatic answer."""
+        found = self._returned.facts(content, reverse_path, self._clock.now())
+        if found is None:
+            return "554 5.6.0 This mailbox takes feedback reports and bounce mails only"
+        for fact in found:
+            if not await self._recorded(fact):
+                return LATER
+        return f"250 2.0.0 Thank you, {len(found)} noted"
 
     async def _recorded(
         self, fact: Observed, *, body: bytes | None = None, personal: dict[str, str] | None = None

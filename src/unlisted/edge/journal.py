@@ -91,9 +91,7 @@ class Journal:
     ) -> None:
         """Add one input and all that follows from it to the open transaction."""
         db = self._db
-        if not self._open:
-            db.execute("begin immediate")
-            self._open = True
+        self._begin()
         self._insert(n, fact, None)
         for person, value in (personal or {}).items():
             db.execute("insert or ignore into personal values(?,?)", (person, value))
@@ -122,6 +120,25 @@ class Journal:
             settled.add(queue.place(str(fact.done).split("/")[1])[0])
         for message in sorted(settled):
             queue.drop_body(db, message)
+
+    def keep(self, name: str, value: str) -> None:
+        """Keep a value in the open transaction, as how far an input was read. Raises
+        JournalError."""
+        try:
+            self._begin()
+            self._db.execute("insert or replace into meta values(?,?)", (name, value))
+        except sqlite3.Error as exc:
+            raise JournalError(f"{self.path}: cannot be written: {exc}") from exc
+
+    def kept(self, name: str) -> str | None:
+        """The value kept under a name."""
+        row = self._db.execute("select value from meta where name=?", (name,)).fetchone()
+        return str(row[0]) if row else None
+
+    def _begin(self) -> None:
+        if not self._open:
+            self._db.execute("begin immediate")
+            self._open = True
 
     def commit(self) -> None:
         """Make the open transaction durable. Raises JournalError; then nothing of it stands."""
@@ -172,6 +189,15 @@ class Journal:
             "select n,at,kind,cause,logic,body from fact where n=?", (n,)
         ).fetchone()
         return Line(*row) if row else None
+
+    def about(self, message: str) -> Iterator[Line]:
+        """The rows that speak of one message ("m17"), in order, 5,000 at most."""
+        rows = self._db.execute(
+            "select n,at,kind,cause,logic,body from fact where message=? order by n limit 5000",
+            (message,),
+        )
+        for row in rows:
+            yield Line(*row)
 
     def outbox(self) -> list[Command]:
         """Commands without an outcome, in the order they were given."""

@@ -8,6 +8,7 @@ once, in slices, so that mail goes on meanwhile. It decides nothing and keeps no
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 from collections import Counter
 from collections.abc import Callable
@@ -35,6 +36,7 @@ from unlisted.facts import (
     PathRested,
     Pool,
     Posted,
+    RecordImported,
     Refusal,
     ReleasePredicted,
     Relisted,
@@ -45,11 +47,13 @@ from unlisted.facts import (
     StationFault,
     decode,
 )
+from unlisted.health.record import Record
 
 HOUR_S = 3600.0
 KEPT_HOURS = 14 * 24  # of the charts
 KEPT_FAULTS = 50
 SLICE = 2000
+_RECORD = msgspec.json.Decoder(Record)
 _ROW = msgspec.json.Decoder(Row)
 
 
@@ -114,6 +118,7 @@ class ReadModel:
         self.addresses: dict[str, Address] = {}
         self.pools: tuple[Pool, ...] = ()
         self.faults: list[StationFault] = []
+        self.records: dict[str, Record] = {}
         self.rules: dict[str, RuleStepped] = {}
         self.refusals: Counter[int] = Counter()
         self._delivered: dict[int, Counter[str]] = {}
@@ -237,6 +242,10 @@ class ReadModel:
     def _incident(self, fact: Any) -> None:
         self.incidents[fact.incident] = Incident(fact)
 
+    def _imported(self, fact: Any) -> None:
+        with contextlib.suppress(msgspec.ValidationError):  # of a later version
+            self.records[fact.id] = _RECORD.decode(fact.record)
+
     def _posted(self, fact: Any) -> None:
         if fact.incident in self.incidents:
             self.incidents[fact.incident].posts.append(fact)
@@ -327,6 +336,7 @@ def _takes() -> dict[str, Callable[[ReadModel, Fact], None]]:
         Relisted: ReadModel._relisted,
         StationFault: ReadModel._fault,
         RuleStepped: ReadModel._rule,
+        RecordImported: ReadModel._imported,
         IncidentOpened: ReadModel._incident,
         Posted: ReadModel._posted,
         IncidentClosed: closed,

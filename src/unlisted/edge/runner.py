@@ -74,13 +74,40 @@ class Runner:
         personal: Mapping[str, str] | None = None,
     ) -> Followed:
         """The same without an event loop: step, append, commit; the caller carries out."""
+        followed = self.append(fact, body=body, personal=personal)
+        self.commit()
+        return followed
+
+    def append(
+        self,
+        fact: Observed,
+        *,
+        body: bytes | None = None,
+        personal: Mapping[str, str] | None = None,
+    ) -> Followed:
+        """Step and append without committing: for many facts in one transaction."""
         try:
             followed, _ = self._append(fact, body, personal)
-            self.journal.commit()
         except JournalError as exc:
             self._lost(exc)
             raise
         return followed
+
+    def keep(self, name: str, value: str) -> None:
+        """Write down a place in an input, in the transaction of the facts that came of it."""
+        try:
+            self.journal.keep(name, value)
+        except JournalError as exc:
+            self._lost(exc)
+            raise
+
+    def commit(self) -> None:
+        """Make what was appended durable."""
+        try:
+            self.journal.commit()
+        except JournalError as exc:
+            self._lost(exc)
+            raise
 
     def _append(
         self, fact: Observed, body: bytes | None, personal: Mapping[str, str] | None

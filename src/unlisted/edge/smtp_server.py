@@ -45,12 +45,14 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class Listener(msgspec.Struct, frozen=True):
-    """One address to listen at. With a certificate STARTTLS is offered."""
+    """One address to listen at. With a certificate STARTTLS is offered. `reports`: LMTP (RFC 2033)
+    for what a mail system hands over of its abuse, feedback and bounce mailboxes."""
 
     host: str
     port: int
     certificate: Path | None = None
     private_key: Path | None = None
+    reports: bool = False
 
 
 class SmtpServer:
@@ -99,8 +101,14 @@ class SmtpServer:
             context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             context.load_cert_chain(listener.certificate, listener.private_key)
         loopback = ipaddress.ip_address(listener.host).is_loopback
+
+        def session() -> asyncio.Protocol:
+            if listener.reports:
+                return _Reports(self, context, loopback)
+            return self.session(context, loopback=loopback)
+
         server = await asyncio.get_running_loop().create_server(
-            lambda: self.session(context, loopback=loopback),
+            session,
             listener.host,
             listener.port,
             backlog=512,
@@ -139,7 +147,7 @@ class _Protocol(SMTP):
         self._house = house
         self._left: int | None = None
         super().__init__(
-            _Handler(house),
+            self.handler_of(house),
             data_size_limit=house.size_limit,
             enable_SMTPUTF8=True,
             hostname=house.hostname,
@@ -152,6 +160,11 @@ class _Protocol(SMTP):
             command_call_limit={"AUTH": MAX_LOGIN_TRIES, "*": 1 << 30},
             loop=asyncio.get_running_loop(),
         )
+
+    @staticmethod
+    def handler_of(house: SmtpServer) -> _Handler:
+        """Who answers in this session."""
+        return _Handler(house)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if len(self._house.sessions) >= MAX_SESSIONS:
@@ -206,6 +219,24 @@ class _Protocol(SMTP):
         """Close now. The handler's own clean-up follows in connection_lost."""
         if isinstance(self.transport, asyncio.Transport):
             self.transport.abort()
+
+
+class _Reports(_Protocol):
+    """LMTP: LHLO for EHLO (RFC 2033 section 4.1), one recipient a transaction, so that the one
+    reply to the dot is the one reply per recipient of section 4.2. No login, no relaying."""
+
+    @staticmethod
+    def handler_of(house: SmtpServer) -> _Handler:
+        return _ReportHandler(house)
+
+    async def smtp_LHLO(self, arg: str) -> None:
+        await super().smtp_EHLO(arg)
+
+    async def smtp_EHLO(self, arg: str) -> None:
+        await self.push("500 5.5.1 LMTP is spoken here, say LHLO")
+
+    async def smtp_HELO(self, arg: str) -> None:
+        await self.smtp_EHLO(arg)
 
 
 class _Handler:
@@ -284,6 +315,23 @@ class _Handler:
         if host is None:
             return None
         return Submitter(self.house.people.host(host.name), host.tenant, "host", host.name)
+
+
+class _ReportHandler(_Handler):
+    """Whatever the mailbox: the mail is a report, or it is refused."""
+
+    async def handle_RCPT(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if envelope.rcpt_tos:
+            return "452 4.5.3 One recipient a transaction"
+        envelope.rcpt_tos.append(address)
+        return "250 2.1.5 Ok"
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        reverse_path = parse_reverse_path(envelope.mail_from or "")
+        sender = "" if reverse_path is None else str(reverse_path)
+        return await self.house.intake.report(sender, envelope.original_content or b"")
 
 
 def _authenticate(

@@ -47,6 +47,10 @@ class Calendar:
         self.first: float | None = None  # the first stamp without its year or zone
         self.notes: set[str] = set()
 
+    def reaches(self, at: float) -> None:
+        """The file is still being written at that time: for those who follow it."""
+        self._limit = max(self._limit, at + _DAY_S)
+
     def yearless(self, stamp: str) -> float | None:
         """`Nov  3 10:00:00` or `Nov 03 10:00:00`, 15 characters; None when it is no such stamp."""
         if stamp[9:10] != ":" or stamp[12:13] != ":":

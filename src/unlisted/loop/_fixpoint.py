@@ -145,7 +145,9 @@ def quarantine(fact: Fact, n: int, fault: Fault) -> tuple[tuple[int, Fact, int],
     out: list[Fact] = [
         StationFault(at=fact.at, station=fault.station, error=fault.error[:500], because=(n,))
     ]
-    if isinstance(fact, Delivery | Bounce):
+    if isinstance(fact, Outcome) and fact.row.watched:
+        pass  # it is in no queue of ours
+    elif isinstance(fact, Delivery | Bounce):
         how = "delivered" if isinstance(fact, Delivery) else "bounced"
         out.append(Settled(at=fact.at, key=fact.row.key, message=fact.row.message, how=how))
     elif isinstance(fact, Outcome):

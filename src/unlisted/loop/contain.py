@@ -111,6 +111,8 @@ def _named(states: States, fact: CausesRanked, n: int) -> Iterator[Out]:
     for share in fact.shares:
         if not share.guilty or share.sender in state.released:
             continue
+        if not states.explain.submits(share.sender):
+            continue  # known from another MTA's log only: we could hold nothing of it
         hold = state.hold_of(share.sender)
         if hold is not None:
             hold.campaigns.update(share.campaigns)

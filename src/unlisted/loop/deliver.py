@@ -126,6 +126,11 @@ class State:
         """The path a row takes by an address."""
         return address, self.receiver_of(row.domain)
 
+    def only_watched(self, address: str) -> bool:
+        """Whether another MTA sends by this address, and we do not."""
+        pool = self.pool_of.get(address)
+        return pool is not None and pool.watched
+
     def carried(self, address: str, at: float) -> Traffic:
         """The address's traffic, its day turned."""
         traffic = self.traffic.setdefault(address, Traffic())
@@ -167,6 +172,8 @@ def closed(states: States, row: Row, address: str) -> str | None:
 
 def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
     """Receptions and due rows are placed; replies, holds and paths move rows on."""
+    if getattr(getattr(fact, "row", None), "watched", False):
+        return  # another MTA's mail: its queue is not ours to move
     if isinstance(fact, Outcome):
         if fact.code:
             states.deliver.receivers[fact.row.domain] = fact.receiver
@@ -215,10 +222,10 @@ def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
     elif isinstance(fact, TimerFired) and fact.key.startswith("wake|"):
         yield from _wake_next(states, path_of(fact.key), n)
     elif isinstance(fact, Configured):
-        states.deliver.pools = fact.pools
+        states.deliver.pools = tuple(pool for pool in fact.pools if not pool.watched)
         states.deliver.receivers.update(fact.receivers)
         states.deliver.pool_of = {a: pool for pool in fact.pools for a in pool.addresses}
-        if fact.pools and states.deliver.poolless:
+        if states.deliver.pools and states.deliver.poolless:
             states.deliver.poolless = False
             yield Wake(key=f"pool/{n}", waits_for="pool", limit=1000, why="configured")
 
@@ -477,6 +484,8 @@ def _suspected(states: States, fact: Suspicion, n: int) -> Iterator[Out]:
 
 def _episode(states: States, fact: EpisodeOpened, n: int) -> Iterator[Out]:
     """Rest the paths the episode is about, and wake what waited under suspicion."""
+    if states.deliver.only_watched(fact.address):
+        return
     receivers = states.sense.receivers_of(fact)
     for receiver in receivers:
         path = (fact.address, receiver)
@@ -501,6 +510,8 @@ def _episode(states: States, fact: EpisodeOpened, n: int) -> Iterator[Out]:
 def _reopened(states: States, fact: PathReopened, n: int) -> Iterator[Out]:
     """Wake what waited for the path, a batch at a time: the receiver has only just come back."""
     path = (fact.address, fact.receiver)
+    if states.deliver.only_watched(fact.address):
+        return
     waits = states.deliver.campaign_waits
     states.deliver.rests.pop(path, None)
     states.deliver.waking[path] = [

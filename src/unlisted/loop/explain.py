@@ -17,6 +17,7 @@ from unlisted.causes.traffic import CampaignTraffic, Exposure, SenderEvidence, T
 from unlisted.causes.traffic import Episode as Listing
 from unlisted.commands import SetTimer, Wake
 from unlisted.facts import (
+    Carried,
     CausesRanked,
     Delivery,
     EpisodeClosed,
@@ -41,6 +42,7 @@ KEPT_BUCKETS = int(WINDOW_S / BUCKET_S)
 MESSAGES_KEPT = 200_000
 CAMPAIGNS_PER_SENDER = 200
 COMPLAINTS = ("abuse", "fraud", "virus", "other")  # RFC 5965 section 7.3; not RFC 6591's kinds
+NO_DRAW = "another MTA chose the address: there was no draw, only reports or contents can tell"
 DOUBT = 5.0  # evidence (log ratio) from which on a sender's mail to strangers is only sampled
 
 
@@ -75,13 +77,15 @@ class Ledger:
         self.first_at = self.first_at or at
         self.last_at = at
 
-    def leave(self, at: float, address: str, probability: float, stranger: bool) -> None:
+    def leave(
+        self, at: float, address: str, probability: float, stranger: bool, count: int = 1
+    ) -> None:
         """A message left by an address; `probability` of that draw, 1.0: not drawn."""
         key = (int(at // BUCKET_S), address, probability)
         seen = self.left.setdefault(key, [at, at, 0.0, 0.0])
         seen[1] = at
-        seen[2] += 1
-        seen[3] += int(stranger)
+        seen[2] += count
+        seen[3] += count * int(stranger)
 
     def total(self, at: float, window_s: float = WINDOW_S) -> list[int]:
         """The counts of the window that ends now."""
@@ -124,12 +128,16 @@ class Ledger:
 
 
 class Sender:
-    """One sender: its history, its mail, its mail to strangers, its campaigns."""
+    """One sender: its history, its mail, its mail to strangers, its campaigns.
 
-    __slots__ = ("all", "campaigns", "profile", "strangers", "tenant")
+    `ours`: it put mail in with us; else its mail is only known from another MTA's log.
+    """
+
+    __slots__ = ("all", "campaigns", "ours", "profile", "strangers", "tenant")
 
     def __init__(self, tenant: str) -> None:
         self.tenant = tenant
+        self.ours = False
         self.profile = SenderProfile()
         self.all = Ledger()
         self.strangers = Ledger()
@@ -155,6 +163,11 @@ class State:
         if found is None:
             found = self.senders[sender] = Sender(tenant)
         return found
+
+    def submits(self, sender: str) -> bool:
+        """Whether its mail passes through our hands, so that a hold would hold anything."""
+        found = self.senders.get(sender)
+        return found is not None and found.ours
 
     def clean_days(self, sender: str) -> int:
         """Days without a bad one, as far as the history goes."""
@@ -216,7 +229,11 @@ def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
     elif isinstance(fact, Delivery):
         _answered(states, fact.row, fact.at, unknown=False)
         _left(states, fact.row, fact.address, fact.at)
+    elif isinstance(fact, Carried):
+        _carried(states, fact)
     elif isinstance(fact, Failed):
+        if fact.row.watched and fact.row.sender:
+            state.sender(fact.row.sender, fact.row.tenant)
         if fact.reason == "userunknown" and not fact.temporary:
             _answered(states, fact.row, fact.at, unknown=True)
             state.fresh += 1
@@ -273,6 +290,7 @@ def _received(states: States, fact: Reception) -> None:
     state = states.explain
     campaign = states.accept.campaign
     sender = state.sender(fact.sender, fact.tenant)
+    sender.ours = True
     known = [states.accept.knows(fact.sender, one.person, fact.at) for one in fact.recipients]
     strangers = known.count(False)
     state.campaigns.setdefault(campaign, Ledger())
@@ -303,6 +321,15 @@ def _left(states: States, row: Row, address: str, at: float) -> None:
     for ledger in _parts(states, row.sender, row.campaign, not row.known):
         if ledger is not states.explain.campaigns.get(row.campaign):
             ledger.leave(at, address, probability, not row.known)
+
+
+def _carried(states: States, fact: Carried) -> None:
+    """Watched mail that was taken: a log tells no campaign and not whom its sender knew."""
+    for name, count in fact.senders:
+        if name:
+            ledger = states.explain.sender(name, "").all
+            ledger.add(fact.at, count, count, 0, count)
+            ledger.leave(fact.at, fact.address, 1.0, False, count)
 
 
 def _complained(states: States, fact: FeedbackReceived) -> None:
@@ -379,8 +406,9 @@ def _ranked(states: States, at: float, n: int) -> Iterator[Out]:
             continue
         named = tuple(s for s in causes.named if lot_of(evidence[s].total, event).by_address > 0)
         verdict = causes.verdict
-        if verdict == "guilty" and not named:
-            verdict = "not enough evidence"
+        drawn = not states.deliver.only_watched(episode.address)
+        if (verdict == "guilty" and not named) or (verdict == "nobody here" and not drawn):
+            verdict = "not enough evidence"  # without a draw nothing speaks for anybody either
         if state.told.get(episode.id) == (verdict, named):
             continue
         state.told[episode.id] = (verdict, named)
@@ -395,7 +423,8 @@ def _doubted(states: States, at: float, n: int) -> Iterator[Out]:
     state.doubted = {
         one.sender
         for one in shares
-        if one.standing == "probable" or (one.standing == "open" and one.evidence >= DOUBT)
+        if state.submits(one.sender)
+        and (one.standing == "probable" or (one.standing == "open" and one.evidence >= DOUBT))
     }
     if state.doubted and not before:  # else it stands; a further sender must not put it off
         yield SetTimer(key="sample", due=at + states.accept.policy.sample_every_s)
@@ -417,6 +446,7 @@ def _told(
     at: float,
     n: int,
 ) -> CausesRanked:
+    address = states.sense.episodes[episode].address
     need = causes.reason
     if causes.listings_needed is not None:
         need += f"; or about {causes.listings_needed} more listings under rotation"
@@ -442,6 +472,6 @@ def _told(
         named=named,
         shares=shares,
         window_s=WINDOW_S,
-        need="" if named else need,
+        need="" if named else NO_DRAW if states.deliver.only_watched(address) else need,
         because=(n,),
     )

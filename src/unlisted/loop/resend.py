@@ -60,6 +60,10 @@ def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
         state.by_body[_same(fact.row)] = fact.row.key
     elif isinstance(fact, Reception) and fact.origin != "ndr":
         yield from _by_hand(states, fact, n)
+    elif isinstance(fact, EpisodeOpened | PathReopened) and states.deliver.only_watched(
+        fact.address
+    ):
+        return  # its bounces are in the other MTA's hands
     elif isinstance(fact, EpisodeOpened):
         for receiver in states.sense.receivers_of(fact):
             yield _wake(f"{fact.address}|{receiver}", n)

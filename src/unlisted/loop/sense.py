@@ -2,6 +2,7 @@
 
 An episode opens on a refusal or suspicion whose list confirms the listing by DNS, or on a shift:
 replies at one receiver turn against one address and not the others (e-detector, then contrast).
+Where another MTA's log is only watched and no list is asked, it opens on the words of several.
 Replies are counted per address x receiver; which receivers ask which list is learned from what
 they name. A failed look-up is unknown, never clean and never listed.
 """
@@ -9,12 +10,13 @@ they name. A failed look-up is unknown, never clean and never listed.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING, Any
 
 from unlisted.commands import Probe, SetTimer
 from unlisted.facts import (
     Bounce,
+    Carried,
     Configured,
     Delivery,
     EpisodeClosed,
@@ -44,7 +46,9 @@ BASE_RATE = 0.02  # upper bound of the ordinary share of refusals and suspicions
 RECENT_S = 2 * 3600.0
 ASK_AGAIN_S = 60.0
 TRIES = 5
+WORDS_ENOUGH = 3
 STAGES = {"connect": 0, "greeting": 1, "ehlo": 2, "mail": 3, "rcpt": 4, "data": 5, "eod": 6}
+CALM_ENOUGH = 1000
 ZONES_LIMIT = 256  # names of lists learned from replies: more is somebody making them up
 
 
@@ -89,6 +93,7 @@ class State:
         self.hour = SlidingCounts(window_s=3600.0, bucket_s=60.0)
         self.senders: dict[tuple[str, str], dict[str, float]] = {}
         self.detectors: dict[tuple[str, str], EDetector] = {}
+        self.said: dict[tuple[str, str], list[tuple[float, str, str]]] = {}  # see _by_words
         self.asked: dict[tuple[str, str], float] = {}
         self.tries: dict[tuple[str, str], int] = {}
         self.episodes: dict[str, Episode] = {}
@@ -140,6 +145,8 @@ def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
         _followed(states, fact)
     elif isinstance(fact, Delivery):
         yield from _counted(states, fact, False, n)
+    elif isinstance(fact, Carried):
+        _carried(states, fact)
     elif isinstance(fact, ProbeAnswered):
         yield from _answered(states, fact, n)
     elif isinstance(fact, TimerFired) and fact.key.startswith("ask|"):
@@ -156,7 +163,7 @@ def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
             del state.detectors[path]
     elif isinstance(fact, Configured):
         addresses = [a for pool in fact.pools for a in pool.addresses]
-        state.ours = tuple(ip_network(address) for address in addresses)
+        state.ours = tuple(ip_network(one) for one in addresses if _is_ip(one))
         state.zones = tuple(one.zone for one in fact.lists) if fact.lookups else ()
 
 
@@ -167,7 +174,8 @@ def _reply(states: States, fact: Outcome, n: int) -> Iterator[Out]:
     state = states.sense
     temporary = isinstance(fact, TransientFailure)
     reply = Reply(code=fact.code, enhanced=fact.enhanced, text=fact.text)
-    meaning = classify(reply, ours=state.ours, source=fact.address, stage=fact.stage)
+    source = fact.address if _is_ip(fact.address) else None
+    meaning = classify(reply, ours=state.ours, source=source, stage=fact.stage)
     common: dict[str, Any] = {
         "at": fact.at,
         "row": fact.row,
@@ -193,7 +201,11 @@ def _reply(states: States, fact: Outcome, n: int) -> Iterator[Out]:
         state.stages[fact.receiver] = min(
             earlier, fact.stage, key=lambda one: STAGES.get(one, len(STAGES))
         )
-    yield from _counted(states, fact, blames or doubt, n)
+    told = list(_by_words(states, fact, zone, n)) if blames else []
+    for out in _counted(states, fact, blames or doubt, n):
+        if not (told and isinstance(out, EpisodeOpened)):
+            yield out
+    yield from told
     if blames:
         yield Refusal(**common, zone=zone, retry=retry, temporary=temporary, stage=fact.stage)
     elif doubt:
@@ -202,6 +214,37 @@ def _reply(states: States, fact: Outcome, n: int) -> Iterator[Out]:
         yield Failed(**common, reason=meaning.reason or "undefined", temporary=temporary)
     if blames or doubt:
         yield from _ask(states, fact, zone, n)
+
+
+def _by_words(states: States, fact: Outcome, zone: str | None, n: int) -> Iterator[Out]:
+    """Watched mail where no list is asked: several refusals whose words blame the address, of more
+    than one sender or receiver, are an episode, though no neighbour can be compared with it."""
+    state, config = states.sense, states.accept.config
+    if not fact.row.watched or config is None or config.lookups:
+        return
+    where = zone or f"@{fact.receiver}"
+    if (fact.address, where) in state.open or (fact.address, f"@{fact.receiver}") in state.open:
+        return
+    said = [one for one in state.said.get((fact.address, where), ()) if fact.at - one[0] < RECENT_S]
+    said = [*said[-49:], (fact.at, fact.row.sender, fact.receiver)]
+    state.said[fact.address, where] = said
+    several = len({one[1] for one in said}) > 1 or len({one[2] for one in said}) > 1
+    if len(said) < WORDS_ENOUGH or not several:
+        return
+    del state.said[fact.address, where]
+    attempts = state.counts.total(fact.address, fact.at)[1] + 1
+    yield EpisodeOpened(
+        at=fact.at,
+        episode=f"e{n}w",
+        address=fact.address,
+        zone=zone,
+        receiver=None if zone else fact.receiver,
+        basis="replies",
+        since=said[0][0],
+        refusals=len(said),
+        attempts=max(attempts, len(said)),
+        because=(n,),
+    )
 
 
 def _followed(states: States, fact: Refusal) -> None:
@@ -242,7 +285,7 @@ def _ask(states: States, fact: Outcome, zone: str | None, n: int) -> Iterator[Ou
     """Ask the named list, or every list known, about the address; not twice a minute."""
     state = states.sense
     config = states.accept.config
-    if config is None or not config.lookups:
+    if config is None or not config.lookups or not _is_ip(fact.address):
         return
     zones = [zone] if zone else sorted({*state.zones, *state.users})
     for one in zones[:64]:
@@ -253,6 +296,15 @@ def _ask(states: States, fact: Outcome, zone: str | None, n: int) -> Iterator[Ou
             state.asked[one, fact.address] = fact.at
             state.tries[one, fact.address] = 0
             yield _probe(one, fact.address, n)
+
+
+def _is_ip(address: str) -> bool:
+    """Whether it is an address at all: a log that does not say it has only a transport's name."""
+    try:
+        ip_address(address)
+    except ValueError:
+        return False
+    return True
 
 
 def _probe(zone: str, address: str, n: int) -> Probe:
@@ -294,22 +346,12 @@ def _counted(states: States, fact: Outcome, blamed: bool, n: int) -> Iterator[Ou
     """Count one reply; open an episode when one address shifts against the others."""
     state = states.sense
     address, receiver, at = fact.address, fact.receiver, fact.at
-    state.counts.add(address, at, part=int(blamed))
-    state.counts.add(f"{address}|{receiver}", at, part=int(blamed))
-    state.hour.add("all", at, part=int(blamed))
-    state.by_sender.add(f"{address}|{receiver}|{fact.row.sender}", at, part=int(blamed))
-    senders = state.senders.setdefault((address, receiver), {})
-    senders[fact.row.sender] = at
-    if len(senders) > 500:
-        del senders[next(iter(senders))]
+    _tallied(state, address, receiver, fact.row.sender, at, part=int(blamed), whole=1)
     if blamed:
         recent = [t for t in state.blamed.get(address, ()) if at - t <= RECENT_S]
         state.blamed[address] = [*recent[-199:], at]
         state.blamed_at[address, receiver] = at
-    detector = state.detectors.get((address, receiver))
-    if detector is None:
-        detector = state.detectors[address, receiver] = EDetector(p0=BASE_RATE)
-    log_e = detector.update(blamed)
+    log_e = _detector(state, address, receiver).update(blamed)
     if not blamed or (address, f"@{receiver}") in state.open:
         return
     parent = _parent(state, address)
@@ -338,6 +380,37 @@ def _counted(states: States, fact: Outcome, blamed: bool, n: int) -> Iterator[Ou
             parent=parent,
             because=(n,),
         )
+
+
+def _tallied(
+    state: State, address: str, receiver: str, sender: str, at: float, *, part: int, whole: int
+) -> None:
+    state.counts.add(address, at, part=part, whole=whole)
+    state.counts.add(f"{address}|{receiver}", at, part=part, whole=whole)
+    state.hour.add("all", at, part=part, whole=whole)
+    state.by_sender.add(f"{address}|{receiver}|{sender}", at, part=part, whole=whole)
+    senders = state.senders.setdefault((address, receiver), {})
+    senders[sender] = at
+    if len(senders) > 500:
+        del senders[next(iter(senders))]
+
+
+def _detector(state: State, address: str, receiver: str) -> EDetector:
+    found = state.detectors.get((address, receiver))
+    if found is None:
+        found = state.detectors[address, receiver] = EDetector(p0=BASE_RATE)
+    return found
+
+
+def _carried(states: States, fact: Carried) -> None:
+    """A minute's mail that a receiver took: no alarm comes of it."""
+    state = states.sense
+    detector = _detector(state, fact.address, fact.receiver)
+    for sender, count in fact.senders:
+        _tallied(state, fact.address, fact.receiver, sender, fact.at, part=0, whole=count)
+    # After some hundred takes the detector stands at its floor: more change nothing.
+    for _ in range(min(sum(count for _, count in fact.senders), CALM_ENOUGH)):
+        detector.update(False)
 
 
 def _parent(state: State, address: str) -> str | None:

@@ -168,7 +168,7 @@ def _calm(states: States, at: float, n: int) -> Iterator[Out]:
     if last is not None and at - last < calm:
         yield SetTimer(key="calm", due=last + calm)
         return
-    if states.deliver.rests:
+    if states.deliver.rests or states.verify.silent:
         yield SetTimer(key="calm", due=at + calm / 4)
         return
     yield from _posted(states, at, n, final=True)

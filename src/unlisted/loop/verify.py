@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING
 
 from unlisted.commands import CancelTimer, SetTimer, TestPath, Wake
 from unlisted.facts import (
+    Carried,
     Delisted,
     Delivery,
     EpisodeClosed,
     EpisodeOpened,
     Fact,
+    FeedHeard,
+    FeedSilent,
     PathReopened,
     PathRested,
     PathTested,
@@ -36,6 +39,8 @@ if TYPE_CHECKING:
     from unlisted.loop._fixpoint import Out, States
 
 Path = tuple[str, str]
+TAKEN_AGAIN = 10  # recipients in a row that a refusing receiver takes before its path is open:
+# one that still refuses every fourth takes ten in a row in one case of eighteen
 PATIENT = 7  # rounds of waiting for a letter to try a path with, before it is tested without
 
 
@@ -67,6 +72,8 @@ class State:
 
     def __init__(self) -> None:
         self.checks: dict[str, Check] = {}
+        self.silent: set[str] = set()  # feeds that have gone silent
+        self.taken: dict[Path, int] = {}  # watched paths: recipients taken since the last refusal
         self.rounds: dict[Path, int] = {}
 
     def stopped(self, episode: str) -> bool:
@@ -82,6 +89,7 @@ def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
         check = state.checks[fact.episode] = Check()
         rests = states.deliver.rests
         check.paths.update(path for path in rests if rests[path].episode == fact.episode)
+        check.paths.update(_watched_paths(states, fact))
     elif isinstance(fact, PathRested):
         yield from _rested(states, fact)
     elif isinstance(fact, TimerFired) and fact.key.startswith("canary|"):
@@ -111,6 +119,14 @@ def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
         yield from _accepted(states, fact, n)
     elif isinstance(fact, Refusal | Suspicion):
         _refused(states, fact)
+    elif isinstance(fact, Carried):
+        yield from _carried(states, fact, n)
+    elif isinstance(fact, FeedSilent):
+        state.silent.add(fact.feed)
+    elif isinstance(fact, FeedHeard):
+        state.silent.discard(fact.feed)
+        for episode in [] if state.silent else sorted(state.checks):
+            yield from _closes(states, episode, fact.at, n)
     elif isinstance(fact, PathReopened):
         yield from _reopened(states, fact, n)
 
@@ -227,6 +243,55 @@ def _refused(states: States, fact: Refusal | Suspicion) -> None:
     for episode, check in states.verify.checks.items():
         if states.sense.episodes[episode].address == fact.address and check.delisted_at is not None:
             check.attempts += 1
+    if fact.row.watched:
+        _refused_watched(states, fact)
+
+
+def _refused_watched(states: States, fact: Refusal | Suspicion) -> None:
+    """Watched mail rests nowhere: the path belongs to the episode as long as it is refused."""
+    path = (fact.address, fact.receiver)
+    states.verify.taken[path] = 0
+    for episode, check in states.verify.checks.items():
+        opened = states.sense.episodes[episode]
+        if opened.address == fact.address and opened.receiver in (None, fact.receiver):
+            check.paths.add(path)
+            check.reopened.pop(path, None)
+
+
+def _watched_paths(states: States, fact: EpisodeOpened) -> list[Path]:
+    """Paths of a watched address that were refused when its episode opened."""
+    if not states.deliver.only_watched(fact.address):
+        return []
+    found = {(fact.address, receiver) for receiver in states.sense.receivers_of(fact)}
+    return sorted(path for path in found if path in states.verify.taken or fact.receiver)
+
+
+def _carried(states: States, fact: Carried, n: int) -> Iterator[Out]:
+    """Watched mail was taken: often enough in a row, and its path counts as open again."""
+    path = (fact.address, fact.receiver)
+    count = sum(recipients for _, recipients in fact.senders)
+    for episode, check in states.verify.checks.items():
+        if states.sense.episodes[episode].address == fact.address and check.delisted_at is not None:
+            check.attempts += count
+            check.accepted += count
+    before = states.verify.taken.get(path)
+    if before is None:
+        yield from _controlled(states, path, fact.at, n)
+        return
+    states.verify.taken[path] = before + count
+    if before < TAKEN_AGAIN <= before + count:
+        del states.verify.taken[path]
+        if not any(path in check.paths for check in states.verify.checks.values()):
+            return  # it was refused now and then, and no episode came of it
+        own = states.sense.episode_at(fact.address, fact.receiver, None)
+        yield PathReopened(
+            at=fact.at,
+            address=fact.address,
+            receiver=fact.receiver,
+            episode=own,
+            why=f"{before + count} recipients taken since its last refusal",
+            because=(n,),
+        )
 
 
 def _reopened(states: States, fact: PathReopened, n: int) -> Iterator[Out]:
@@ -254,10 +319,19 @@ def _controlled(states: States, path: Path, at: float, n: int) -> Iterator[Out]:
             yield from _closes(states, episode, at, n)
 
 
+def _unasked(states: States, address: str, check: Check) -> bool:
+    """Watched mail where no list is asked: what the receivers do is all there will be."""
+    config = states.accept.config
+    asked = config is not None and config.lookups
+    return not asked and bool(check.reopened) and states.deliver.only_watched(address)
+
+
 def _asked(states: States, episode: str, at: float, n: int) -> Iterator[Out]:
     """Only the control is missing, and no path of this episode leads to one: ask one."""
     opened = states.sense.episodes[episode]
     pool = states.deliver.pool_of.get(opened.address)
+    if pool is not None and pool.watched:
+        pool = None  # nothing is sent by it; the log will show a receiver that takes its mail
     resting = {receiver for address, receiver in states.deliver.rests if address == opened.address}
     users = sorted(states.sense.users.get(opened.zone or "", set()) - resting)
     if pool is not None and users:
@@ -275,12 +349,14 @@ def _closes(states: States, episode: str, at: float, n: int) -> Iterator[Out]:
     """Close the episode if the list, every path and a control receiver agree."""
     check = states.verify.checks[episode]
     opened = states.sense.episodes[episode]
+    if states.verify.silent and states.deliver.only_watched(opened.address):
+        return  # who hears nothing does not hear that it is over
     if any(path not in check.reopened for path in check.paths):
         return
     if opened.zone is not None:
         users = states.sense.users.get(opened.zone, set())
         control = check.control or any(path[1] in users for path in check.reopened)
-        if check.delisted_at is None:
+        if check.delisted_at is None and not _unasked(states, opened.address, check):
             return
         if users and not control:
             yield from _asked(states, episode, at, n)
@@ -290,6 +366,8 @@ def _closes(states: States, episode: str, at: float, n: int) -> Iterator[Out]:
     how = "source stopped, delisted" if check.stopped else "delisted"
     if opened.zone is None:
         how = "the receiver accepts again"
+    elif check.delisted_at is None:
+        how = "the receivers accept again, the list was not asked"
     bound = rule_of_three(check.attempts)
     evidence = f"{len(check.reopened)} of {len(check.paths)} refused paths accept again"
     if opened.zone is not None and check.attempts:

@@ -78,7 +78,7 @@ def decoded(value: str) -> str:
     parts: list[str] = []
     try:
         for text, charset in decode_header(value[:8192]):
-            parts.append(text if isinstance(text, str) else _text(text, charset or "ascii"))
+            parts.append(text if isinstance(text, str) else text_of(text, charset or "ascii"))
     except (HeaderParseError, ValueError, binascii.Error):
         return _SPACE.sub(" ", value).strip()
     return _SPACE.sub(" ", "".join(parts)).strip() or _SPACE.sub(" ", value).strip()
@@ -113,7 +113,7 @@ def parts(raw: bytes) -> list[tuple[str, bytes]]:
     if not boundary:
         return []
     found = []
-    for part in _cut(body, boundary):
+    for part in cut(body, boundary):
         found.append((_content_type(split(part)[0])[0], part))
     return found
 
@@ -126,7 +126,7 @@ def content_type(raw: bytes) -> tuple[str, dict[str, str]]:
 def payload(part: bytes) -> bytes:
     """The body of a part with its transfer encoding undone."""
     head, body = split(part)
-    return _transfer(body, _field(head, "Content-Transfer-Encoding") or "")
+    return transfer(body, _field(head, "Content-Transfer-Encoding") or "")
 
 
 def _field(head: bytes, name: str) -> str | None:
@@ -169,7 +169,7 @@ def _collect(raw: bytes, out: list[str], budget: list[int], depth: int) -> bool:
     kind, parameters = _content_type(head)
     if kind.startswith("multipart/") and parameters.get("boundary"):
         any_text = False
-        for part in _cut(body, parameters["boundary"]):
+        for part in cut(body, parameters["boundary"]):
             had = _collect(part, out, budget, depth + 1)
             any_text = any_text or had
             if had and kind == "multipart/alternative":
@@ -182,10 +182,10 @@ def _collect(raw: bytes, out: list[str], budget: list[int], depth: int) -> bool:
         return False
     # A decoded octet needs at most 4/3 (base64) or 3 (quoted-printable) encoded ones.
     encoded = body[: 4 * budget[1] + 4096]
-    data = _transfer(encoded, _field(head, "Content-Transfer-Encoding") or "")
-    text = _text(data, parameters.get("charset") or "utf-8")
+    data = transfer(encoded, _field(head, "Content-Transfer-Encoding") or "")
+    text = text_of(data, parameters.get("charset") or "utf-8")
     if kind == "text/html":
-        text = _strip_html(text)
+        text = strip_html(text)
     text = text[: budget[1]]
     if not text.strip():
         return False
@@ -194,7 +194,7 @@ def _collect(raw: bytes, out: list[str], budget: list[int], depth: int) -> bool:
     return True
 
 
-def _cut(body: bytes, boundary: str) -> list[bytes]:
+def cut(body: bytes, boundary: str) -> list[bytes]:
     mark = b"--" + boundary.encode("utf-8", "replace")
     pieces = (b"\n" + body).split(b"\n" + mark, MAX_PARTS + 1)
     found = []
@@ -209,7 +209,7 @@ def _cut(body: bytes, boundary: str) -> list[bytes]:
     return found
 
 
-def _transfer(body: bytes, encoding: str) -> bytes:
+def transfer(body: bytes, encoding: str) -> bytes:
     encoding = encoding.strip().lower()
     if encoding == "quoted-printable":
         return quopri.decodestring(body)
@@ -222,14 +222,14 @@ def _transfer(body: bytes, encoding: str) -> bytes:
     return body
 
 
-def _text(data: bytes, charset: str) -> str:
+def text_of(data: bytes, charset: str) -> str:
     try:
         return data.decode(charset.strip("'\" ").lower() or "utf-8", "replace")
     except (LookupError, ValueError, UnicodeError):
         return data.decode("utf-8", "replace")
 
 
-def _strip_html(text: str) -> str:
+def strip_html(text: str) -> str:
     """The text without tags, comments, scripts and styles. Crude on purpose: it feeds
     fingerprints. Not html.parser: unclosed tags make that quadratic (38 s for 64 KB, measured);
     every character here is looked at once or twice."""

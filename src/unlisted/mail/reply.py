@@ -46,23 +46,33 @@ def parse_reply(raw: bytes | str) -> Reply:
     # Two characters "\n" stand for a line break where a reply was kept on one line.
     if "\n" not in text and "\\n" in text:
         text = text.replace("\\n", "\n")
+    if "\n" not in text and "\r" not in text:
+        code, enhanced, line = _parse_line(text.strip(), 0, None)
+        return Reply(code, enhanced, line)
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     code = 0
-    enhanced: str | None = None
+    enhanced = None
     out: list[str] = []
     for index, line in enumerate(lines[:MAX_LINES]):
-        line = line.strip()
-        found = _CODE.match(line)
-        if found and (index == 0 or int(found[1]) == code):
-            code = int(found[1])
-            line = line[found.end() :].lstrip(" \t-")
-        line, enhanced = _strip_enhanced(line, code, enhanced)
-        if code and str(code) in line:
-            line = _drop_repeats(line, str(code))
+        code, enhanced, line = _parse_line(line.strip(), code, enhanced, index == 0)
         out.append(line)
     while out and not out[-1]:
         out.pop()
     return Reply(code=code, enhanced=enhanced, text="\n".join(out))
+
+
+def _parse_line(
+    line: str, code: int, enhanced: str | None, first: bool = True
+) -> tuple[int, str | None, str]:
+    """(code, enhanced code, text), where code and enhanced are known from the lines before."""
+    found = _CODE.match(line)
+    if found and (first or int(found[1]) == code):
+        code = int(found[1])
+        line = line[found.end() :].lstrip(" \t-")
+    line, enhanced = _strip_enhanced(line, code, enhanced)
+    if code and (digits := str(code)) in line:
+        line = _drop_repeats(line, digits)
+    return code, enhanced, line
 
 
 def _drop_repeats(line: str, code: str) -> str:

@@ -1,6 +1,7 @@
 """What a refusal means: one engine; operators/*.toml is the knowledge."""
 
-from unlisted.replies.classify import Meaning, classify
+from unlisted.replies.addresses import Pool
+from unlisted.replies.classify import Meaning, as_json, classify
 from unlisted.replies.families import family_of
 
-__all__ = ["Meaning", "classify", "family_of"]
+__all__ = ["Meaning", "Pool", "as_json", "classify", "family_of"]

@@ -8,24 +8,29 @@ refusal, with ours = "no": it says nothing about our pools (`Meaning.blames_us`)
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 import msgspec
 
 from unlisted.mail.reply import MAX_REPLY, Reply, parse_reply
-from unlisted.replies import addresses, families, knowledge
-from unlisted.replies.addresses import Network, Ours
-from unlisted.replies.engine import Engine
+from unlisted.replies import addresses, shipped
+from unlisted.replies.addresses import Network, Ours, Pool, Range
 from unlisted.replies.knowledge import Confidence, Refusal, Retry, Rule, Subject
+from unlisted.replies.shipped import Shipped
 from unlisted.replies.unwrap import Unwrapped, unwrap
 
 REMEMBERED = 8192
+MAX_REMEMBERED = 2048  # characters; longer texts are rare, and thousands of them are a lot
+MAX_VALUE = 320
 
 
-class Meaning(msgspec.Struct, frozen=True):
+class Meaning(msgspec.Struct, frozen=True, gc=False):
     """code and enhanced: what our own peer said; the rest: what the last server in it meant.
 
     reason: Sisimai's name, None where nothing could be told. blames: the zone or list as named,
-    canonical where known. temporary: whether trying again is sensible by the reply itself.
+    canonical where known. family: of the list that decides; also: families of further lists that
+    an operator's code names beside it. temporary: whether trying again is sensible by the reply
+    itself.
     """
 
     code: int
@@ -42,6 +47,7 @@ class Meaning(msgspec.Struct, frozen=True):
     temporary: bool
     rule: str | None
     confidence: Confidence
+    also: tuple[str, ...] = ()
 
     @property
     def blames_us(self) -> bool:
@@ -52,34 +58,51 @@ class Meaning(msgspec.Struct, frozen=True):
 def classify(
     reply: Reply | str,
     *,
-    ours: Sequence[Network] = (),
+    ours: Sequence[Network] | Pool = (),
     source: str | None = None,
     stage: str | None = None,
 ) -> Meaning:
-    """ours: our networks. source: the address this reply was given to. stage: as in the
-    facts: connect, greeting, ehlo, mail, rcpt, data, eod; only a refused greeting changes
-    what is meant. Texts beyond 8 KB are cut."""
+    """ours: our networks; give the same tuple (or `Pool`) for each reply. source: the address
+    this reply was given to. stage: as in the facts: connect, greeting, ehlo, mail, rcpt, data,
+    eod; only a refused greeting changes what is meant. Texts beyond 8 KB are cut."""
+    pool = ours if isinstance(ours, Pool) else addresses.pool_of(ours)
     if isinstance(reply, str):
-        text = reply
-    else:
-        text = f"{reply.code}\0{reply.enhanced or ''}\0{reply.text}"
-    return _classify(text[:MAX_REPLY], isinstance(reply, str), tuple(ours), source, stage)
+        if len(reply) <= MAX_REMEMBERED:
+            return _of_text(reply, pool, source, stage)
+        return _of_reply.__wrapped__(_parsed(reply), pool, source, stage)
+    if len(reply.text) <= MAX_REMEMBERED:
+        return _of_reply(reply, pool, source, stage)
+    return _of_reply.__wrapped__(reply, pool, source, stage)
+
+
+def as_json(meaning: Meaning) -> dict[str, Any]:
+    """The public answer: the names of `Meaning`; refusal is true, false or "suspicion"."""
+    found: dict[str, Any] = msgspec.structs.asdict(meaning)
+    found["refusal"] = {"yes": True, "no": False}.get(meaning.refusal, meaning.refusal)
+    found["also"] = list(meaning.also)
+    return found
+
+
+def _parsed(text: str) -> Reply:
+    text = text[:MAX_REPLY]
+    if not text.isascii():
+        text = text.encode("utf-8", "replace").decode()  # half a surrogate pair is no text
+    return parse_reply(text)
 
 
 @lru_cache(maxsize=REMEMBERED)
-def _classify(
-    text: str, raw: bool, ours: tuple[Network, ...], source: str | None, stage: str | None
-) -> Meaning:
-    if raw:
-        reply = parse_reply(text.encode("utf-8", "replace")[:MAX_REPLY])
-    else:
-        code, enhanced, body = text.split("\0", 2)
-        reply = Reply(int(code), enhanced or None, body)
-    unwrapped = unwrap(reply)
-    found = _first(unwrapped, stage)
+def _of_text(text: str, pool: Pool, source: str | None, stage: str | None) -> Meaning:
+    return _of_reply.__wrapped__(_parsed(text), pool, source, stage)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _of_reply(reply: Reply, pool: Pool, source: str | None, stage: str | None) -> Meaning:
+    said = unwrap(reply)
+    known = shipped.current()
+    found = known.first(said.text, said.inner.code, said.inner.enhanced, said.stage or stage)
     if found is None:
-        return _unmatched(reply, unwrapped)
-    return _meaning(reply, unwrapped, found[0], found[1], ours, source)
+        return _unmatched(said)
+    return _meaning(known, said, known.rules[found[0]], found[1], pool, source)
 
 
 def rule_for(reply: Reply | str, stage: str | None = None) -> str | None:
@@ -87,139 +110,123 @@ def rule_for(reply: Reply | str, stage: str | None = None) -> str | None:
     return classify(reply, stage=stage).rule
 
 
-class _Conditions(msgspec.Struct, frozen=True):
-    code: re.Pattern[str] | None
-    enhanced: re.Pattern[str] | None
-    stage: str | None
-
-
-@lru_cache(maxsize=1)
-def _loaded() -> tuple[tuple[Rule, ...], Engine, dict[int, _Conditions]]:
-    rules = knowledge.shipped()
-    conditions = {
-        index: _Conditions(
-            re.compile(rule.code) if rule.code is not None else None,
-            re.compile(rule.enhanced) if rule.enhanced is not None else None,
-            rule.stage,
-        )
-        for index, rule in enumerate(rules)
-        if rule.code is not None or rule.enhanced is not None or rule.stage
-    }
-    return rules, Engine([rule.match for rule in rules]), conditions
-
-
-def _first(unwrapped: Unwrapped, stage: str | None) -> tuple[Rule, re.Match[str]] | None:
-    rules, engine, conditions = _loaded()
-    code = str(unwrapped.inner.code or "")
-    enhanced = unwrapped.inner.enhanced or ""
-    if unwrapped.greeting:
-        stage = "greeting"
-    skip = frozenset(
-        index
-        for index, wanted in conditions.items()
-        if (wanted.code is not None and not wanted.code.fullmatch(code))
-        or (wanted.enhanced is not None and not wanted.enhanced.fullmatch(enhanced))
-        or (wanted.stage and wanted.stage != stage)
-    )
-    found = engine.first(unwrapped.text, skip)
-    return (rules[found[0]], found[1]) if found else None
-
-
 def _meaning(
-    reply: Reply,
-    unwrapped: Unwrapped,
+    known: Shipped,
+    said: Unwrapped,
     rule: Rule,
     match: re.Match[str],
-    ours: tuple[Network, ...],
+    pool: Pool,
     source: str | None,
 ) -> Meaning:
-    groups = {name.rstrip("23456"): value for name, value in match.groupdict().items() if value}
+    groups: dict[str, str] = {}
+    if match.re.groups:
+        for name, text in match.groupdict().items():
+            if text:
+                groups[name.rstrip("23456")] = text
     subject: Subject = rule.subject
     value = groups.get("subject")
     bound: Ours = "unknown"
-    if subject in ("address", "network", "rate", "rdns") or rule.refusal != "no":
-        network, bound = _bind(unwrapped, groups.get("ip"), ours, source)
-        if network is not None:
-            value = value or addresses.shown(network)
-            if subject == "address" and network.num_addresses > 1:
+    if rule.refusal != "no" or subject in _ADDRESSED:
+        one, bound = _bound(said, groups.get("ip"), pool, source)
+        if one is not None:
+            value = value or one.text
+            if subject == "address" and one.first != one.last:
                 subject = "network"
-    blames, family = _blame(rule, groups, unwrapped.text) if rule.refusal == "yes" else (None, None)
-    if rule.refusal == "no" and "list" in groups:
-        blames = _named(groups["list"])
-    temporary = rule.temporary if rule.temporary is not None else unwrapped.inner.temporary
+    blames, family, also = _blamed(known, said.text, rule, groups)
     return Meaning(
-        code=reply.code,
-        enhanced=reply.enhanced,
-        reason=rule.reason,
-        refusal=rule.refusal,
-        subject=subject,
-        subject_value=value[:320] if value else None,
-        ours=bound,
-        blames=blames,
-        family=family,
-        said_by=rule.said_by,
-        retry=rule.retry,
-        temporary=temporary,
-        rule=rule.id,
-        confidence=rule.confidence,
+        said.code,
+        said.enhanced,
+        rule.reason,
+        rule.refusal,
+        subject,
+        value[:MAX_VALUE] if value else None,
+        bound,
+        blames,
+        family,
+        rule.said_by,
+        rule.retry,
+        rule.temporary if rule.temporary is not None else said.inner.temporary,
+        rule.id,
+        rule.confidence,
+        also,
     )
 
 
-def _bind(
-    unwrapped: Unwrapped, named: str | None, ours: tuple[Network, ...], source: str | None
-) -> tuple[Network | None, Ours]:
-    network = addresses.single(named) if named else None
-    found = [network] if network is not None else addresses.in_text(unwrapped.text)
-    if not found and source is not None and not unwrapped.relayed:
+def _bound(
+    said: Unwrapped, named: str | None, pool: Pool, source: str | None
+) -> tuple[Range | None, Ours]:
+    one = addresses.single(named) if named else None
+    found = (one,) if one is not None else addresses.in_text(said.text)
+    subject, bound = addresses.bind(found, pool, source)
+    if subject is None and source is not None and not said.relayed:
         # Nothing else was refused than what spoke to it; behind a relay that was another.
         own = addresses.single(source)
         if own is not None:
-            return own, "yes" if not ours or addresses.is_ours(own, ours, None) else "no"
-    return addresses.bind(found, ours, source)
+            return own, "yes" if not pool.known or pool.touches(own) else "no"
+    return subject, bound
 
 
-def _blame(rule: Rule, groups: dict[str, str], text: str) -> tuple[str | None, str | None]:
-    """(the list as named, its family). An unknown zone keeps its own name and has no family."""
-    names = families.shipped()
+def _blamed(
+    known: Shipped, text: str, rule: Rule, groups: dict[str, str]
+) -> tuple[str | None, str | None, tuple[str, ...]]:
+    """(the list as named, its family, families of further lists that the same code names). An
+    unknown zone keeps its own name and has no family."""
     listed = _named(groups["list"]) if "list" in groups else None
-    decoded = _decode(rule, groups)
-    if decoded:
-        return listed or decoded, decoded
+    if rule.refusal != "yes":
+        return (listed if rule.refusal == "no" else None), None, ()
+    if rule.table:
+        decoded = _decoded(rule, groups)
+        if decoded:
+            return listed or decoded[0], decoded[0], tuple(decoded[1:])
     if rule.family:
-        return rule.blames or listed or rule.family, rule.family
+        return rule.blames or listed or rule.family, rule.family, ()
+    names = known.families
     family = names.of_zone(listed) if listed else None
     if family is None:
         # Addresses of people name no list: "<x@gmail.com>" blames nobody.
-        clean = _PEOPLE.sub(" ", text)
-        family = names.mentioned(clean, "list")
+        clean = _PEOPLE.sub(" ", text) if "@" in text else text
+        words = known.words(clean)
+        family = names.mentioned(clean, "list", words)
         # An operator's help page is no list: it counts only if no other list is named.
         if family is None and not (listed and "." in listed):
-            family = names.mentioned(clean, "operator")
-    return listed if listed and "." in listed else family or listed, family
+            family = names.mentioned(clean, "operator", words)
+    return (listed if listed and "." in listed else family or listed), family, ()
 
 
+_ADDRESSED = frozenset({"address", "network", "rate", "rdns"})
 _PEOPLE = re.compile(r"[^\s<>@]{1,64}@[^\s<>@]{1,255}")
+# A zone as asked: octets of an address, or a customer's key, before the zone itself.
+_QUERIED = re.compile(
+    r"(?:[0-9]{1,3}\.){4}(?=[a-z])|[a-z0-9]{20,40}\.(?=[a-z]+\.dq\.|[a-z]+\.mail\.)"
+)
 
 
 def _named(token: str) -> str:
-    return token.strip("[]()<>'\"., :;").lower()[:255]
+    token = token.strip("[]()<>'\"., :;").lower()[:255]
+    queried = _QUERIED.match(token)
+    return token[queried.end() :] if queried else token
 
 
-def _decode(rule: Rule, groups: dict[str, str]) -> str | None:
-    if "bits" in groups:
-        # One code can name several lists; the highest bit speaks for all of them.
-        place = len(groups["bits"].lstrip("0"))
-        return rule.table.get(str(place)) if place else rule.table.get("0")
-    if "code" in groups:
-        return rule.table.get(groups["code"])
-    return None
+def _decoded(rule: Rule, groups: dict[str, str]) -> list[str]:
+    """Families that an operator's code names. Of several bits the highest decides: the lowest is
+    Spamhaus in every table, and most senders know that one without being told."""
+    code = groups.get("code")
+    if code is not None and code in rule.table:
+        return [rule.table[code]]
+    bits = groups.get("bits") or code
+    if not bits or bits.strip("01"):
+        return []
+    places = [place for place, bit in enumerate(reversed(bits), 1) if bit == "1"]
+    named = [rule.table[str(p)] for p in reversed(places or [0]) if str(p) in rule.table]
+    return list(dict.fromkeys(named))
 
 
-def _unmatched(reply: Reply, unwrapped: Unwrapped) -> Meaning:
-    temporary = unwrapped.inner.temporary
+def _unmatched(said: Unwrapped) -> Meaning:
+    temporary = said.inner.temporary
+    retry: Retry = "same_later" if temporary else "never"
     return Meaning(
-        code=reply.code,
-        enhanced=reply.enhanced,
+        code=said.code,
+        enhanced=said.enhanced,
         reason=None,
         refusal="no",
         subject="none",
@@ -228,7 +235,7 @@ def _unmatched(reply: Reply, unwrapped: Unwrapped) -> Meaning:
         blames=None,
         family=None,
         said_by=None,
-        retry="same_later" if temporary else "never",
+        retry=retry,
         temporary=temporary,
         rule=None,
         confidence="low",

@@ -1,161 +1,146 @@
-"""The matching engine: ordered patterns in, the first that matches out. Knows no meaning.
+"""The matching engine: which patterns could match a text, and the first in order that does.
 
-Built on `re`, behind `Engine.first` alone, so that another engine (one pass over all patterns)
-can replace it. Each pattern is asked only if a literal it cannot do without occurs in the text:
-about 40 ns instead of a search. Refuses patterns that could take more than linear time, as far as
-a look at the text of the pattern can tell.
+Two ways to the candidates, one answer: `Literals` asks for words a pattern cannot do without,
+`Scanner` asks hyperscan for all loosened patterns in one pass. A candidate is then searched with
+its own pattern by `re`, so neither way can change what is found (tests hold both against plain
+`re`).
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
-MIN_LITERAL = 3
-MAX_PATTERN = 1500
+from unlisted.replies.patterns import compiled, literals, loosened
 
+# Patterns that match every text are no work for a scan: whoever asks knows of them.
+EVERYWHERE = ("^", ".", "")
 
-class PatternError(ValueError):
-    """The pattern cannot be used; the text says why."""
+# In order, the patterns that may match a text (those of EVERYWHERE left out): too many, never too
+# few.
+Candidates = Callable[[str], list[int]]
 
 
 class Engine:
-    """Patterns in their order; texts are expected lower-cased with single spaces."""
+    """Patterns in their order, over lower-cased texts with single spaces."""
 
-    def __init__(self, patterns: Sequence[str]) -> None:
-        self._entries = [(index, literals(p), compiled(p)) for index, p in enumerate(patterns)]
+    def __init__(self, patterns: Sequence[str], candidates: Candidates) -> None:
+        self.candidates = candidates
+        self._patterns = tuple(patterns)
+        # Compiled at first use: a start from the cache must not pay for all of them.
+        self._searches: list[Callable[[str], re.Match[str] | None] | None] = [None] * len(patterns)
 
-    def first(
-        self, text: str, skip: frozenset[int] = frozenset()
-    ) -> tuple[int, re.Match[str]] | None:
-        """The first pattern in order that matches anywhere, and its match."""
-        for index, needed, pattern in self._entries:
-            if index in skip:
-                continue
-            if needed:
-                for literal in needed:
-                    if literal in text:
-                        break
-                else:
-                    continue
-            found = pattern.search(text)
+    def first(self, text: str, ids: Sequence[int]) -> tuple[int, re.Match[str]] | None:
+        """The first of `ids` that matches anywhere, and its match."""
+        searches = self._searches
+        for index in ids:
+            search = searches[index]
+            if search is None:
+                search = searches[index] = compiled(self._patterns[index]).search
+            found = search(text)
             if found:
                 return index, found
         return None
 
 
-def compiled(pattern: str) -> re.Pattern[str]:
-    if len(pattern) > MAX_PATTERN:
-        raise PatternError(f"longer than {MAX_PATTERN} characters")
-    # A repeated group that itself ends in a repeat, and a dot without bound, are how a search
-    # becomes quadratic or worse. Data files have no business with either.
-    if re.search(r"[*+}]\)[*+{]", pattern):
-        raise PatternError("a repeat inside a repeat")
-    if re.search(r"(?<!\\)\.[*+]", pattern):
-        raise PatternError("'.*' has no bound: write .{0,80}")
+class Literals:
+    """Candidates by `in`: at once at hand, about 40 ns per word and text."""
+
+    def __init__(self, patterns: Sequence[str]) -> None:
+        self._entries = tuple(
+            (index, literals(pattern))
+            for index, pattern in enumerate(patterns)
+            if pattern not in EVERYWHERE
+        )
+
+    def __call__(self, text: str) -> list[int]:
+        return [
+            index
+            for index, needed in self._entries
+            if not needed or any(literal in text for literal in needed)
+        ]
+
+
+class Scanner:
+    """Candidates by hyperscan. Its scratch space serves one scan at a time, and a scan lets other
+    threads run: each takes one from a stack (pop and append are atomic) or makes its own."""
+
+    def __init__(self, database: Any, always: Sequence[int] = ()) -> None:
+        self._database = database
+        self._always = tuple(always)
+        self._scratches: list[Any] = []
+
+    def __call__(self, text: str) -> list[int]:
+        hits: list[int] = []
+        try:
+            scratch = self._scratches.pop()
+        except IndexError:
+            import hyperscan
+
+            scratch = hyperscan.Scratch(self._database)
+        self._database.scan(text.encode("utf-8", "replace"), _hit, 0, hits, scratch)
+        self._scratches.append(scratch)
+        hits += self._always
+        hits.sort()
+        return hits
+
+
+def _hit(index: int, begin: int, end: int, flags: int, hits: list[int]) -> None:
+    hits.append(index)
+
+
+def scan_database(patterns: Sequence[str]) -> tuple[bytes, tuple[int, ...]]:
+    """A serialised hyperscan database, and the patterns it could not take, which are then
+    candidates for every text. Takes a second or two for a few hundred."""
+    import hyperscan
+
+    loose = {
+        index: loosened(pattern).encode()
+        for index, pattern in enumerate(patterns)
+        if pattern not in EVERYWHERE
+    }
     try:
-        return re.compile(pattern)
-    except re.error as exc:
-        raise PatternError(str(exc)) from exc
+        return hyperscan.dumpb(_database(loose)), ()
+    except hyperscan.error:
+        always = tuple(index for index, one in loose.items() if not _takes(one))
+        return hyperscan.dumpb(_database({i: loose[i] for i in loose if i not in always})), always
 
 
-def literals(pattern: str) -> tuple[str, ...]:
-    """Literals one of which every match must contain; () if none can be told."""
-    found, _ = _alternatives(pattern, 0)
-    if not found or any(len(literal) < MIN_LITERAL for literal in found):
-        return ()
-    return found
+def _database(loose: dict[int, bytes]) -> Any:
+    import hyperscan
+
+    one_each = hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_UTF8 | hyperscan.HS_FLAG_ALLOWEMPTY
+    database = hyperscan.Database()
+    database.compile(
+        expressions=list(loose.values()), ids=list(loose), flags=[one_each] * len(loose)
+    )
+    return database
 
 
-MAX_LITERALS = 40
+def _takes(loose: bytes) -> bool:
+    import hyperscan
+
+    try:
+        _database({0: loose})
+    except hyperscan.error:
+        return False
+    return True
 
 
-def _alternatives(pattern: str, i: int) -> tuple[tuple[str, ...], int]:
-    """The literals of one alternation up to its closing bracket, and where that is. Of each
-    branch the part that asks for the longest literals counts; () if a branch has none."""
-    union: list[str] = []
-    parts: list[tuple[str, ...]] = []
-    run = ""
-    possible = True
+def scan_platform() -> str:
+    """What a database depends on besides its patterns: hyperscan's version and the processor."""
+    import hyperscan
 
-    def ended() -> None:
-        nonlocal run, possible
-        if run:
-            parts.append((run,))
-        run = ""
-        best = max(parts, key=lambda p: (min(map(len, p)), -len(p)), default=())
-        parts.clear()
-        possible = possible and bool(best)
-        union.extend(literal for literal in best if literal not in union)
-
-    while i < len(pattern) and pattern[i] != ")":
-        char = pattern[i]
-        if char == "|":
-            ended()
-            i += 1
-            continue
-        item: tuple[str, ...] = ()
-        start = i
-        if char == "\\":
-            following = pattern[i + 1 : i + 2]
-            i += 2
-            item = () if following.isalnum() else (following,)
-        elif char == "[":
-            i = _class_end(pattern, i)
-        elif char == "(":
-            around = pattern.startswith(("(?!", "(?=", "(?<!", "(?<="), i)
-            i = _group_start(pattern, i)
-            item, i = _alternatives(pattern, i)
-            i += 1
-            if around:
-                item = ()
-        else:
-            i += 1
-            item = () if char in ".^$" else (char,)
-        optional, repeated, i = _quantifier(pattern, i)
-        literal_char = len(item) == 1 and pattern[start] != "("
-        if literal_char and not optional:
-            run += item[0]
-        if not literal_char or optional or repeated:
-            if run:
-                parts.append((run,))
-            run = ""
-            if not literal_char and item and not optional:
-                parts.append(item)
-    ended()
-    return (tuple(union) if possible and len(union) <= MAX_LITERALS else ()), i
+    probe = hyperscan.Database()
+    probe.compile(expressions=[b"a"], flags=[0])
+    return str(probe.info())
 
 
-def _group_start(pattern: str, i: int) -> int:
-    for opening in ("(?:", "(?=", "(?!", "(?<=", "(?<!"):
-        if pattern.startswith(opening, i):
-            return i + len(opening)
-    return pattern.index(">", i) + 1 if pattern.startswith("(?P<", i) else i + 1
+def scanner(serialised: bytes, always: Sequence[int] = ()) -> Scanner:
+    """Refuses (ValueError) a database of another version or processor."""
+    import hyperscan
 
-
-def _quantifier(pattern: str, i: int) -> tuple[bool, bool, int]:
-    """(may be absent, may repeat, the place after it) of what stands before place i."""
-    optional = repeated = False
-    if pattern[i : i + 1] in ("?", "*", "+"):
-        optional = pattern[i] in "?*"
-        repeated = pattern[i] in "*+"
-        i += 1
-    elif pattern[i : i + 1] == "{":
-        end = pattern.index("}", i)
-        optional = pattern[i + 1 : end].split(",")[0].strip() in ("", "0")
-        repeated = True
-        i = end + 1
-    else:
-        return False, False, i
-    if pattern[i : i + 1] == "?":
-        i += 1
-    return optional, repeated, i
-
-
-def _class_end(pattern: str, start: int) -> int:
-    i = start + 1
-    if pattern[i : i + 1] == "^":
-        i += 1
-    if pattern[i : i + 1] == "]":
-        i += 1
-    while i < len(pattern) and pattern[i] != "]":
-        i += 2 if pattern[i] == "\\" else 1
-    return i + 1
+    try:
+        database = hyperscan.loadb(serialised, hyperscan.HS_MODE_BLOCK)
+    except hyperscan.error as exc:
+        raise ValueError(f"no database for here: {type(exc).__name__}") from exc
+    return Scanner(database, always)

@@ -5,6 +5,7 @@ A zone nobody here knows has no family; it is reported under its own name, not f
 
 import re
 import tomllib
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from importlib import resources
 from typing import Literal
@@ -28,7 +29,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Families:
-    def __init__(self, rows: list[Family]) -> None:
+    def __init__(self, rows: Sequence[Family]) -> None:
         self._by_zone: dict[str, str] = {}
         self._by_token: dict[str, str] = {}
         self._kind = {row.name: row.kind for row in rows}
@@ -39,10 +40,21 @@ class Families:
                     raise ValueError(f"{zone}: in two families")
             for token in row.tokens:
                 self._by_token[token] = row.name
-        self._words = {
-            kind: _alternation({w: r.name for r in rows if r.kind == kind for w in _said(r)})
-            for kind in ("list", "operator")
-        }
+        self._long_tokens = tuple(token for token in self._by_token if len(token) >= 5)
+        self._named: dict[str, dict[str, str]] = {"list": {}, "operator": {}}
+        for row in rows:
+            for word in (*row.zones, *row.words):
+                self._named[row.kind][word] = row.name
+        self.words = tuple(sorted({word for named in self._named.values() for word in named}))
+
+    @property
+    def word_patterns(self) -> list[str]:
+        """The words as patterns, each on its own."""
+        return [f"(?:^|[^a-z0-9]){re.escape(word)}(?:[^a-z0-9]|$)" for word in self.words]
+
+    def occurring(self, text: str) -> list[int]:
+        """Which of `words` may occur in a lower-cased text."""
+        return [index for index, word in enumerate(self.words) if word in text]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -58,22 +70,33 @@ class Families:
                 return name
         if zone in self._by_token:
             return self._by_token[zone]
-        for token, name in self._by_token.items():
-            if len(token) >= 5 and zone.startswith(token):
-                return name
+        if zone.startswith(self._long_tokens):
+            return next(self._by_token[t] for t in self._long_tokens if zone.startswith(t))
         return None
 
-    def mentioned(self, text: str, kind: str) -> str | None:
-        """The first family of that kind that a lower-cased text names."""
-        pattern, names = self._words[kind]
-        found = pattern.search(text)
-        return names[found[0]] if found else None
+    def mentioned(self, text: str, kind: str, among: Iterable[int]) -> str | None:
+        """The family of that kind that a lower-cased text names first; of two names at one place
+        the longer. `among`: which of `words` may occur."""
+        best: tuple[int, int] | None = None
+        family = None
+        for index in among:
+            word = self.words[index]
+            name = self._named[kind].get(word)
+            place = _place(text, word) if name is not None else -1
+            if place >= 0 and (best is None or (place, -len(word)) < best):
+                best = (place, -len(word))
+                family = name
+        return family
 
 
 @lru_cache(maxsize=1)
 def shipped() -> Families:
+    return Families(rows())
+
+
+def rows() -> list[Family]:
     text = resources.files("unlisted.replies").joinpath("families.toml").read_text("utf-8")
-    return Families(msgspec.convert(tomllib.loads(text), _File).family)
+    return msgspec.convert(tomllib.loads(text), _File).family
 
 
 def family_of(zone: str) -> str | None:
@@ -81,13 +104,16 @@ def family_of(zone: str) -> str | None:
     return shipped().of_zone(zone)
 
 
-def _said(row: Family) -> list[str]:
-    return [*row.zones, *row.words]
+def _place(text: str, word: str) -> int:
+    """Where a word stands on its own first; -1 if nowhere."""
+    place = text.find(word)
+    while place >= 0:
+        end = place + len(word)
+        if not (place and text[place - 1] in _WORDY) and text[end : end + 1] not in _WORDY_END:
+            return place
+        place = text.find(word, place + 1)
+    return -1
 
 
-def _alternation(names: dict[str, str]) -> tuple[re.Pattern[str], dict[str, str]]:
-    # Longest first, or "csi" would hide "csi.cloudmark.com".
-    words = sorted(names, key=lambda word: (-len(word), word))
-    return re.compile(
-        r"(?<![a-z0-9])(?:" + "|".join(map(re.escape, words)) + r")(?![a-z0-9])"
-    ), names
+_WORDY = "abcdefghijklmnopqrstuvwxyz0123456789"
+_WORDY_END = frozenset(_WORDY)

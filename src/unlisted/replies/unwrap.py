@@ -1,8 +1,10 @@
-"""Replies inside replies: what a relay quotes of the next server's answer.
+"""Replies inside replies: what a relay or a bounce quotes of the next server's answer.
 
-Postfix ("host X said: …", "refused to talk to me: …"), Exim ("SMTP error from remote mail
-server after …: …"), Exchange ("Remote Server returned '…'", "550 5.7.350 … -> 554 …"), sendmail
-("<<< 554 …"). Peels at most four layers and never invents a code.
+Postfix ("host X said: …", "refused to talk to me: …", "(in reply to …)"), Exim ("SMTP error from
+remote mail server after …: …"), Exchange ("Remote Server returned '…'", "550 5.7.350 … -> 554
+…"), qmail ("Remote host said: …"), sendmail ("<<< 554 …"), DSN fields ("smtp; 550 …") and the
+phrases of hosted senders ("The response was: 550 …"). Peels at most four layers, never invents a
+code.
 """
 
 import re
@@ -14,65 +16,186 @@ from unlisted.mail.reply import Reply, parse_reply
 MAX_LAYERS = 4
 MAX_TEXT = 4000
 
-_SPACE = re.compile(r"\s+")
-# Each ends where the quoted reply begins.
-_WRAPPERS = (
-    ("postfix", re.compile(r"\bhost \S{1,300} said: (?=\d{3}[ -])")),
-    ("postfix-greeting", re.compile(r"\bhost \S{1,300} refused to talk to me: (?=\d{3}[ -])")),
-    (
-        "exim",
-        re.compile(
-            r"\bSMTP error from remote (?:mail server|mailer) after "
-            r"(?:initial connection|[^:\d]{0,40}(?::<[^>]{0,320}>)?[^:]{0,60}): "
-            r"(?:host \S{1,200} \[[^\]]{1,60}\]: )?(?=\d{3}[ -])"
+_CODE = r"(?=[#<(]{0,2}[245][0-5]\d(?:[ -]|$))"
+_OPEN = r"[ '\"<(\[]{0,3}"
+# (what must occur, name, the wrapper up to where the quoted reply begins), over one lower-cased
+# line. Of those that match, the one that ends last is peeled.
+_WRAPPERS = tuple(
+    (mark, name, re.compile(pattern + _CODE, re.ASCII))
+    for mark, name, pattern in (
+        ("talk to me", "postfix-greeting", r"refused to talk to me: "),
+        (
+            "smtp error from remote",
+            "exim",
+            r"smtp error from remote (?:mail server|mailer)(?: after [^:]{1,60}(?::<[^>]{0,320}>)?"
+            r"[^:]{0,80})?: (?:host \S{1,200} \[[^\]]{1,60}\]: )?",
         ),
-    ),
-    (
-        "exchange",
-        re.compile(r"\bRemote (?:host|server) (?:said|returned):? ?'?(?=[#<]?\d{3}[ -])", re.I),
-    ),
-    ("relay", re.compile(r" ?-> ?(?=\d{3}[ -])")),
-    ("quoted", re.compile(r"(?:^| )<<< (?=\d{3}[ -])")),
+        ("->", "relay", r" ?--?> ?"),
+        ("#", "exchange", r"(?:^| )(?=#)"),
+        (
+            "said",
+            "said",
+            r"\b(?:said|says)(?: (?:after|in reply to|in response to) [^:]{1,60})?:? ?" + _OPEN,
+        ),
+        (
+            "re",  # of all these words
+            "returned",
+            r"\b(?:returned|responded|replied|reports?|response|reason|error|reply)"
+            r"(?: (?:with|code|error|was|is|the following|this|message|text|from [^ :]{1,200}))*"
+            r"[: ]{1,2}" + _OPEN,
+        ),
+        (" was", "was", r"\b(?:was|were):? " + _OPEN),
+        ("smtp", "field", r"\b(?:x-)?e?smtp ?; ?" + _OPEN),
+        ("postfix", "field", r"\bx-postfix ?; ?" + _OPEN),
+        ("qmail", "field", r"\bx-qmail ?; ?" + _OPEN),
+        ("diagnostic", "field", r"\bdiagnostic[- ]code ?: ?" + _OPEN),
+    )
 )
+_QUOTED = re.compile(r"(?:^| )<<< " + _CODE)
+_AFTER_QUOTED = re.compile(
+    r" (?:>>> |\.\.\. while talking|[245]\d\d [245]\.\d{1,3}\.\d{1,3} (?:<[^>]{0,320}>)?\.\.\. )"
+    r"| (?:554 5\.0\.0|501 5\.6\.0) "
+)
+_ENTITY = re.compile(r"&(lt|gt|amp|quot|apos|nbsp|#39|#34|#60|#62|#160);")
+_ENTITIES = {
+    "lt": "<", "gt": ">", "amp": "&", "quot": '"', "apos": "'", "nbsp": " ",
+    "#39": "'", "#34": '"', "#60": "<", "#62": ">", "#160": " ",
+}  # fmt: skip
+_TAG = re.compile(
+    r"</?(?:br|html|body|p|div|span|b|i|em|strong|font|a|td|tr|table|pre|li|ul|code)\b[^<>]{0,300}>"
+)
+_IN_REPLY = re.compile(r" ?\(in reply to (?:the )?([a-z ]{2,20}?)(?: command)?\)")
+_STAGES = {
+    "helo": "ehlo", "ehlo": "ehlo", "lhlo": "ehlo", "mail from": "mail", "rcpt to": "rcpt",
+    "data": "data", "end of data": "eod", "initial connection": "greeting",
+}  # fmt: skip
+# Where in the transaction it happened, by what stands before the quoted reply.
+_STAGE_WORDS = (
+    ("refused to talk to me", "greeting"),
+    ("initial connection", "greeting"),
+    ("initial server greeting", "greeting"),
+    ("greeting failed", "greeting"),
+    ("after helo", "ehlo"),
+    ("after ehlo", "ehlo"),
+    ("mail from:", "mail"),
+    ("sender was rejected", "mail"),
+    ("rcpt to:", "rcpt"),
+    ("does not like recipient", "rcpt"),
+    ("end of data", "eod"),
+    ("after sending data", "eod"),
+    ("after i sent the message", "eod"),
+    ("data command", "data"),
+    ("after data", "data"),
+)
+_BOGUS_END = " '\"#>"
+# Without a code inside nothing is quoted; the first class lets `re` skip.
+_INSIDE = re.compile(r"[245](?<![\w.:/=-].)[0-5][0-9](?=[ -]|$)", re.ASCII)
+# An enhanced code further in ("554 mx cmsmtp 5.7.1 Service unavailable"); no address, no version.
+_LATE_ENHANCED = re.compile(r"[45](?<![\w.:/=-].)\.\d{1,3}\.\d{1,3}(?![\w-]|\.\w)", re.ASCII)
+MAX_LATE = 120
 
 
-class Unwrapped(msgspec.Struct, frozen=True):
-    """inner: what the last server said; text: that on one line with single spaces, lower case.
+class Unwrapped(msgspec.Struct, frozen=True, gc=False):
+    """inner: code and enhanced code of the last server; text: what it said, on one line with
+    single spaces, lower case. code, enhanced: of the first server that said any: our own peer.
     relayed: another server than ours was refused (Exchange's "->"), so an address in it, or the
-    lack of one, says nothing about the address we sent from. greeting: it came before HELO."""
+    lack of one, says nothing about the address we sent from. stage: where in the transaction, if
+    the wrapper says."""
 
     inner: Reply
     text: str
+    code: int
+    enhanced: str | None
     relayed: bool
-    greeting: bool
+    stage: str | None
 
 
 def unwrap(reply: Reply) -> Unwrapped:
+    text = _line(reply.text)
     relayed = False
-    greeting = False
+    stage: str | None = None
+    inner = reply
+    if not reply.code and text[:3].isdigit():
+        inner = reply = parse_reply(text)  # its code stood behind a tag
+        text = reply.text
+    code, enhanced = reply.code, reply.enhanced
     for _ in range(MAX_LAYERS):
-        flat = _SPACE.sub(" ", reply.text[:MAX_TEXT])
-        best: tuple[int, str] | None = None
-        for name, pattern in _WRAPPERS:
-            found = pattern.search(flat)
-            if found and (best is None or found.end() > best[0]):
-                best = (found.end(), name)
-        if best is None or best[0] >= len(flat):
+        found = _peeled(text)
+        if found is None:
             break
-        relayed = relayed or best[1] == "relay"
-        greeting = greeting or best[1] == "postfix-greeting"
-        if "after initial connection" in flat[: best[0]]:
-            greeting = True
-        inner = parse_reply(flat[best[0] :].rstrip("' "))
-        reply = Reply(
-            code=inner.code or reply.code,
-            enhanced=inner.enhanced or (reply.enhanced if not relayed else None),
-            text=inner.text,
-        )
-    text = _SPACE.sub(" ", reply.text[:MAX_TEXT]).strip().lower()
-    return Unwrapped(
-        inner=reply,
-        text=text.replace("\u2019", "'").replace("\u2018", "'"),
-        relayed=relayed,
-        greeting=greeting,
-    )
+        name, before, rest = found
+        relayed = relayed or name == "relay"
+        if not relayed:
+            stage = stage or _stage(before)
+        said = parse_reply(rest)
+        text = said.text
+        if not code:
+            code, enhanced = said.code, said.enhanced or enhanced
+        inherited = None if relayed else inner.enhanced
+        inner = Reply(said.code or inner.code, said.enhanced or inherited, text)
+    if "(in reply to" in text:
+        text, stage = _without_suffix(text, stage)
+    if inner.code:
+        text = _without_repeats(text, inner.code)
+    if inner.enhanced is None:
+        late = _LATE_ENHANCED.search(text, 0, MAX_LATE)
+        if late and (not inner.code or int(late[0][0]) == inner.code // 100):
+            inner = Reply(inner.code, late[0], text)
+            enhanced = enhanced or (None if relayed else late[0])
+    return Unwrapped(inner, text, code, enhanced, relayed, stage)
+
+
+def _line(text: str) -> str:
+    """On one line, single spaces, lower case; entities and tags of an NDR in HTML undone."""
+    text = text[:MAX_TEXT].lower()
+    if not text.isascii():
+        text = text.replace("\u2019", "'").replace("\u2018", "'")
+        text = text.encode("utf-8", "replace").decode()
+    if not text.isprintable() or "  " in text:
+        text = " ".join(text.split())
+    if "&" in text and ";" in text:
+        text = _ENTITY.sub(lambda found: _ENTITIES[found[1]], text)
+    if "<" in text and ("</" in text or "<br" in text):
+        text = " ".join(_TAG.sub(" ", text).split())
+    return text
+
+
+def _peeled(text: str) -> tuple[str, str, str] | None:
+    """(wrapper, what stood before the quoted reply, the reply), or None."""
+    if "<<< " in text:
+        quoted = _QUOTED.search(text)
+        if quoted:
+            rest = _AFTER_QUOTED.split(text[quoted.end() :], maxsplit=1)[0]
+            return "quoted", text[: quoted.end()], rest.replace("<<< ", "")
+    if not _INSIDE.search(text, 1):
+        return None
+    end = 0
+    best = ""
+    for mark, name, pattern in _WRAPPERS:
+        if mark in text:
+            for found in pattern.finditer(text, end):
+                end, best = found.end(), name
+    if not end or end >= len(text):
+        return None
+    return best, text[:end], text[end:].strip("#<(").rstrip(_BOGUS_END)
+
+
+def _stage(before: str) -> str | None:
+    for words, stage in _STAGE_WORDS:
+        if words in before:
+            return stage
+    return None
+
+
+def _without_suffix(text: str, stage: str | None) -> tuple[str, str | None]:
+    found = _IN_REPLY.search(text)
+    if not found:
+        return text, stage
+    return (text[: found.start()] + text[found.end() :]).strip(), _STAGES.get(found[1], stage)
+
+
+def _without_repeats(text: str, code: int) -> str:
+    """A multi-line reply that was joined to one line has its code before each piece."""
+    if f" {code}-" not in text:
+        return text
+    return text.replace(f" {code}-", " ").replace(f" {code} ", " ")

@@ -9,7 +9,7 @@ import sys
 
 from unlisted.replies import families, knowledge
 from unlisted.replies.classify import rule_for
-from unlisted.replies.engine import PatternError, compiled
+from unlisted.replies.patterns import PatternError, compiled
 
 
 def problems() -> list[str]:

@@ -1,0 +1,159 @@
+"""`unlisted health …`: service-health records, other people's and our own.
+
+`import` reads a published record; `lint` says what is wrong with one. Exit code 1 of `lint`: a
+finding that would block publishing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import getpass
+import json
+import re
+import sys
+import textwrap
+from pathlib import Path
+
+from unlisted.apps.cli import FOUND, OK
+from unlisted.apps.terminal import escaped, plain
+from unlisted.health import lint, record
+from unlisted.health.importer import ImportFailed, read_record
+from unlisted.health.page import MAX_PAGE
+from unlisted.health.record import Finding, Record
+
+WIDTH = 80
+
+
+class Unreadable(Exception):
+    """The file or an option cannot be used; the text says what was expected."""
+
+
+def health_import(args: argparse.Namespace) -> int:
+    found = _read(args.file, args.zone)
+    if args.publish:
+        return _publish(args, found)
+    if args.json:
+        print(escaped(json.dumps(record.as_json(found), ensure_ascii=False, indent=1)))
+    else:
+        _print_record(found)
+    return OK
+
+
+def health_lint(args: argparse.Namespace) -> int:
+    found = lint.findings(_read(Path(args.id), args.zone))
+    if args.json:
+        print(escaped(json.dumps(record.findings_json(found), ensure_ascii=False, indent=1)))
+    else:
+        _print_findings(found)
+    return FOUND if any(finding.strict for finding in found) else OK
+
+
+def _publish(args: argparse.Namespace, found: Record) -> int:
+    """Through the running service, which reads the page itself and records who published it."""
+    from unlisted.apps.cli_commands import asked
+
+    page = base64.b64encode(_bytes(args.file)).decode()
+    given = {"page": page, "actor": getpass.getuser()[:100], "zone_min": _offset(args.zone)}
+    status, answer = asked(args, "/api/records", given)
+    if status != 201:
+        raise Unreadable(
+            str(answer.get("error", {}).get("message", f"the service answered {status}"))
+        )
+    print(plain(f"{found.id} is published; {answer['findings']} findings"))
+    return OK
+
+
+def _bytes(path: Path) -> bytes:
+    if str(path) == "-":
+        raise Unreadable("--publish needs a file")
+    return path.read_bytes()
+
+
+def _read(path: Path, zone: str | None) -> Record:
+    try:
+        if str(path) == "-":
+            raw = sys.stdin.buffer.read(MAX_PAGE + 1)
+        else:
+            with path.open("rb") as file:
+                raw = file.read(MAX_PAGE + 1)
+        return read_record(raw, offset_min=_offset(zone))
+    except OSError as exc:
+        raise Unreadable(f"{path}: {exc.strerror or exc}") from None
+    except ImportFailed as exc:
+        raise Unreadable(f"{path}: {exc}") from None
+
+
+def _offset(zone: str | None) -> int | None:
+    if zone is None:
+        return None
+    if zone.upper() in ("UTC", "Z"):
+        return 0
+    found = re.fullmatch(r"([+-])(\d{2}):?(\d{2})", zone)
+    if found is None or int(found[2]) > 14 or int(found[3]) > 59:
+        raise Unreadable(f"--zone {zone[:20]}: expected UTC or an offset like -08:00")
+    return (int(found[2]) * 60 + int(found[3])) * (-1 if found[1] == "-" else 1)
+
+
+def _print_record(found: Record) -> None:
+    told = record.summary(found)
+    rows = [
+        ("id", found.id),
+        ("title", found.title),
+        (
+            "service",
+            " / ".join(x for x in (found.service, found.feature_group, found.feature) if x),
+        ),
+        ("classification", found.classification),
+        ("severity", found.severity),
+        ("start", record.iso(found.start)),
+        ("end", record.iso(found.end)),
+        ("last updated", record.iso(found.last_updated)),
+        ("time zone", found.time_zone),
+        ("", "; ".join(found.time_zone_evidence)),
+        ("lasted", _span(told["duration_s"])),
+        ("first post after", _span(told["first_post_after_s"])),
+        ("posts", f"{told['entries']}, {told['with_text']} with text"),
+        ("deadlines met", f"{told['deadlines_met']} of {told['deadlines']}"),
+    ]
+    for name, value in rows:
+        _wrapped(f"{name:<17}", str(value) if value else "unknown" if name else "")
+    print()
+    print("   #  posted (UTC)         kind     next update by        margin")
+    for number, post in enumerate(found.posts, 1):
+        margin = "" if post.margin_min is None else f"{post.margin_min:+.0f} min"
+        due = record.iso(post.next_update_by) or "-"
+        print(
+            f"{number:>4}  {record.iso(post.at) or '?':<20} {post.kind:<8} {due:<21} {margin}".rstrip()
+        )
+    print()
+    _print_findings(found.findings)
+
+
+def _print_findings(found: tuple[Finding, ...]) -> None:
+    if not found:
+        print("no findings")
+        return
+    print(f"{len(found)} findings")
+    for finding in found:
+        marks = ("  [blocks publishing]" if finding.strict else "") + (
+            "  [for a person]" if finding.needs_person else ""
+        )
+        print(plain(f"\n{finding.code}: {finding.where}{marks}"))
+        _wrapped("    ", finding.text)
+        if finding.printed:
+            _wrapped("    printed: ", finding.printed)
+        if finding.normalised:
+            _wrapped("    read as: ", finding.normalised)
+
+
+def _wrapped(head: str, text: str) -> None:
+    lines = textwrap.wrap(text, WIDTH - len(head)) or [""]
+    print(plain(head + f"\n{' ' * len(head)}".join(lines)).rstrip())
+
+
+def _span(seconds: float | None) -> str | None:
+    if seconds is None:
+        return None
+    minutes = int(seconds // 60)
+    return f"{minutes // 1440} d {minutes // 60 % 24} h {minutes % 60} min"

@@ -1,0 +1,232 @@
+"""`unlisted report`: what a week of logs says about blocks, in a minute.
+
+Reads the logs once, in bounded memory, and says: which addresses which lists refused and when they
+let go, who sent what before, what to send again, what to do next, and what the log could not tell.
+Exit code 1 when an address was blocked, 0 when none was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from datetime import datetime, tzinfo
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from unlisted.apps.classify import Unreadable, networks
+from unlisted.apps.cli import FOUND, OK
+from unlisted.apps.terminal import complain, escaped
+from unlisted.edge import pattern_cache
+from unlisted.replies.addresses import Network
+
+if TYPE_CHECKING:
+    from unlisted.edge.log_reader import LogReport
+    from unlisted.report.gathered import FileRead, Gathered, Kept
+    from unlisted.report.sections import Report
+
+CSV_HEAD = (
+    "message_id", "recipient", "mail_from", "sender", "queue_id", "instance", "safe", "not_before",
+    "cause", "address", "blamed", "refused_at", "perhaps_sent_by_hand_at", "reply", "file", "line",
+)  # fmt: skip
+LETTERS = 20  # told in JSON
+
+
+def report(args: argparse.Namespace) -> int:
+    """The whole command."""
+    from unlisted.apps import report_text
+
+    gathered, files, notes = _gather(args, networks(args.ours or ()))
+    from unlisted.report.sections import build
+
+    found = build(gathered, files, notes)
+    if args.resend is not None:
+        _written(args.resend, lambda path: _write_letters(path, found, gathered))
+    if args.html is not None:
+        from unlisted.apps import report_page
+
+        _written(args.html, lambda path: report_page.write(path, found))
+    if args.json is not None:
+        text = escaped(json.dumps(as_json(found, gathered.kept), ensure_ascii=False, indent=1))
+        if str(args.json) == "-":
+            print(text)
+        else:
+            _written(args.json, lambda path: path.write_text(text + "\n", "utf-8"))
+    if args.json is None or str(args.json) != "-":
+        report_text.tell(found)
+        report_text.tell_files(found, args)
+    return FOUND if found.blocked else OK
+
+
+# ---------------------------------------------------------------- reading
+
+
+def _gather(
+    args: argparse.Namespace, ours: Sequence[Network]
+) -> tuple[Gathered, tuple[FileRead, ...], tuple[str, ...]]:
+    from unlisted.apps.progress import Bar
+    from unlisted.edge.log_reader import LogError, read_logs, zone_of
+    from unlisted.edge.report_rollup import Rollup
+
+    pattern_cache.ready()
+    bar = Bar(sys.stderr)
+    try:
+        zone = zone_of(args.zone)
+        rollup = Rollup(
+            ours,
+            since=_moment(args.since, zone, "--since"),
+            until=_moment(args.until, zone, "--until"),
+            kept=args.keep,
+        )
+        reader = read_logs(
+            args.logs, format=args.format, zone=args.zone, year=args.year, progress=bar.show
+        )
+        for batch in reader:
+            rollup.add(batch)
+    except LogError as exc:
+        raise Unreadable(str(exc)) from None
+    finally:
+        bar.end()
+    files = _files(reader.report)
+    problems = [file for file in reader.report.files if file.problem not in (None, "empty")]
+    for file in problems:
+        complain(f"unlisted: {file.name}: not read: {file.problem}")
+    if len(problems) == len(files):
+        raise Unreadable("no log could be read")
+    # The files' own troubles are told with the files.
+    about_files = tuple(f"{file.name}: " for file in files)
+    notes = tuple(said for said in reader.report.words() if not said.startswith(about_files))
+    return rollup.finish(), files, notes
+
+
+def _files(read: LogReport) -> tuple[FileRead, ...]:
+    from unlisted.report.gathered import FileRead
+
+    return tuple(
+        FileRead(
+            name=file.name,
+            format=file.format or "",
+            lines=file.lines,
+            attempts=file.attempts,
+            unread=file.not_read,
+            samples=tuple((one.line, one.why) for one in file.samples),
+            notes=tuple(
+                [f"Not read: {file.problem}."] * bool(file.problem)
+                + [f"Read in part: {file.damaged}."] * bool(file.damaged)
+                + list(file.assumptions)
+            ),
+        )
+        for file in read.files
+    )
+
+
+def _moment(text: str | None, zone: tzinfo, option: str) -> float | None:
+    if text is None:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise Unreadable(
+            f"{option} {text[:40]}: expected a day or a time like 2026-11-23T08:00"
+        ) from None
+    return (at if at.tzinfo else at.replace(tzinfo=zone)).timestamp()
+
+
+# ---------------------------------------------------------------- writing
+
+
+def _written(path: Path, write: Any) -> None:
+    """Whole or not at all: a half-written list of letters must not be sent from."""
+    part = path.with_name(f"{path.name}.part")
+    try:
+        write(part)
+        os.replace(part, path)
+    except OSError as exc:
+        part.unlink(missing_ok=True)
+        raise Unreadable(f"{path}: {exc.strerror or exc}") from None
+
+
+def _write_letters(path: Path, found: Report, gathered: Gathered) -> None:
+    import csv
+
+    with path.open("w", encoding="utf-8", newline="", errors="replace") as file:
+        os.chmod(path, 0o600)
+        rows = csv.writer(file)
+        rows.writerow(CSV_HEAD)
+        for row in letter_rows(found, gathered):
+            rows.writerow([_cell(str(value)) for value in row])
+
+
+def letter_rows(found: Report, gathered: Gathered) -> Any:
+    """One row of `CSV_HEAD` for each letter to be sent again, and for each that is in doubt."""
+    from unlisted.apps.words import clock
+
+    blamed = {one.id: (one.place.name, one.blamed.name) for one in found.episodes}
+    blamed |= {one.id: (one.place.name, one.receiver) for one in found.blocks}
+    names = [file.name for file in found.coverage.files]
+    for letter in found.again.listed():
+        texts = gathered.kept.strings(letter.row)
+        answer = gathered.names.answers[int(gathered.kept.answer[letter.row])]
+        yield (
+            texts.message_id, texts.recipient, texts.mail_from, letter.sender, texts.queue_id,
+            texts.instance, "yes" if letter.outcome == "resend" else "no",
+            clock(letter.not_before) if letter.not_before is not None else "",
+            letter.cause, *blamed.get(letter.cause, ("", "")), clock(letter.refused_at),
+            clock(letter.wrote_at) if letter.wrote_at is not None else "",
+            " ".join(answer.text.split()) if answer is not None else "",
+            names[letter.file] if letter.file < len(names) else letter.file, letter.line,
+        )  # fmt: skip
+
+
+def _cell(text: str) -> str:
+    # A spreadsheet runs what begins like a formula; senders choose these texts.
+    return f"'{text}" if text[:1] in tuple("=+-@\t\r") else text
+
+
+def as_json(found: Report, kept: Kept) -> dict[str, Any]:
+    """The report for programs: the structs as they are, letters counted and sampled, lines of the
+    log with their file's name."""
+    import msgspec
+
+    from unlisted.apps.words import iso
+
+    names = [file.name for file in found.coverage.files]
+
+    def tamed(value: Any, key: str = "") -> Any:
+        if isinstance(value, dict):
+            return {name: tamed(one, name) for name, one in value.items()}
+        if isinstance(value, list | tuple):
+            if key == "lines":
+                return [
+                    {"file": names[file] if file < len(names) else str(file), "line": line}
+                    for file, line in value
+                ]
+            return [tamed(one) for one in value]
+        if key.endswith("_at") or key in ("since", "until", "start", "not_before"):
+            return iso(value)
+        return value
+
+    whole = msgspec.to_builtins(found)
+    for episode in whole["episodes"]:
+        for part in ("ending", "release"):
+            for edge in ("low", "high", "at"):
+                if edge in episode[part]:
+                    episode[part][edge] = iso(episode[part][edge])
+    letters = [
+        {
+            **msgspec.to_builtins(kept.strings(one.row)),
+            **{name: getattr(one, name) for name in ("outcome", "cause", "sender")},
+            "refused_at": one.refused_at,
+            "lines": [(one.file, one.line)],
+        }
+        for one in list(found.again.listed())[:LETTERS]
+    ]
+    whole["again"] = {
+        "counts": found.again.counts,
+        "by_cause": found.again.by_cause,
+        "sample": msgspec.to_builtins(letters),
+    }
+    tame: dict[str, Any] = tamed({"blocked": found.blocked, **whole})
+    return tame

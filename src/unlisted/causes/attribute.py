@@ -1,0 +1,308 @@
+"""Who caused the listings of some weeks: the whole question, from columns to a verdict.
+
+`attribute` weighs every sender, campaign and tenant against all listings at once. Guilty is who the
+draws alone convict (closed e-BH, at most 5 % wrong among the named); a range of a neighbour's and a list
+in error are weighed beside them. Without draws nobody is guilty unless other evidence carries it.
+
+Bounded: one pass over the exposure, and a few hundred units looked at twice. Refuses contradictory
+columns and listings with `CausesError`.
+"""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from unlisted.causes import naming
+from unlisted.causes.answer import Attribution, Cause, EpisodeCause, Rival
+from unlisted.causes.draws import drawn
+from unlisted.causes.exposure import (
+    CampaignRows,
+    CausesError,
+    Exposures,
+    Listing,
+    OtherEvidence,
+    check_listings,
+)
+from unlisted.causes.hazard import Fit
+from unlisted.causes.points import points_of
+from unlisted.causes.rivals import address_excess, range_odds
+from unlisted.causes.shares import interval
+from unlisted.causes.trial import Case, Odds, Unit, odds
+
+Array = npt.NDArray[np.float64]
+Table = TypeVar("Table", Exposures, CampaignRows)
+
+_TOLD = 0.2  # an episode counts for a unit from this chance on
+_STANDS = 0.0  # log odds from which a unit has a part in the shares
+_SECOND_KIND = math.log(10.0)  # most that one kind of other evidence carries
+_NO_DRAW = "nothing was drawn: sticky routing or another's machines say nothing about a sender"
+
+
+def attribute(
+    exposures: Exposures,
+    listings: Sequence[Listing],
+    campaigns: CampaignRows | None = None,
+    tenants: npt.NDArray[np.integer] | None = None,
+    other: OtherEvidence | None = None,
+    *,
+    most: int = 200,
+) -> Attribution:
+    """The answer for these listings; `most` causes are told, and all who are named."""
+    listings = sorted(listings, key=lambda one: (one.opened, one.address, one.episode_id))
+    check_listings(listings, exposures.addresses)
+    if not listings or not len(exposures.sender):
+        what = "no episode is known" if not listings else "no mail is known"
+        return Attribution("not enough evidence", what, (), (), 1.0, None, 1.0)
+    case, ranges, errors = _case(exposures, listings, campaigns, tenants)
+    tried = odds(case)
+    log_odds = tried.log_prior + tried.log_e
+    if other is not None:
+        log_odds = _with_other(case, tried, log_odds, other)
+    guilty, bound = naming.named(tried.log_prior, log_odds - tried.log_prior)
+    stands = [u for u, o in zip(tried.units, log_odds, strict=True) if o >= _STANDS]
+    within = _within(case, tried, guilty, stands)
+    solid = [u for u in stands if u not in within]
+    fitted = case.fitted(solid, [case.mass(u) for u in solid])
+    causes = _causes(case, tried, log_odds, guilty, solid, fitted, within, listings, other)
+    causes = causes[: max(most, int(guilty.sum()))]
+    standing = {(c.kind, c.unit): c.standing for c in causes}
+    episodes = _episodes(case, solid, fitted, standing, listings, ranges, errors)
+    opening = fitted.part[case.points.opening]
+    nobody = 1.0 / max(tried.total, 1e-12)
+    best = float(log_odds.max(initial=-math.inf))
+    size = int(np.bincount(case.exposures.pool_of).max())
+    any_draw = _any_draw(case.exposures)
+    needed = naming.episodes_needed(best, bound, size) if any_draw else None
+    verdict, reason = _verdict(causes, episodes, nobody, any_draw, size)
+    return Attribution(
+        verdict,
+        reason,
+        tuple(causes),
+        tuple(episodes),
+        max(0.0, 1.0 - float(opening.sum()) / len(listings)),
+        needed if verdict != "guilty" and math.isfinite(best) else None,
+        nobody,
+    )
+
+
+def _case(
+    exposures: Exposures,
+    listings: Sequence[Listing],
+    campaigns: CampaignRows | None,
+    tenants: npt.NDArray[np.integer] | None,
+) -> tuple[Case, Array, Array]:
+    none = np.zeros(0, dtype=np.int64)
+    campaigns = campaigns or CampaignRows(0, none, none, none, none, none)
+    tenants = none if tenants is None else tenants
+    if len(tenants) not in (0, exposures.senders):
+        raise CausesError("tenants: one for each sender")
+    for column, bound, what in (
+        (campaigns.sender, exposures.senders, "sender"),
+        (campaigns.address, exposures.addresses, "address"),
+        (campaigns.bucket, exposures.buckets, "bucket"),
+    ):
+        if len(column) and not 0 <= int(column.min()) <= int(column.max()) < bound:
+            raise CausesError(f"campaigns: {what} out of range")
+    exposures = _ordered(exposures, ("sender", "bucket", "address"))
+    campaigns = _ordered(campaigns, ("campaign", "sender", "bucket", "address"))
+    points = points_of(listings, exposures)
+    ranges, _ = range_odds(listings, exposures)
+    errors = address_excess(listings, exposures) - 1.0
+    factor = (1.0 + ranges + errors)[points.listing]
+    hours = exposures.addresses * exposures.buckets * exposures.bucket_s / 3600.0
+    background = len(points) / hours
+    return Case(exposures, campaigns, tenants, points, factor, background), ranges, errors
+
+
+def _ordered(table: Table, by: tuple[str, ...]) -> Table:
+    columns = [getattr(table, name) for name in by]
+    ordered = np.ones(max(0, len(columns[0]) - 1), dtype=bool)
+    equal = ordered.copy()
+    for column in columns:
+        ordered &= ~equal | (column[1:] >= column[:-1])
+        equal &= column[1:] == column[:-1]
+    if ordered.all():
+        return table
+    order = np.lexsort([table.messages, *columns[::-1]])
+    moved = {
+        f.name: value[order]
+        for f in dataclasses.fields(table)
+        if f.name != "pool_of" and isinstance(value := getattr(table, f.name), np.ndarray)
+    }
+    return dataclasses.replace(table, **moved)
+
+
+def _any_draw(exposures: Exposures) -> bool:
+    if int(np.bincount(exposures.pool_of).max()) < 2:
+        return False
+    rows = drawn(exposures, exposures.address, exposures.probability)
+    return rows is None or bool(rows.any())
+
+
+def _with_other(case: Case, tried: Odds, log_odds: Array, other: OtherEvidence) -> Array:
+    """Other evidence multiplies the odds of senders on trial; one kind alone by ten at most."""
+    out = log_odds.copy()
+    for place, (kind, unit) in enumerate(tried.units):
+        if kind == "sender" and unit in other.log_ratio:
+            ratio = other.log_ratio[unit]
+            if other.kinds.get(unit, 1) < 2:
+                ratio = min(ratio, _SECOND_KIND)
+            out[place] += ratio
+    return out
+
+
+def _within(
+    case: Case, tried: Odds, guilty: npt.NDArray[np.bool_], stands: list[Unit]
+) -> dict[Unit, int]:
+    """Senders for whom a guilty campaign speaks: most of their mail near the points is its."""
+    out: dict[Unit, int] = {}
+    named = [u for u, g in zip(tried.units, guilty, strict=True) if g and u[0] == "campaign"]
+    for campaign in named:
+        members = set(case.members(campaign).tolist())
+        for unit in stands:
+            if unit[0] == "sender" and unit[1] in members:
+                own = case.mass(unit)[0].sum()
+                whole, rest = case.mass(campaign)[0], case.mass(campaign, case.members(unit))[0]
+                if whole.sum() - rest.sum() >= 0.5 * own:
+                    out[unit] = campaign[1]
+    return out
+
+
+def _causes(
+    case: Case,
+    tried: Odds,
+    log_odds: Array,
+    guilty: npt.NDArray[np.bool_],
+    solid: list[Unit],
+    fitted: Fit,
+    within: dict[Unit, int],
+    listings: Sequence[Listing],
+    other: OtherEvidence | None,
+) -> list[Cause]:
+    place_of = {unit: place for place, unit in enumerate(solid)}
+    opening = np.flatnonzero(case.points.opening)
+    out = []
+    for place in np.lexsort((np.arange(len(log_odds)), -log_odds)):
+        unit = tried.units[place]
+        value = float(log_odds[place])
+        standing: naming.Standing = "open"
+        if guilty[place]:
+            standing = "guilty"
+        elif value >= math.log(naming.PROBABLE_ODDS):
+            standing = "probable"
+        part = fitted.part[opening, place_of[unit]] if unit in place_of else np.zeros(0)
+        share, low, high = interval(part, len(listings), naming.probability(value))
+        for_it, against = _episodes_of(case, unit, part, opening, listings)
+        told = other.reasons.get(unit[1], ()) if other and unit[0] == "sender" else ()
+        reason = (
+            f"its draws are {math.exp(min(tried.log_e[place], 600.0)):.3g} times likelier had it "
+            f"caused listings; {len(for_it)} episodes for, {len(against)} against"
+        )
+        out.append(
+            Cause(
+                unit[0],
+                unit[1],
+                standing,
+                naming.probability(value),
+                value,
+                float(tried.log_e[place]),
+                share,
+                low,
+                high,
+                for_it,
+                against,
+                tuple(case.members(unit).tolist()) if unit[0] != "sender" else (),
+                within.get(unit),
+                (reason, *told),
+            )
+        )
+    return out
+
+
+def _episodes_of(
+    case: Case, unit: Unit, part: Array, opening: npt.NDArray[np.int64], listings: Sequence[Listing]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Episodes it likely caused; and those of its pools that came while it was mailing by another
+    address only."""
+    if not len(part):
+        return (), ()
+    found = tuple(listings[int(case.points.listing[p])].episode_id for p in opening[part >= _TOLD])
+    rows, table = case.rows(unit), case.table(unit)
+    pool_of = case.exposures.pool_of
+    busy = np.zeros((int(pool_of.max()) + 1, case.points.buckets), dtype=bool)
+    busy[pool_of[table.address[rows]], table.bucket[rows]] = True
+    pool = pool_of[case.points.address[opening]]
+    bucket = case.points.cell[opening] % max(1, case.points.buckets)
+    # The last two buckets before the point: where its evidence would most likely have come from.
+    was_busy = (busy[pool[:, None], bucket[:, :2]] & (case.points.near[opening][:, :2] > 0)).any(1)
+    against = was_busy & (part < _TOLD)
+    return found, tuple(listings[int(case.points.listing[p])].episode_id for p in opening[against])
+
+
+def _episodes(
+    case: Case,
+    solid: list[Unit],
+    fitted: Fit,
+    standing: dict[Unit, naming.Standing],
+    listings: Sequence[Listing],
+    ranges: Array,
+    errors: Array,
+) -> list[EpisodeCause]:
+    out = []
+    for point in np.flatnonzero(case.points.opening):
+        place = int(case.points.listing[point])
+        part = fitted.part[point]
+        ground = 1.0 - float(part.sum())
+        whole = 1.0 + ranges[place] + errors[place]
+        by_range, by_error = ground * ranges[place] / whole, ground * errors[place] / whole
+        best = int(part.argmax()) if len(part) else -1
+        top = float(part[best]) if best >= 0 else 0.0
+        rivals: list[tuple[float, Rival]] = [
+            (by_range, "range"),
+            (by_error, "list error"),
+            (ground - by_range - by_error, "unknown"),
+        ]
+        most, rival = max(rivals)
+        verdict: naming.Verdict = "not enough evidence"
+        if top >= 0.5 and standing.get(solid[best], "open") != "open":
+            verdict = "guilty" if standing[solid[best]] == "guilty" else "probable"
+        elif by_range + by_error >= 0.8:
+            verdict = "nobody here"
+        out.append(
+            EpisodeCause(
+                listings[place].episode_id,
+                verdict,
+                solid[best] if top >= most else None,
+                None if top >= most else rival,
+                max(top, most),
+                by_range,
+                by_error,
+            )
+        )
+    return out
+
+
+def _verdict(
+    causes: list[Cause], episodes: list[EpisodeCause], nobody: float, any_draw: bool, pool: int
+) -> tuple[naming.Verdict, str]:
+    named = [c for c in causes if c.standing == "guilty" and c.within is None]
+    probable = [c for c in causes if c.standing == "probable" and c.within is None]
+    if named:
+        return "guilty", f"{len(named)} named for {len(episodes)} listings"
+    if probable:
+        return "probable", f"{len(probable)} probable, nobody beyond doubt"
+    rival = sum(e.verdict == "nobody here" for e in episodes)
+    if rival >= 0.8 * len(episodes):
+        return "nobody here", f"{rival} of {len(episodes)} listings need no sender of ours"
+    if not any_draw:
+        return "not enough evidence", _NO_DRAW
+    # Who caused half of the listings would have been named: each multiplies the odds by half a
+    # pool, and the least of those who could have has odds of one in a million.
+    power = len(episodes) / 2 * math.log(max(1.0, pool / 2)) >= math.log(1e6 / naming.ALPHA)
+    if power and nobody >= naming.NOBODY_ODDS:
+        return "nobody here", "the draws of all who mailed before the listings speak for them"
+    return "not enough evidence", "no unit's draws reach the odds that naming takes"

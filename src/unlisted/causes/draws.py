@@ -1,0 +1,217 @@
+"""The lottery over weeks: e-values from the recorded draws, exact for any list.
+
+An innocent sender's address in an epoch was drawn without regard to the listings. For each epoch we
+bet (1 + q x) / (1 + q X): x is the mail by the address drawn, weighted by how near the listings of
+that address are, X the same on average over its pool. Under innocence the bet's mean is 1 whatever
+the listings were; epochs are drawn apart, so the product over all epochs has mean 1, exactly, also
+where windows overlap or one listing gives two points. What else may explain a listing (`rest`)
+only weakens bets on it, and must not have been fitted with the unit that is tested.
+
+A group (campaign, tenant) is tested without the two members that speak loudest against it, so that
+one guilty member does not condemn the others. Refuses rows that were not drawn: they bet nothing.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from unlisted.causes.exposure import CampaignRows, Exposures, Floats
+from unlisted.causes.points import Points
+
+Array = npt.NDArray[np.float64]
+Index = npt.NDArray[np.int64]
+
+# Evidence one message brings, over more than one order: the first pays at once, the last survives much
+# honest mail beside the spam; and how much is bet on each.
+RATES = (0.03, 0.01, 0.001)
+_BET = np.log(np.array((0.4, 0.4, 0.2)))
+_LEFT_OUT = 2
+_DRAWN = 1e-3
+
+
+@dataclass(frozen=True)
+class Stakes:
+    """What lay near listings: per (address, bucket), and on average over the address's pool."""
+
+    by_cell: Array
+    by_pool: Array
+    pool_of: Index
+    buckets: int
+
+
+def stakes(points: Points, rest: Array, exposures: Exposures) -> Stakes:
+    """Nearness over the rest of what explains the point, per cell and pool. The rest is told per
+    point, or per point and bucket."""
+    buckets = max(1, points.buckets)
+    cells = exposures.addresses * buckets
+    weight = points.near / (rest[:, None] if rest.ndim == 1 else rest)
+    by_cell = np.bincount(points.cell.ravel(), weight.ravel(), minlength=cells)[:cells]
+    by_cell = _blind(by_cell, points.hidden, exposures, buckets)
+    return Stakes(by_cell, _by_pool(by_cell, exposures, buckets), _pools(exposures), buckets)
+
+
+def revealed(points: Points, mail: Array, epoch: tuple[int, int]) -> Array:
+    """Per point and bucket, how much of the unit's own mail (per cell) by the listed address left
+    in later epochs. Drawn later, it may be known when an epoch is bet on, and a listing it explains
+    needs no second explanation: without this, every epoch would be blamed for each listing."""
+    own = mail[points.cell] * points.near
+    later = np.cumsum(own, axis=1) - own
+    length, late = epoch
+    if length > 1:
+        bucket = points.cell % max(1, points.buckets)
+        since = length - 1 - (bucket + late) % length
+        column = np.maximum(np.arange(own.shape[1])[None, :] - since, 0)
+        later = np.take_along_axis(later, column, axis=1)
+    return later
+
+
+def _blind(by_cell: Array, hidden: Array, exposures: Exposures, buckets: int) -> Array:
+    """To have mailed by an address whose listing hid what followed speaks neither way: it counts
+    as the pool's visible addresses do on average."""
+    pool = _pools(exposures)
+    seen = 1.0 - hidden
+    visible = _by_pool(seen, exposures, buckets)
+    score = _by_pool(seen * by_cell, exposures, buckets)
+    usual = np.divide(score, visible, out=np.zeros_like(score), where=visible > 0)
+    return by_cell + hidden * usual.reshape(-1, buckets)[pool].ravel()
+
+
+def _pools(exposures: Exposures) -> Index:
+    return exposures.pool_of.astype(np.int64)
+
+
+def _by_pool(by_cell: Array, exposures: Exposures, buckets: int) -> Array:
+    pool = _pools(exposures)
+    pools = int(pool.max()) + 1 if len(pool) else 1
+    total = np.zeros((pools, buckets))
+    np.add.at(total, pool, by_cell.reshape(-1, buckets))
+    size = np.maximum(1, np.bincount(pool, minlength=pools))
+    return np.asarray((total / size[:, None]).ravel(), dtype=np.float64)
+
+
+def drawn(
+    exposures: Exposures, address: npt.NDArray[np.integer], probability: Floats | None
+) -> npt.NDArray[np.bool_] | None:
+    """Which rows were drawn evenly over their pool; None: all."""
+    if probability is None:
+        return None
+    size = np.bincount(exposures.pool_of)[exposures.pool_of][address]
+    return np.asarray((np.abs(probability * size - 1.0) < _DRAWN) & (size > 1), dtype=bool)
+
+
+@dataclass(frozen=True)
+class Bets:
+    """Bets of one epoch each: whose, the mail at stake by the address drawn and on average."""
+
+    unit: Index
+    member: Index
+    drawn: Array
+    even: Array
+
+
+def bets_of(
+    unit: npt.NDArray[np.integer],
+    member: npt.NDArray[np.integer],
+    address: npt.NDArray[np.integer],
+    bucket: npt.NDArray[np.integer],
+    messages: npt.NDArray[np.integer],
+    table: Stakes,
+    epoch: tuple[int, int],
+) -> Bets:
+    """The bets of some rows; rows of one member in one epoch are one bet."""
+    flat_pool = table.pool_of[address] * table.buckets + bucket
+    average = table.by_pool[flat_pool]
+    live = np.flatnonzero(average > 0)
+    unit, member, bucket = unit[live], member[live], bucket[live]
+    mail = messages[live].astype(np.float64)
+    even = mail * average[live]
+    hit = mail * table.by_cell[address[live].astype(np.int64) * table.buckets + bucket]
+    when = (bucket + epoch[1]) // epoch[0]
+    same = (unit[1:] == unit[:-1]) & (member[1:] == member[:-1])
+    ordered = bool(
+        np.all(
+            (unit[1:] > unit[:-1])
+            | ((unit[1:] == unit[:-1]) & (member[1:] > member[:-1]))
+            | (same & (when[1:] >= when[:-1]))
+        )
+    )
+    if not ordered:
+        order = np.lexsort((when, member, unit))
+        unit, member, when = unit[order], member[order], when[order]
+        even, hit = even[order], hit[order]
+        same = (unit[1:] == unit[:-1]) & (member[1:] == member[:-1])
+    new = np.ones(len(unit), dtype=bool)
+    new[1:] = ~(same & (when[1:] == when[:-1]))
+    begin = np.flatnonzero(new)
+    if len(begin) < len(unit):
+        even, hit = np.add.reduceat(even, begin), np.add.reduceat(hit, begin)
+    return Bets(unit[begin].astype(np.int64), member[begin].astype(np.int64), hit, even)
+
+
+def log_bets(bets: Bets, rate: float) -> Array:
+    """ln of each bet at one rate."""
+    return np.log1p(rate * bets.drawn) - np.log1p(rate * bets.even)
+
+
+def mixed(by_rate: Array) -> Array:
+    """ln of the mean over the rates (first axis, once or several times over)."""
+    times = len(by_rate) // len(RATES)
+    value = by_rate + np.tile(_BET, times)[:, None] - np.log(times)
+    return np.asarray(np.logaddexp.reduce(value, axis=0), dtype=np.float64)
+
+
+def per_unit(bets: Bets, units: int, rate: float) -> Array:
+    """ln of the product of each unit's bets."""
+    return np.bincount(bets.unit, log_bets(bets, rate), units)[:units]
+
+
+def per_group(bets: Bets, groups: int, rate: float) -> Array:
+    """The same for groups, each without the members loudest against it; bets must be in order."""
+    if not len(bets.unit):
+        return np.zeros(groups)
+    new = np.ones(len(bets.unit), dtype=bool)
+    new[1:] = (bets.unit[1:] != bets.unit[:-1]) | (bets.member[1:] != bets.member[:-1])
+    begin = np.flatnonzero(new)
+    of_member = np.add.reduceat(log_bets(bets, rate), begin)
+    return without_loudest(bets.unit[begin], of_member, groups)
+
+
+def without_loudest(group: Index, of_member: Array, groups: int) -> Array:
+    """Sums by group, less the `_LEFT_OUT` largest positive members."""
+    total = np.bincount(group, of_member, groups)[:groups]
+    order = np.lexsort((-of_member, group))
+    sorted_group = group[order]
+    first = np.searchsorted(sorted_group, sorted_group, side="left")
+    loud = order[np.arange(len(order)) - first < _LEFT_OUT]
+    return total - np.bincount(group[loud], np.maximum(of_member[loud], 0.0), groups)[:groups]
+
+
+def epoch_buckets(exposures: Exposures) -> tuple[int, int]:
+    """How many buckets one draw holds for, and how many of its epoch the first bucket comes after:
+    epochs lie on multiples of their length since the Unix epoch."""
+    late = (exposures.start % exposures.epoch_s) / exposures.bucket_s
+    return max(1, round(exposures.epoch_s / exposures.bucket_s)), round(late)
+
+
+def bets_by(
+    exposures: Exposures,
+    rows: Exposures | CampaignRows,
+    table: Stakes,
+    some: Index | None = None,
+) -> Bets:
+    """The bets of all senders or campaigns (member by member), or of some of their rows."""
+    keep = drawn(exposures, rows.address, rows.probability)
+    if keep is not None:
+        some = np.flatnonzero(keep) if some is None else some[keep[some]]
+    pick = slice(None) if some is None else some
+    unit = rows.campaign if isinstance(rows, CampaignRows) else rows.sender
+    return bets_of(
+        unit[pick],
+        rows.sender[pick],
+        rows.address[pick],
+        rows.bucket[pick],
+        rows.messages[pick],
+        table,
+        epoch_buckets(exposures),
+    )

@@ -1,0 +1,128 @@
+"""Explanations that need no sender of ours: a neighbour's range, and a list in error.
+
+They hit addresses whatever was sent by them. A range: addresses that lie together go on a list
+together, more of them than senders who leave by one address at a time could bring about. An error:
+one address is listed more often than the others of its pool, though the draws treat all alike.
+
+Both are read from the listings alone, never from anybody's draws, so that weighing them costs the
+proof nothing. They are hazards beside the senders', not a filter before them: a culprit's listing
+inside a range counts less, and is not thrown away.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from unlisted.causes.exposure import Exposures, Listing
+
+Array = npt.NDArray[np.float64]
+
+_SIZES = (4, 8, 16, 32, 64, 128, 256)
+_SPREADS_S = (1800.0, 2 * 3600.0, 6 * 3600.0, 24 * 3600.0)
+_FEWEST = 3
+# One range in a hundred places looked at, before the listings are seen.
+_PRIOR = 0.01
+_MOST_ODDS = 1e9
+# Culprits who mail by one pool at once, as far as this is about ranges.
+_AT_ONCE = 1.5
+_CHUNK = 512
+
+
+def range_odds(listings: Sequence[Listing], exposures: Exposures) -> tuple[Array, Array]:
+    """For each listing the odds that a range listing brought it, and how many it shares it with."""
+    count = len(listings)
+    odds, together = np.zeros(count), np.zeros(count)
+    if count < _FEWEST:
+        return odds, together
+    at = np.array([sum(one.opened) / 2 for one in listings])
+    address = np.array([one.address for one in listings], dtype=np.int64)
+    lists = {name: place for place, name in enumerate(sorted({x.list_name for x in listings}))}
+    on = np.array([lists[one.list_name] for one in listings])
+    pool_size = np.bincount(exposures.pool_of, minlength=int(exposures.pool_of.max()) + 1)
+    pool = exposures.pool_of[address]
+    own_pool = pool_size[pool].astype(float)
+    for begin in range(0, count, _CHUNK):
+        rows = slice(begin, min(count, begin + _CHUNK))
+        apart = np.abs(at[rows, None] - at[None, :])
+        same_list = on[rows, None] == on[None, :]
+        same_pool = pool[rows, None] == pool[None, :]
+        for spread in _SPREADS_S:
+            close = same_list & (apart <= spread)
+            in_pool = (close & same_pool).sum(1)
+            for size in _SIZES:
+                for shift in (0, size // 2):
+                    block = (address + shift) // size
+                    near = close & (block[rows, None] == block[None, :])
+                    found = _odds(
+                        near.sum(1),
+                        (near & same_pool).sum(1),
+                        in_pool,
+                        size,
+                        own_pool[rows],
+                        spread / exposures.epoch_s,
+                    )
+                    better = found > odds[rows]
+                    odds[rows] = np.where(better, found, odds[rows])
+                    together[rows] = np.where(better, near.sum(1), together[rows])
+    return odds, together
+
+
+def _odds(
+    here: npt.NDArray[np.int64],
+    of_pool: npt.NDArray[np.int64],
+    in_pool: npt.NDArray[np.int64],
+    size: int,
+    pool_size: Array,
+    epochs: float,
+) -> Array:
+    """Odds for a range against senders who rotate, from counts within a block and outside it.
+
+    Where the pool is larger than the block, its rest says how many to expect: the predictive
+    negative binomial. Else nobody brings about more than one address in an epoch, and how many
+    culprits mail at once is Gamma about `_AT_ONCE`, one more for each pool.
+    """
+    pools = np.maximum(1.0, size / pool_size)
+    inside = np.minimum(size, pool_size)
+    outside = pool_size - inside
+    by_space = outside >= inside
+    shape = np.where(by_space, in_pool - of_pool + 0.5, _AT_ONCE * pools)
+    mean = np.where(
+        by_space,
+        shape * inside / np.maximum(outside, 1.0),
+        shape * (2 * epochs + 1) * inside / pool_size,
+    )
+    log_senders = (
+        _log_gamma(here + shape)
+        - _log_gamma(shape)
+        - _log_gamma(here + 1.0)
+        - shape * np.log1p(mean / shape)
+        + here * np.log(mean / (mean + shape))
+    )
+    odds = np.exp(np.minimum(np.log(_PRIOR / (size + 1)) - log_senders, np.log(_MOST_ODDS)))
+    return np.where((here >= _FEWEST) & (here > mean), odds, 0.0)
+
+
+def _log_gamma(x: Array) -> Array:
+    """Stirling's series after a shift of eight: exact to 1e-11 for what is counted here."""
+    shift = np.zeros_like(x)
+    for _ in range(8):
+        shift -= np.log(x)
+        x = x + 1.0
+    series = (x - 0.5) * np.log(x) - x + 0.5 * math.log(2 * math.pi)
+    return np.asarray(shift + series + 1.0 / (12.0 * x) - 1.0 / (360.0 * x**3), dtype=np.float64)
+
+
+def address_excess(listings: Sequence[Listing], exposures: Exposures) -> Array:
+    """How many times more often than its pool mates each listing's address was listed, others'
+    listings only, drawn towards one and never below it."""
+    count = np.zeros(exposures.addresses)
+    address = np.array([one.address for one in listings], dtype=np.int64)
+    np.add.at(count, address, 1.0)
+    pools = int(exposures.pool_of.max()) + 1
+    size = np.bincount(exposures.pool_of, minlength=pools)[exposures.pool_of]
+    total = np.bincount(exposures.pool_of, count, minlength=pools)[exposures.pool_of]
+    mates = (total - count) / np.maximum(1, size - 1)
+    ratio = (np.maximum(count - 1.0, 0.0) + 1.0) / (mates + 1.0)
+    return np.asarray(np.maximum(1.0, ratio)[address], dtype=np.float64)

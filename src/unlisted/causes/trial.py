@@ -1,0 +1,280 @@
+"""Every unit's odds: a first look with everything else unexplained, then a second in which what
+others explain no longer counts, fitted without the unit on trial.
+
+Who goes on trial is decided by the unit's own draws alone; who stands as an explanation for the
+rest as well. So the second e-value of a unit is fitted on nothing that its own draws touched.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from unlisted.causes import draws, hazard, prior
+from unlisted.causes.answer import UnitKind
+from unlisted.causes.exposure import CampaignRows, Exposures
+from unlisted.causes.points import Points
+
+Array = npt.NDArray[np.float64]
+Index = npt.NDArray[np.int64]
+Unit = tuple[UnitKind, int]
+
+# Odds from which a unit goes on trial, and from which it stands as an explanation.
+_TRIAL, _SOLID = np.log(0.01), 0.0
+# Bounds the work; by then a world has more culprits than anyone can act on.
+MOST_TRIALS = 2000
+_NOBODY: Index = np.zeros(0, dtype=np.int64)
+_KINDS: tuple[UnitKind, ...] = ("sender", "campaign", "tenant")
+
+
+@dataclass(frozen=True)
+class Case:
+    """All that is known, rows in order of (sender, bucket) and (campaign, sender, bucket)."""
+
+    exposures: Exposures
+    campaigns: CampaignRows
+    tenants: npt.NDArray[np.integer]
+    points: Points
+    factor: Array  # per point: what rivals multiply the background with
+    background: float
+
+    @cached_property
+    def sender_begins(self) -> Index:
+        return np.searchsorted(self.exposures.sender, np.arange(self.exposures.senders + 1))
+
+    @cached_property
+    def campaign_begins(self) -> Index:
+        return np.searchsorted(self.campaigns.campaign, np.arange(self.campaigns.campaigns + 1))
+
+    @cached_property
+    def tenant_order(self) -> tuple[Index, Index]:
+        order = np.argsort(self.tenants, kind="stable")
+        count = self.tenant_count
+        return order, np.searchsorted(self.tenants[order], np.arange(count + 1))
+
+    @property
+    def tenant_count(self) -> int:
+        return int(self.tenants.max()) + 1 if len(self.tenants) else 0
+
+    @cached_property
+    def hours(self) -> float:
+        return self.exposures.addresses * self.exposures.buckets * self.exposures.bucket_s / 3600.0
+
+    @cached_property
+    def scratch(self) -> Array:
+        return np.zeros(self.exposures.addresses * max(1, self.points.buckets))
+
+    def members(self, unit: Unit) -> Index:
+        """The senders of a unit."""
+        kind, number = unit
+        if kind == "sender":
+            return np.array([number], dtype=np.int64)
+        if kind == "tenant":
+            order, begins = self.tenant_order
+            return order[begins[number] : begins[number + 1]]
+        rows = self.rows(unit)
+        return np.unique(self.campaigns.sender[rows]).astype(np.int64)
+
+    def rows(self, unit: Unit) -> Index:
+        """Its rows in its table."""
+        kind, number = unit
+        if kind == "tenant":
+            return self.rows_of(self.members(unit))
+        begins = self.sender_begins if kind == "sender" else self.campaign_begins
+        return np.arange(begins[number], begins[number + 1])
+
+    def rows_of(self, senders: Index) -> Index:
+        """The exposure rows of some senders."""
+        begins = self.sender_begins
+        length = begins[senders + 1] - begins[senders]
+        offset = np.repeat(begins[senders] - np.cumsum(length) + length, length)
+        return np.arange(int(length.sum())) + offset
+
+    def table(self, unit: Unit) -> Exposures | CampaignRows:
+        return self.campaigns if unit[0] == "campaign" else self.exposures
+
+    def mass(self, unit: Unit, without: Index | None = None) -> tuple[Array, float]:
+        """Its mail near each point by the point's address, and in all; less some senders'."""
+        rows, table = self.rows(unit), self.table(unit)
+        if without is not None:
+            rows = rows[~np.isin(table.sender[rows], without)]
+        cell = table.address[rows].astype(np.int64) * self.points.buckets + table.bucket[rows]
+        messages = table.messages[rows].astype(np.float64)
+        return hazard.mass_of(self.points, cell, messages, self.scratch), float(messages.sum())
+
+    def fitted(self, units: list[Unit], columns: list[tuple[Array, float]]) -> hazard.Fit:
+        mass = np.stack([c[0] for c in columns], axis=1) if units else self.nothing
+        at_risk = np.array([c[1] for c in columns])
+        return hazard.fit(mass, at_risk, self.background, self.factor, self.hours)
+
+    @property
+    def nothing(self) -> Array:
+        return np.zeros((len(self.points), 0))
+
+
+@dataclass(frozen=True)
+class Odds:
+    """ln of prior weight and e-value of the units on trial; `total` is the odds of all units
+    together that somebody is guilty."""
+
+    units: list[Unit]
+    log_prior: Array
+    log_e: Array
+    solids: list[Unit]
+    total: float
+
+
+def odds(case: Case) -> Odds:
+    """Both looks."""
+    log_prior, first = _first_look(case)
+    start = {kind: log_prior[kind] + first[kind] for kind in _KINDS}
+    units: list[Unit] = []
+    for kind in _KINDS:
+        units += [(kind, int(i)) for i in np.flatnonzero(start[kind] >= _TRIAL)]
+    if len(units) > MOST_TRIALS:
+        units = sorted(units, key=lambda u: (-start[u[0]][u[1]], u))[:MOST_TRIALS]
+    units.sort()
+    alone = case.background * case.factor
+    own = {u: _log_e(case, u, alone, _NOBODY) + float(log_prior[u[0]][u[1]]) for u in units}
+    solids = _solids(case, [u for u in units if own[u] >= _SOLID])
+    found = _second_look(case, units, solids)
+    total = sum(float(np.exp(np.minimum(start[kind], 50.0)).sum()) for kind in _KINDS)
+    return Odds(
+        units,
+        np.array([log_prior[u[0]][u[1]] for u in units]),
+        np.array([found[u] for u in units]),
+        solids,
+        total,
+    )
+
+
+def _first_look(case: Case) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Prior weights, and what every unit's draws say at a glance: once if evidence comes within
+    the hour, once if it takes a day, the mean of both."""
+    x, c = case.exposures, case.campaigns
+    share = prior.mail_share(x, case.points, 1.0 / case.factor)
+    alone = case.background * case.factor
+    senders, campaigns = [], []
+    for sharp in (True, False):
+        table = draws.stakes(case.points.sharp() if sharp else case.points, alone, x)
+        bets = draws.bets_by(x, x, table)
+        members = draws.bets_by(x, c, table)
+        for rate in draws.RATES:
+            senders.append(draws.per_unit(bets, x.senders, rate))
+            campaigns.append(draws.per_group(members, c.campaigns, rate))
+    when, _ = prior.times(x, case.points, case.factor)
+    of_senders = prior.weigh(x, share, when, bets, x.senders)
+    weight = {
+        "sender": of_senders,
+        "campaign": prior.weigh(c, share, when, members, c.campaigns),
+        "tenant": prior.of_tenants(of_senders, case.tenants, case.tenant_count),
+    }
+    e = {
+        "sender": draws.mixed(np.stack(senders)),
+        "campaign": draws.mixed(np.stack(campaigns)),
+        "tenant": np.zeros(0),
+    }
+    # A sender that stands for itself does not speak for its tenant.
+    stands = np.log(np.maximum(of_senders, 1e-300)) + e["sender"] >= _SOLID
+    if case.tenant_count:
+        tenants = case.tenants.astype(np.int64)
+        of_tenants = [
+            draws.without_loudest(tenants, np.where(stands, 0.0, row), case.tenant_count)
+            for row in senders
+        ]
+        e["tenant"] = draws.mixed(np.stack(of_tenants))
+    with np.errstate(divide="ignore"):
+        log_prior = {kind: np.log(prior.PART[kind] * weight[kind]) for kind in _KINDS}
+    return log_prior, e
+
+
+def _solids(case: Case, units: list[Unit]) -> list[Unit]:
+    """Explanations for others: a campaign stands for its members, they not beside it."""
+    groups = [u for u in units if u[0] != "sender"]
+    spoken_for: set[int] = set()
+    for unit in groups:
+        if unit[0] == "campaign":
+            spoken_for.update(m for m in case.members(unit).tolist() if ("sender", m) in set(units))
+    out = []
+    for unit in units:
+        if unit[0] == "sender" and unit[1] in spoken_for:
+            own = float(case.mass(unit)[0].sum())
+            shared = sum(
+                float(case.mass(g)[0].sum() - case.mass(g, case.members(unit))[0].sum())
+                for g in groups
+                if g[0] == "campaign"
+            )
+            if shared >= 0.5 * own:
+                continue
+        out.append(unit)
+    return out
+
+
+def _second_look(case: Case, units: list[Unit], solids: list[Unit]) -> dict[Unit, float]:
+    columns = [case.mass(u) for u in solids]
+    mass = np.stack([c[0] for c in columns], axis=1) if solids else case.nothing
+    common = case.fitted(solids, columns).rest(mass)
+    sets = [set(case.members(u).tolist()) for u in solids]
+    out: dict[Unit, float] = {}
+    for unit in units:
+        touched = _touched(case, unit, solids, sets)
+        if touched:
+            out[unit] = _apart(case, unit, solids, columns, touched)
+        else:
+            out[unit] = _log_e(case, unit, common, _NOBODY)
+    return out
+
+
+def _touched(case: Case, unit: Unit, solids: list[Unit], sets: list[set[int]]) -> list[int]:
+    """The explanations in which some of the unit's own mail is counted."""
+    own = {unit[1]} if unit[0] == "sender" else set(case.members(unit).tolist())
+    return [place for place, members in enumerate(sets) if solids[place] == unit or members & own]
+
+
+def _apart(
+    case: Case,
+    unit: Unit,
+    solids: list[Unit],
+    columns: list[tuple[Array, float]],
+    touched: list[int],
+) -> float:
+    """The e-value with the rest fitted without any mail of the unit."""
+    own = case.members(unit)
+    kept: list[Unit] = []
+    found: list[tuple[Array, float]] = []
+    apart: list[Index] = [_NOBODY]
+    for place, solid in enumerate(solids):
+        if place not in touched:
+            kept.append(solid)
+            found.append(columns[place])
+        elif solid[0] == "sender" or solid == unit:
+            # Itself, or a member who stands for itself: neither for nor against its group.
+            if solid[0] == "sender" and unit[0] == "tenant":
+                apart.append(case.members(solid))
+        else:
+            kept.append(solid)
+            found.append(case.mass(solid, own))
+    mass = np.stack([c[0] for c in found], axis=1) if kept else case.nothing
+    rest = case.fitted(kept, found).rest(mass)
+    return _log_e(case, unit, rest, np.concatenate(apart))
+
+
+def _log_e(case: Case, unit: Unit, rest: Array, apart: Index) -> float:
+    """One unit's e-value; groups lose their loudest members and those that stand apart."""
+    rows, source, points = case.rows(unit), case.table(unit), case.points
+    if len(apart):
+        rows = rows[~np.isin(source.sender[rows], apart)]
+    cell = source.address[rows].astype(np.int64) * points.buckets + source.bucket[rows]
+    epoch = draws.epoch_buckets(case.exposures)
+    np.add.at(case.scratch, cell, source.messages[rows].astype(np.float64))
+    later = draws.revealed(points, case.scratch, epoch)
+    case.scratch[cell] = 0.0
+    by_rate = []
+    for rate in draws.RATES:
+        table = draws.stakes(points, rest[:, None] + rate * later, case.exposures)
+        bets = draws.bets_by(case.exposures, source, table, rows)
+        bets = draws.Bets(np.zeros_like(bets.unit), bets.member, bets.drawn, bets.even)
+        product = draws.per_unit if unit[0] == "sender" else draws.per_group
+        by_rate.append(product(bets, 1, rate))
+    return float(draws.mixed(np.stack(by_rate))[0])

@@ -1,0 +1,136 @@
+"""A service-health record: one incident as somebody published it, with what we found in it.
+
+The shape that the importer yields and the lint reads. Times are seconds since the Unix epoch, UTC;
+`as_json` prints them as ISO 8601. A section's text is as printed, stripped; nothing is corrected in
+it. A finding keeps the printed value beside the normalised one.
+"""
+
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import msgspec
+
+Kind = Literal["current", "final", "report"]
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """One fault. `where`: "row", "heading", "posts", or "post N" (1 is the oldest) and a section.
+    `normalised`: what we take it for; None where nothing better is known. `needs_person`: a rule
+    can only point at it. `strict`: blocks publishing of a post of our own."""
+
+    code: str
+    where: str
+    text: str
+    printed: str | None = None
+    normalised: str | None = None
+    needs_person: bool = False
+    strict: bool = False
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One post. `margin_min`: minutes from the next post to the promised time; negative: late."""
+
+    at: float | None
+    kind: Kind
+    sections: dict[str, str]
+    printed_at: str = ""
+    text: str = ""
+    next_update_by: float | None = None
+    deadline_met: bool | None = None
+    margin_min: float | None = None
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """`posts`: oldest first. `time_zone`: offset of the page's own stamps, "-08:00"; None where it
+    cannot be told, and then times without a zone of their own are None too. `status` and
+    `origin`: Graph's names; a record that prints none has the status of its last post."""
+
+    id: str | None
+    service: str | None
+    feature_group: str | None
+    feature: str | None
+    title: str | None
+    classification: str | None
+    severity: str | None
+    start: float | None
+    end: float | None
+    last_updated: float | None
+    time_zone: str | None
+    status: str = "serviceDegradation"
+    origin: str = "microsoft"
+    heading: str | None = None
+    time_zone_evidence: tuple[str, ...] = ()
+    posts: tuple[Entry, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def scope(self) -> str | None:
+        """The latest scope told."""
+        told = [post.sections.get("Scope of Impact") for _, post in self.told]
+        return next((text for text in reversed(told) if text), None)
+
+    @property
+    def told(self) -> tuple[tuple[int, Entry], ...]:
+        """The posts that say something, with their numbers."""
+        return tuple((n, post) for n, post in enumerate(self.posts, 1) if post.kind != "report")
+
+
+def iso(at: float | None) -> str | None:
+    """`at` as ISO 8601 in UTC, to the second."""
+    if at is None:
+        return None
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def as_json(record: Record) -> dict[str, Any]:
+    """The record as the one object that `unlisted health import --json` prints."""
+    posts = [
+        {
+            "at": iso(post.at),
+            "kind": post.kind,
+            "sections": post.sections,
+            "next_update_by": iso(post.next_update_by),
+            "deadline_met": post.deadline_met,
+            "margin_min": post.margin_min,
+            "printed_at": post.printed_at,
+            "text": post.text,
+        }
+        for post in record.posts
+    ]
+    names = ("id", "service", "feature_group", "feature", "title", "classification", "severity")
+    return {
+        **{name: getattr(record, name) for name in names},
+        "start": iso(record.start),
+        "end": iso(record.end),
+        "last_updated": iso(record.last_updated),
+        "time_zone": record.time_zone,
+        "time_zone_evidence": list(record.time_zone_evidence),
+        "heading": record.heading,
+        "summary": summary(record),
+        "posts": posts,
+        "findings": findings_json(record.findings),
+    }
+
+
+def findings_json(findings: tuple[Finding, ...]) -> list[dict[str, Any]]:
+    """Findings for programs."""
+    names = ("code", "where", "printed", "normalised", "text", "needs_person", "strict")
+    return [{name: getattr(found, name) for name in names} for found in findings]
+
+
+def summary(record: Record) -> dict[str, Any]:
+    """Figures of the record: how long, how late the first word came, which promises were kept."""
+    due = [post for post in record.posts if post.deadline_met is not None]
+    stamps = [post.at for _, post in record.told if post.at is not None]
+    start, end = record.start, record.end
+    return {
+        "entries": len(record.posts),
+        "with_text": len(record.told),
+        "first_post_after_s": stamps[0] - start if stamps and start is not None else None,
+        "duration_s": end - start if end is not None and start is not None else None,
+        "deadlines": len(due),
+        "deadlines_met": sum(post.deadline_met is True for post in due),
+        "margin_min_least": min(
+            (p.margin_min for p in due if p.margin_min is not None), default=None
+        ),
+    }

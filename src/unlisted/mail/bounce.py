@@ -1,0 +1,430 @@
+"""Bounce mails of every kind as one record per recipient: `parse_bounce`.
+
+The machine-readable part comes first (RFC 3464 in the multipart/report of RFC 6522, or wherever it
+stands), then the human text for what that part leaves out, then the text alone for mailers without
+one. Delivered, relayed and delayed reports, feedback and answers by machines are records of their
+own kind; what is none of these gives no record. Judges nothing: `replies.bounces` says why.
+"""
+
+import re
+from typing import Literal
+
+import msgspec
+
+from unlisted.mail import free_text, message, ses
+from unlisted.mail.auto_reply import is_auto_reply
+from unlisted.mail.delivery_status import PRESENT, Group, Status, parse_status
+from unlisted.mail.feedback import Feedback, of_scanned
+from unlisted.mail.mimescan import Mail, Part, scan
+from unlisted.mail.original import KINDS, Original, of_mail
+from unlisted.mail.trace import TRACE_HEADER
+
+MAX_TEXT = 6000
+Kind = Literal["bounce", "delayed", "delivered", "feedback", "vacation"]
+
+
+class BounceRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One recipient of one report.
+
+    action: as RFC 3464 section 2.3.3, "" if unknown. status: the most exact one given. code: SMTP
+    reply code, 0 without. command: what the reply answered (connect, ehlo, mail, rcpt, data, eod),
+    None if unknown. text: the human part, bounded. source: feedback only, where the mail came from.
+    """
+
+    kind: Kind
+    recipient: str | None
+    original_recipient: str | None = None
+    action: str = ""
+    status: str | None = None
+    code: int = 0
+    diagnostic: str = ""
+    diagnostic_type: str = ""
+    command: str | None = None
+    reporting_mta: str | None = None
+    remote_mta: str | None = None
+    message_id: str | None = None
+    trace: str | None = None
+    feedback_type: str | None = None
+    source: str | None = None
+    subject: str = ""
+    text: str = ""
+
+
+_SENDER = re.compile(
+    r"mailer[-_ ]?daemon|postmaster|mail(?: |\.)?deliver\w*|mail administrator|bounce|mdaemon|"
+    r"delivery[- ](?:sub)?system|system administrator|mailsys|mailerdaemon|mail system|<>|"
+    r"post_?master|no-?reply@sns\.|mrelay|mmdf|listserv|majordomo",
+    re.I,
+)
+_SUBJECT = re.compile(
+    r"undeliver|returned (?:e?mail|to sender|message)|(?:mail|message|delivery|status)\W{0,3}(?:delivery|status|system)?\W{0,3}"
+    r"(?:fail|error|problem|notif|report|refus|delay|return|warning|rejected|block)|fail(?:ure|ed)|could not (?:be )?(?:send|sent|deliver)|"
+    r"delivery (?:status|error|problem|has been)|non[- ]?(?:remis|deliver|delivery|zustell)|unzustellbar|"
+    r"not (?:be )?delivered|nondeliver|rejected|mail error|returning|bounce|can(?:not|'t) (?:send|deliver)|"
+    r"unable to deliver|message delay|delayed mail|no se (?:pudo|ha podido)|non recapitabile|mancato recapito|"
+    r"nicht (?:zugestellt|zustellbar)|fehlgeschlagen|échec|n'a pas pu|onbestelbaar|niet (?:bezorgd|afgeleverd)|"
+    r"недоставлен|не доставлено|配送|配信|送信でき|エラー|戻り|届け|退信|投递|系统退信|반송|undelivrable|"
+    r"you .{0,80} (?:are|is) not (?:a )?member|virus|delivery suspend|warning: could not|considered unsolicited",
+    re.I,
+)
+_INTRO = re.compile(
+    r"delivery (?:has |to |of |status|attempt|failed)|could ?n[o']t be delivered|not be delivered|was not delivered|"
+    r"unable to deliver|un?able to (?:send|deliver)|undeliver|not deliver|fail(?:ed|ure)|delivery error|"
+    r"recipient|returned|permanent error|had (?:permanent|transient|delivery)|did not (?:reach|receive)|"
+    r"error while|an error occurred|cannot be delivered|mailbox|transcript of session|user unknown|^\s*[45]\d\d[ -]|"
+    r"not a member|invalid final delivery|rejected|refused|message (?:is )?too large",
+    re.I | re.M,
+)
+# The digits come first in the pattern, for `re` skips to them; what stands before is asked after.
+REPLY = re.compile(
+    r"([245]\d\d)(?<![^\s:;\"'(<>\[#=,][245]\d\d)"
+    r"(?:(?=[ \t-]{1,2}['\"]?[#(]?[245]\.\d{1,3}\.\d{1,3})|[ \t-]+(?=[^\d\s])|(?=:[: ]))"
+)
+_NUMBER = re.compile(r"^[ \t]*(?:to|recipient)[ \t]*:?[ \t]*\+?(\d{8,15})[ \t]*$", re.I | re.M)
+_WORD = re.compile(r"[^\W\d_]{3,}\W+[^\W\d_]{2,}")
+_STATUS = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
+_COMMAND = re.compile(
+    r"(?:in (?:reply|response) to (?:the |end of )?|after |did not like our |failed on |>>>[ \t]*|\[|"
+    r"smtp command\s+|command: ?|stage: ?|did not accept our |during |sent (?:the )?)"
+    r"(?P<word>end of data|initial connection|rcpt(?:[ _]to)?|mail(?:[ _]from)?|data\b|[he][eh]lo|starttls)"
+    r"|(?P<qmail>does not like recipient|but sender was rejected|but my name was rejected|"
+    r"but greeting failed|failed on data|failed after i sent the message)"
+    r"|(?P<talk>refused to talk to me)",
+)
+# The command pattern costs its length at every character; these tell in no time it is in vain.
+_TRIGGERS = (
+    "eply to", "esponse to", "after ", "like our", "failed ", ">>>", "[rcpt", "[data", "[mail",
+    "smtp command", "ommand:", "tage:", "accept our", "uring ", "sent ", "like recipient",
+    "was rejected", "talk to me", "greeting failed",
+)  # fmt: skip
+_WORDS = {
+    "end of data": "eod", "initial connection": "connect", "starttls": "starttls",
+    "does not like recipient": "rcpt", "but sender was rejected": "mail",
+    "but my name was rejected": "ehlo", "but greeting failed": "connect",
+    "failed on data": "data", "failed after i sent the message": "eod",
+}  # fmt: skip
+_TALKED_TO = re.compile(
+    r"host ([\w.-]{1,255})[\[ (]|while talking to ([\w.-]{1,255}?)\.?:|"
+    r"(?:remote host|server)[: ]+([\w-]{1,63}(?:\.[\w-]{1,63})+)"
+)
+_DELAY = (
+    "warning message only", "still being retried", "still trying", "still in the queue",
+    "will be retried", "has been delayed", "delivery delayed", "do not need to resend",
+    "could not be delivered yet", "not been delivered yet", "keep trying",
+)  # fmt: skip
+
+
+def parse_bounce(raw: bytes, trace_header: str = TRACE_HEADER) -> list[BounceRecord]:
+    """[] for what is neither a report nor an answer by a machine. Never fails."""
+    mail = scan(raw)
+    found = _records(mail, trace_header)
+    if found or len(mail.parts) > MAX_FORWARD:
+        return found
+    for part in mail.parts:
+        # Somebody forwards a bounce as an attachment.
+        if part.kind == "message/rfc822" and not mail.header(b"in-reply-to"):
+            return _records(scan(part.payload(MAX_ATTACHED)), trace_header)
+    return []
+
+
+MAX_FORWARD = 8
+MAX_ATTACHED = 1024 * 1024
+
+
+def _records(mail: Mail, trace_header: str) -> list[BounceRecord]:
+    original = of_mail(mail, trace_header)
+    report = of_scanned(mail, original, trace_header)
+    if isinstance(report, Feedback):
+        return _feedback(report)
+    texts = [
+        part for part in mail.parts if part.kind.startswith("text/") and part.kind not in KINDS
+    ]
+    human = _human(texts)
+    status = _status(mail, human)
+    if status is not None and status.groups:
+        return _reported(mail, status, human, original)
+    noted = ses.find(human)
+    if noted:
+        return [_noted(row, original) for row in noted]
+    if _is_bounce(mail, human):
+        found = _told(mail, human, original)
+        if found:
+            return found
+    if is_auto_reply(mail):
+        sender = free_text.first_address(mail.header(b"from"))
+        subject = message.decoded(mail.header(b"subject"))
+        return [
+            BounceRecord(
+                kind="vacation", recipient=sender, subject=subject[:300], text=human[:MAX_TEXT]
+            )
+        ]
+    return []
+
+
+def _human(texts: list[Part]) -> str:
+    """The text parts, html only where there is nothing else."""
+    plain = [part for part in texts if part.kind != "text/html"]
+    out = "\n".join(part.text() for part in plain[:4])
+    if not out.strip():
+        out = "\n".join(part.text() for part in texts[:2])
+    return out
+
+
+def _status(mail: Mail, human: str) -> Status | None:
+    for part in mail.parts:
+        if part.kind.endswith("delivery-status"):
+            found = parse_status(part.text())
+            if found.groups:
+                return found
+    if "ecipient" in human and PRESENT.search(human):
+        return parse_status(human)
+    for part in mail.parts:
+        # The status in a part of another type (application/octet-stream and the like).
+        if part.kind not in KINDS and not part.kind.startswith(("text/", "image/")):
+            text = part.text() if len(part.body) < MAX_TEXT * 4 else ""
+            if PRESENT.search(text):
+                return parse_status(text)
+    return None
+
+
+def _feedback(report: Feedback) -> list[BounceRecord]:
+    return [
+        BounceRecord(
+            kind="feedback",
+            recipient=recipient,
+            message_id=_bare(report.message_id),
+            trace=report.trace,
+            feedback_type=report.feedback_type,
+            source=report.source,
+        )
+        for recipient in (report.original_rcpt_to or (None,))
+    ]
+
+
+def _noted(row: ses.Notified, original: Original) -> BounceRecord:
+    kind: Kind = "bounce"
+    if row.kind == "feedback":
+        kind = "feedback"
+    elif row.kind == "delivered":
+        kind = "delivered"
+    return _record(
+        kind=kind,
+        recipient=row.recipient or None,
+        action=row.action,
+        status=row.status,
+        diagnostic=row.diagnostic or row.bounce_type,
+        reporting_mta=row.reporting_mta,
+        message_id=row.message_id or _bare(original.message_id),
+        trace=original.trace,
+        feedback_type=row.feedback_type,
+    )
+
+
+def _reported(mail: Mail, status: Status, human: str, original: Original) -> list[BounceRecord]:
+    text = free_text.human(human)
+    known = tuple(dict.fromkeys(group.recipient for group in status.groups))
+    spoken = {}
+    if any(_is_poor(group.diagnostic) for group in status.groups):
+        own = _own(mail)
+        spoken = {said.recipient: said.text for said in free_text.said(text, own, known)}
+    out = []
+    subject = message.decoded(mail.header(b"subject"))[:300]
+    for group in status.groups:
+        out.append(
+            _record(
+                kind=_kind(group),
+                recipient=group.recipient,
+                original_recipient=group.original_recipient,
+                action=group.action,
+                status=group.status,
+                diagnostic=(
+                    group.diagnostic
+                    if _says_something(group.diagnostic)
+                    else f"{group.diagnostic} {spoken.get(group.recipient, '')}".strip()
+                ),
+                diagnostic_type=group.diagnostic_type,
+                reporting_mta=status.reporting_mta,
+                remote_mta=group.remote_mta,
+                message_id=_bare(original.message_id),
+                trace=original.trace,
+                subject=subject,
+                text=(spoken.get(group.recipient, "") or text)[:MAX_TEXT],
+                hint=text if len(status.groups) == 1 else "",
+            )
+        )
+    return out
+
+
+def _is_poor(diagnostic: str) -> bool:
+    """Says no more than a code would."""
+    return len(diagnostic) < 24
+
+
+def _says_something(diagnostic: str) -> bool:
+    return _WORD.search(diagnostic) is not None
+
+
+def _kind(group: Group) -> Kind:
+    status = group.status or ""
+    if group.action in ("delivered", "relayed", "expanded", "deliverable"):
+        return "delivered"
+    if group.action == "failed":
+        return "bounce"
+    if group.action == "delayed":
+        return "delayed"
+    return "delivered" if status.startswith("2") else "bounce"
+
+
+def _is_bounce(mail: Mail, human: str) -> bool:
+    """Signs of a mailer: who wrote it, what it calls itself, how it begins."""
+    if b"x-failed-recipients" in mail.headers or mail.report_type == "delivery-status":
+        return True
+    sender = _SENDER.search(mail.header(b"from")) is not None
+    subject = _SUBJECT.search(message.decoded(mail.header(b"subject"))) is not None
+    null = mail.header(b"return-path") in ("<>", "<MAILER-DAEMON>")
+    if mail.header(b"auto-submitted").lower().startswith("auto-replied") and not subject:
+        return sender and _INTRO.search(human[:4000]) is not None
+    if sender + subject + null >= 2:
+        return True
+    return (sender or null or subject) and _INTRO.search(human[:4000]) is not None
+
+
+def _own(mail: Mail) -> frozenset[str]:
+    """Whom the report is to and from: named in it often, and never its recipients."""
+    own: set[str] = set()
+    for name in (b"to", b"delivered-to", b"x-original-to", b"envelope-to", b"from", b"reply-to"):
+        for address in free_text.addresses(mail.header(name)[:2000]):
+            own.add(address.lower())
+    return frozenset(own)
+
+
+def _told(mail: Mail, human: str, original: Original) -> list[BounceRecord]:
+    text = free_text.human(human)
+    known = tuple(
+        dict.fromkeys(
+            free_text.addresses(mail.header(b"x-failed-recipients"))
+            or free_text.addresses(mail.header(b"x-mailer-daemon-recipients"))
+        )
+    )
+    found = free_text.said(text, _own(mail), known)
+    if not found:
+        found = free_text.said(text, frozenset())
+    if not found:
+        found = [free_text.Said(address, text.strip()[:3000]) for address in original.to()[:1]]
+    if not found and not (text.strip() and _SENDER.search(mail.header(b"from"))):
+        return []
+    found = found or [free_text.Said(_number(text), text.strip()[:3000])]
+    lowered = text.lower()
+    delayed = any(words in lowered for words in _DELAY)
+    subject = message.decoded(mail.header(b"subject"))[:300]
+    out = []
+    for said in found:
+        out.append(
+            _record(
+                kind="delayed" if delayed else "bounce",
+                recipient=said.recipient,
+                action="delayed" if delayed else "failed",
+                diagnostic=said.text,
+                message_id=_bare(original.message_id),
+                trace=original.trace,
+                subject=subject,
+                text=text[:MAX_TEXT],
+                hint=text if len(found) == 1 else "",
+            )
+        )
+    return out
+
+
+def _number(text: str) -> str | None:
+    """A telephone carrier's recipient is a bare number."""
+    found = _NUMBER.search(text)
+    return found[1] if found else None
+
+
+def _record(
+    *,
+    kind: Kind,
+    recipient: str | None,
+    action: str,
+    diagnostic: str,
+    status: str | None = None,
+    remote_mta: str | None = None,
+    hint: str = "",
+    original_recipient: str | None = None,
+    diagnostic_type: str = "",
+    reporting_mta: str | None = None,
+    message_id: str | None = None,
+    trace: str | None = None,
+    feedback_type: str | None = None,
+    subject: str = "",
+    text: str = "",
+) -> BounceRecord:
+    """What the diagnostic text itself says is read out: code, status, command, host."""
+    reply = REPLY.search(diagnostic)
+    if reply is None and hint:
+        reply = REPLY.search(hint)
+    if status is None or status.endswith(".0.0") or status.endswith(".0"):
+        exact = _STATUS.search(
+            diagnostic, reply.end() if reply and reply.string is diagnostic else 0
+        )
+        exact = (
+            exact
+            or _STATUS.search(diagnostic)
+            or (_STATUS.search(hint) if status is None else None)
+        )
+        if exact and (status is None or not exact[0].endswith(".0.0")):
+            status = f"{exact[1]}.{int(exact[2])}.{int(exact[3])}"
+    if remote_mta is None:
+        remote_mta = _host_in(diagnostic) or _host_in(hint)
+    return BounceRecord(
+        kind=kind,
+        recipient=recipient,
+        original_recipient=original_recipient,
+        action=action,
+        status=status,
+        code=int(reply[1]) if reply else 0,
+        diagnostic=" ".join(diagnostic.split()),
+        diagnostic_type=diagnostic_type,
+        command=_command(diagnostic) or (_command(hint[:3000]) if hint else None),
+        reporting_mta=reporting_mta,
+        remote_mta=remote_mta,
+        message_id=message_id,
+        trace=trace,
+        feedback_type=feedback_type,
+        subject=subject,
+        text=text,
+    )
+
+
+def _host_in(text: str) -> str | None:
+    if "ost" not in text and "alking to" not in text and "erver" not in text:
+        return None
+    host = _TALKED_TO.search(text.lower())
+    return next(g for g in host.groups() if g) if host else None
+
+
+def _command(text: str) -> str | None:
+    """The last command named: a transcript ends with the one that failed."""
+    text = text.lower()
+    for trigger in _TRIGGERS:
+        if trigger in text:
+            break
+    else:
+        return None
+    last = None
+    for found in _COMMAND.finditer(text):
+        last = found
+    if last is None:
+        return None
+    if last["talk"]:
+        return "connect"
+    word = last["word"] or last["qmail"]
+    if word in _WORDS:
+        return _WORDS[word]
+    if "end of" in last[0]:
+        return "eod"
+    return {"rc": "rcpt", "ma": "mail", "da": "data"}.get(word[:2], "ehlo")
+
+
+def _bare(message_id: str | None) -> str | None:
+    return message_id.strip("<> \t") or None if message_id else None

@@ -1,0 +1,1 @@
+"""What a week of logs says: counts in, sections for a person out."""

@@ -1,0 +1,119 @@
+"""Where one spell of refusals ends and the next begins.
+
+Two refusals belong to different spells when more time than the list's term lies between them (no
+listing lasts that long without new evidence, which makes it a new one), or when the receivers that
+had refused took so much mail between them that chance does not explain it. How much that is goes by
+how surely they had refused before: a receiver that asks the list for half of its users needs more
+deliveries than one that refused everything. Refuses to see an end in deliveries elsewhere.
+"""
+
+import math
+
+import msgspec
+import numpy as np
+
+from unlisted.report.cells import SENT, Cells, Floats
+
+CHANCE = math.log(1e-3)
+# Without a known term, the longest silence that may still be one listing.
+LONGEST_S = 7 * 86400.0
+
+
+class Spell(msgspec.Struct, frozen=True):
+    """Indices of the refusing cells [first, last], and why a new spell began."""
+
+    first: int
+    last: int
+    why: str
+
+
+class Deliveries:
+    """What each receiver took, by time."""
+
+    def __init__(self, cells: Cells) -> None:
+        self._times: dict[int, Floats] = {}
+        self._sums: dict[int, Floats] = {}
+        self._all = sent = cells.where(cells.answer == SENT)
+        for receiver in np.unique(sent.receiver):
+            mine = sent.where(sent.receiver == receiver)
+            self._times[int(receiver)] = mine.first_at
+            self._sums[int(receiver)] = np.concatenate(([0.0], np.cumsum(mine.count)))
+
+    def between(self, receiver: int, low: float, high: float) -> int:
+        """Taken after `low` and before `high`."""
+        times = self._times.get(receiver)
+        if times is None:
+            return 0
+        first, last = np.searchsorted(times, low, "right"), np.searchsorted(times, high, "left")
+        return int(self._sums[receiver][last] - self._sums[receiver][min(first, last)])
+
+    def first_after(self, receivers: set[int], at: float) -> float | None:
+        found = [
+            float(times[place])
+            for receiver, times in self._times.items()
+            if receiver in receivers and (place := np.searchsorted(times, at, "right")) < len(times)
+        ]
+        return min(found, default=None)
+
+    def last_before(self, receivers: set[int], at: float) -> float | None:
+        found = [
+            float(times[place - 1])
+            for receiver, times in self._times.items()
+            if receiver in receivers and (place := np.searchsorted(times, at, "left")) > 0
+        ]
+        return max(found, default=None)
+
+    def within(self, low: float, high: float) -> dict[int, int]:
+        """What each receiver took after `low` and before `high`; only those that took any."""
+        first = np.searchsorted(self._all.first_at, low, "right")
+        last = np.searchsorted(self._all.first_at, high, "left")
+        found: dict[int, int] = {}
+        if first < last:
+            receivers = self._all.receiver[first:last].tolist()
+            for receiver, count in zip(
+                receivers, self._all.count[first:last].tolist(), strict=True
+            ):
+                found[receiver] = found.get(receiver, 0) + count
+        return found
+
+
+def released(refused: dict[int, int], taken: dict[int, int], since: dict[int, int]) -> bool:
+    """Whether what receivers took `since` is too much for chance, had they gone on as before, when
+    they refused and took so many."""
+    log = 0.0
+    for receiver, count in since.items():
+        bad = refused.get(receiver, 0)
+        if bad:
+            log += count * math.log1p(-bad / (bad + taken.get(receiver, 0) + 1))
+    return log < CHANCE
+
+
+def spells(refusals: Cells, deliveries: Deliveries, term_s: float | None) -> list[Spell]:
+    """The spells of refusals in time order."""
+    found: list[Spell] = []
+    longest = term_s if term_s is not None else LONGEST_S
+    begun, why = 0, ""
+    refused: dict[int, int] = {}
+    taken: dict[int, int] = {}
+    ended = -math.inf
+    columns = (refusals.first_at, refusals.last_at, refusals.receiver, refusals.count)
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    for place, (at, last, receiver, count) in enumerate(rows):
+        if place > begun and at > ended:
+            since = deliveries.within(ended, at)
+            split = ""
+            if at - ended > longest:
+                split = "silence longer than a listing lasts"
+            elif released(refused, taken, since):
+                split = "mail was taken in between"
+            if split:
+                found.append(Spell(begun, place - 1, why))
+                begun, why, refused, taken = place, split, {}, {}
+            else:
+                for one, more in since.items():
+                    taken[one] = taken.get(one, 0) + more
+        refused[receiver] = refused.get(receiver, 0) + count
+        ended = max(ended, last)
+    if len(refusals):
+        found.append(Spell(begun, len(refusals) - 1, why))
+    return found

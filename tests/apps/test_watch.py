@@ -1,0 +1,275 @@
+"""`unlisted watch`: real files, a real process; nothing twice, nothing lost, silence said aloud."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from unlisted.apps.cli import main
+from unlisted.edge import journal
+from unlisted.edge.people import People, load_secret
+
+START = 1_795_341_600.0  # 2026-11-22T10:00:00Z
+
+
+class Traffic:
+    """Lines of a Postfix, a message every two seconds; some minutes one site refuses."""
+
+    def __init__(self) -> None:
+        self.number = 0
+
+    def message(self, receiver: str = "", text: str = "", at: float | None = None) -> bytes:
+        self.number += 1
+        number = self.number
+        moment = START + 2 * number if at is None else at
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(moment))
+        queue_id = f"{0xA0000000 + number:X}"
+        receiver = receiver or f"r{number % 4}.example"
+        relay = f"mx.{receiver}[203.0.113.{number % 4 + 1}]"
+        status = "dsn=2.0.0, status=sent (250 2.0.0 Ok: queued)"
+        if text:
+            status = f"dsn=5.7.1, status=bounced (host {relay} said: {text} (in reply to RCPT TO command))"
+        told = (
+            ("smtpd", f"client=c.a.example[192.0.2.70], sasl_method=PLAIN, sasl_username=u{number % 9}"),
+            ("cleanup", f"message-id=<{number}@our.example>"),
+            ("qmgr", f"from=<u{number % 9}@our.example>, size=900, nrcpt=1 (queue active)"),
+            ("smtp", f"to=<p{number % 50}@{receiver}>, relay={relay}:25, delay=1, "
+                     f"delays=0/0/0/1, {status}"),
+            ("qmgr", "removed"),
+        )  # fmt: skip
+        lines = [f"{stamp} out postfix/{name}[7]: {queue_id}: {rest}" for name, rest in told]
+        return "".join(f"{line}\n" for line in lines).encode()
+
+    def day(self) -> bytes:
+        refused = "554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using l.example"
+        quiet = [self.message() for _ in range(400)]
+        block = [self.message(text=refused if i % 4 == 1 else "") for i in range(300)]
+        after = [self.message() for _ in range(500)]
+        return b"".join(quiet + block + after)
+
+
+def run(*args: str) -> int:
+    return main(["watch", "--ours", "192.0.2.1", *args])
+
+
+def facts_of(state: Path) -> list[tuple[str, object]]:
+    """What was seen and what followed, without numbers."""
+    db = journal.reader(state / journal.FILE)
+    rows = db.execute("select kind, body from fact order by n").fetchall()
+    db.close()
+    found: list[tuple[str, object]] = []
+    for kind, body in rows:
+        data = json.loads(body)
+        for name in ("because", "episode", "parent", "episodes"):
+            data.pop(name, None)
+        found.append((kind, data))
+    return found
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "mail.log"
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    """With the same secret for all states of a test."""
+    return tmp_path / "state"
+
+
+def beside(state: Path, name: str) -> Path:
+    other = state.with_name(name)
+    other.mkdir()
+    shutil.copy(state / "secret", other / "secret")
+    return other
+
+
+def test_a_block_becomes_an_episode_and_an_incident_and_ends(
+    log: Path, state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log.write_bytes(Traffic().day())
+    assert run("--once", "--state", str(state), str(log)) == 0
+    said = capsys.readouterr().out
+    assert "192.0.2.1 is blocked on l.example since" in said
+    assert "incident UL000001" in said and "is over: the receivers accept again" in said
+    assert "6000 lines, 1200 attempts" in said and "no episode is open" in said
+    assert all(len(line) <= 80 for line in said.splitlines())
+
+
+def test_the_journal_replays_and_shows_nobody(log: Path, state: Path) -> None:
+    log.write_bytes(Traffic().day())
+    run("--once", "--state", str(state), str(log))
+    assert main(["journal", "replay", "--state", str(state)]) == 0
+    text = str(facts_of(state))
+    assert "our.example" not in text and "p1@" not in text
+    people = People(load_secret(state / "secret"))
+    assert people.login("u1") in text
+
+
+def test_json_is_one_fact_a_line(
+    log: Path, state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log.write_bytes(Traffic().day())
+    assert run("--once", "--json", "--state", str(state), str(log)) == 0
+    kinds = [json.loads(line)["kind"] for line in capsys.readouterr().out.splitlines()]
+    assert {"EpisodeOpened", "IncidentOpened", "EpisodeClosed"} <= set(kinds)
+
+
+def test_a_second_look_finds_only_what_is_new(log: Path, state: Path) -> None:
+    traffic = Traffic()
+    log.write_bytes(traffic.day())
+    run("--once", "--state", str(state), str(log))
+    before = facts_of(state)
+    run("--once", "--state", str(state), str(log))
+    assert facts_of(state) == before
+    with log.open("ab") as file:
+        file.write(traffic.message(text="550 5.1.1 no such user"))
+    run("--once", "--state", str(state), str(log))
+    new = facts_of(state)[len(before) :]
+    assert [kind for kind, _ in new].count("Bounce") == 1
+
+
+def test_a_log_that_is_not_there_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("--once", "--state", str(tmp_path / "s"), str(tmp_path / "none.log")) == 2
+    assert "there is no such file" in capsys.readouterr().err
+    assert run("--state", str(tmp_path / "s")) == 2
+
+
+KILLED = (
+    "import os, sys\n"
+    "from unlisted.edge import runner\n"
+    "from unlisted.edge import log_feed, log_tail\n"
+    "from unlisted.apps import watch, cli\n"
+    "left = int(sys.argv[1])\n"
+    "commit = runner.Runner.commit\n"
+    "def counted(self):\n"
+    "    global left\n"
+    "    left -= 1\n"
+    "    if left < 0: os.kill(os.getpid(), 9)\n"
+    "    commit(self)\n"
+    "    if left == 0: os.kill(os.getpid(), 9)\n"
+    "runner.Runner.commit = counted\n"
+    "poll = log_feed.Feed.poll\n"
+    "log_feed.Feed.poll = lambda self, now, limit=9000: poll(self, now, limit)\n"
+    "log_feed.MEMORY_EVERY_BYTES = 40000\n"
+    "log_feed.MEMORY_EVERY_S = 1e9\n"
+    "sys.exit(cli.main(sys.argv[2:]))\n"
+)
+
+
+@pytest.mark.parametrize("rotate", [False, True])
+def test_killed_again_and_again_it_ends_with_the_facts_of_one_run(
+    log: Path, state: Path, rotate: bool
+) -> None:
+    text = Traffic().day()
+    log.write_bytes(text)
+    whole = state
+    run("--once", "--state", str(whole), str(log))
+    parts = beside(whole, "parts")
+    command = ["watch", "--once", "--ours", "192.0.2.1", "--state", str(parts), str(log)]
+    log.write_bytes(b"")
+    grown = 0
+    for turn in range(60):
+        if grown < len(text):
+            with log.open("ab") as file:
+                file.write(text[grown : grown + 60_000])
+            grown += 60_000
+        done = subprocess.run(
+            [sys.executable, "-c", KILLED, str(turn % 7), *command], timeout=60, check=False
+        )
+        if rotate and turn in (3, 8):
+            log.rename(log.with_name(f"mail.log-{turn:03d}"))
+            log.touch()
+        if done.returncode == 0 and grown >= len(text):
+            break
+        assert done.returncode in (0, -9)
+    else:
+        raise AssertionError("it never came to the end")
+    # `--once` ends each look by telling what it counted: minutes may be told in two parts.
+    assert summed(facts_of(parts)) == summed(facts_of(whole))
+
+
+def summed(found: list[tuple[str, object]]) -> dict[object, int]:
+    """Bounces as they are; what was taken, by path, sender and minute; each kind's number."""
+    sums: dict[object, int] = {}
+    for kind, data in found:
+        assert isinstance(data, dict)
+        if kind == "Carried":
+            for sender, count in data["senders"]:
+                key = (data["address"], data["receiver"], sender, int(data["at"] // 60))
+                sums[key] = sums.get(key, 0) + count
+        elif kind in ("Bounce", "TransientFailure"):
+            sums[json.dumps(data, sort_keys=True)] = (
+                sums.get(json.dumps(data, sort_keys=True), 0) + 1
+            )
+        elif kind in ("EpisodeOpened", "EpisodeClosed", "Refusal", "IncidentOpened"):
+            sums[kind] = sums.get(kind, 0) + 1
+    return sums
+
+
+@pytest.fixture
+def live(log: Path, state: Path) -> Iterator[subprocess.Popen[str]]:
+    log.touch()
+    command = ["watch", "--json", "--ours", "192.0.2.1", "--state", str(state), str(log)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "unlisted", *command], stdout=subprocess.PIPE, text=True
+    )
+    yield process
+    process.kill()
+    process.wait()
+    assert process.stdout is not None
+    process.stdout.close()
+
+
+def test_live_across_rotation_and_truncation_every_refusal_is_told_once(
+    log: Path, state: Path, live: subprocess.Popen[str]
+) -> None:
+    traffic = Traffic()
+    refused = "554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using l.example"
+    now = time.time()
+    for part in range(6):
+        with log.open("ab") as file:
+            for i in range(10):
+                file.write(traffic.message(text=refused if i % 2 else "", at=now))
+        waited(state, 5 * (part + 1))
+        if part == 1:
+            log.rename(log.with_name("mail.log.1"))
+            log.touch()
+        elif part == 3:
+            shutil.copy(log, log.with_name("mail.log.0"))
+            os.truncate(log, 0)
+    live.send_signal(signal.SIGTERM)
+    assert live.wait(20) == 0
+    found = facts_of(state)
+    keys = [data["row"]["key"] for kind, data in found if kind == "Bounce"]  # type: ignore[index]
+    assert len(keys) == len(set(keys)) == 30
+    assert live.stdout is not None
+    kinds = [json.loads(line)["kind"] for line in live.stdout.read().splitlines()]
+    assert kinds.count("EpisodeOpened") == 1 and kinds.count("Refusal") == 30
+
+
+def waited(state: Path, bounces: int) -> None:
+    """Until so many bounces stand in the journal."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            db = journal.reader(state / journal.FILE)
+            (count,) = db.execute("select count(*) from fact where kind='Bounce'").fetchone()
+            db.close()
+        except Exception:
+            count = -1
+        if count >= bounces:
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"{count} of {bounces} bounces after 30 s")

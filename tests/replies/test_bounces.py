@@ -1,0 +1,70 @@
+"""Reasons of bounces: how the words weigh against status, command and action."""
+
+import pytest
+
+from unlisted.mail.bounce import BounceRecord
+from unlisted.replies.bounces import by_status, judge
+
+
+def _record(diagnostic: str = "", **more: object) -> BounceRecord:
+    return BounceRecord(kind="bounce", recipient="user@site.example", diagnostic=diagnostic, **more)  # type: ignore[arg-type]
+
+
+# diagnostic, other fields, reason
+ROWS: list[tuple[str, dict[str, object], str]] = [
+    ("550 5.1.1 user unknown", {"code": 550, "status": "5.1.1"}, "userunknown"),
+    ("550 user unknown", {"code": 550, "command": "rcpt"}, "userunknown"),
+    ("550 user unknown", {"code": 550, "command": "data"}, "filtered"),
+    ("550 5.2.0 user unknown", {"code": 550, "status": "5.2.0"}, "filtered"),
+    ("The recipient name is not recognized", {}, "userunknown"),
+    ("551 not our user", {"code": 551, "command": "rcpt"}, "hasmoved"),
+    ("550 no such domain here", {"code": 550, "command": "mail"}, "rejected"),
+    ("501 Invalid domain name", {"code": 501, "command": "ehlo"}, "blocked"),
+    ("552 message size exceeds limit", {"code": 552, "status": "5.2.3"}, "exceedlimit"),
+    ("552 message size exceeds limit", {"code": 552, "status": "5.3.4"}, "mesgtoobig"),
+    ("550 5.7.1 Rejected", {"code": 550, "status": "5.7.1"}, "securityerror"),
+    ("556 5.1.10 no", {"code": 556, "status": "5.1.10"}, "notaccept"),
+    ("452 too many recipients", {"code": 452}, "toomanyconn"),
+    ("temporary failure", {"diagnostic_type": "x-unix", "status": "4.3.0"}, "mailererror"),
+    ("Unrouteable address", {}, "hostunknown"),
+    ("mailbox is full", {}, "mailboxfull"),
+    ("", {"status": "5.2.2"}, "mailboxfull"),
+    ("", {"status": "5.4.4"}, "hostunknown"),
+    ("", {"action": "expired"}, "expired"),
+    ("", {}, "undefined"),
+    ("qwerty asdf", {}, "onhold"),
+    ("", {"text": "Sorry, the mailbox is full."}, "mailboxfull"),
+]
+
+
+@pytest.mark.parametrize(("diagnostic", "more", "reason"), ROWS)
+def test_words_status_and_command_make_one_reason(
+    diagnostic: str, more: dict[str, object], reason: str
+) -> None:
+    assert judge(_record(diagnostic, **more)).reason == reason
+
+
+@pytest.mark.parametrize("kind", ["feedback", "vacation", "delivered"])
+def test_what_is_no_bounce_is_called_by_its_kind(kind: str) -> None:
+    assert judge(BounceRecord(kind=kind, recipient=None)).reason == kind  # type: ignore[arg-type]
+
+
+def test_a_delay_that_says_nothing_else_is_expired() -> None:
+    record = BounceRecord(kind="delayed", recipient=None, action="delayed", status="4.4.0")
+    assert judge(record).reason == "expired"
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [(None, None), ("5.0.0", None), ("4.3.1", "systemfull"), ("5.7.99", "securityerror")],
+)
+def test_a_status_alone_tells_what_rfc_3463_says(status: str | None, reason: str | None) -> None:
+    assert by_status(status) == reason
+
+
+def test_a_block_list_is_still_a_refusal_in_the_meaning() -> None:
+    judged = judge(
+        _record("554 5.7.1 Service unavailable; Client host [192.0.2.7] blocked using zen.spamhaus.org", code=554, status="5.7.1")
+    )  # fmt: skip
+    assert judged.meaning is not None and judged.meaning.refusal == "yes"
+    assert judged.reason == "blocked" and judged.meaning.family == "spamhaus"
