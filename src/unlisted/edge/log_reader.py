@@ -36,8 +36,8 @@ from unlisted.edge.log_plain import (
     kumomta_batches,
     lines_of,
     m365_batches,
-    postfix_batches,
 )
+from unlisted.edge.postfix_fast import postfix_fast_batches
 from unlisted.logs.detect import FORMATS, format_of
 from unlisted.logs.names import names_of
 from unlisted.logs.postfix import OPEN_LIMIT
@@ -47,7 +47,7 @@ from unlisted.logs.tally import Sample, Tally
 from unlisted.mail.attempt import Format
 
 BATCHES: dict[Format, Batches] = {
-    "postfix": postfix_batches,
+    "postfix": postfix_fast_batches,
     "exim": exim_batches,
     "kumomta": kumomta_batches,
     "m365": m365_batches,
