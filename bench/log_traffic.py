@@ -24,8 +24,9 @@ SITES = ("alpha", "beta", "gamma", "delta")
 HOME = "home.example"  # where our senders are: notices of failure go there
 POOLS = [Pool(f"smtp-pool{n}", f"127.0.4.{n}") for n in (1, 2, 3)]
 # What receivers say. {ip}: of ours as the receiver sees it; {case}: differs for each attempt, and
-# so does {to}. One in `FRESH_SHARE` says something that nobody said before.
-FRESH_SHARE = 0.28
+# so does {to}. `FRESH_SHARE` of them say something
+# that nobody said before.
+FRESH_SHARE = 0.2
 REFUSALS = (
     "550 5.7.1 Service unavailable; Client host [{ip}] blocked using zen.spamhaus.org; "
     "https://www.spamhaus.org/query/ip/{ip}",

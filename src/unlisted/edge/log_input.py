@@ -282,7 +282,7 @@ def _filled(plain: Readable, size: int) -> bytes:
     have = 0
     while have < size:
         try:
-            data = plain.read(min(size - have, 1 << 20))
+            data = plain.read(size - have)
         except Damaged as damaged:
             raise Damaged(str(damaged), b"".join([*parts, damaged.partial])) from None
         if not data:

@@ -23,7 +23,7 @@ from unlisted.edge.byte_words import (
     word,
 )
 from unlisted.edge.postfix_stamps import Heads, heads
-from unlisted.edge.postfix_tags import FOREIGN, UNSURE, Tags
+from unlisted.edge.postfix_tags import FOREIGN, UNSURE, Tags, ends_of_tags
 
 LONG = 4096
 # Kinds: what a line tells of its message.
@@ -59,8 +59,9 @@ def told(data: bytes, tags: Tags, buffer: bytearray | None = None) -> Told:
     starts, ends = split(window)
     count = starts.size
     head = heads(window, starts)
-    brackets = _first_brackets(window, head.ends, ends)
-    at = np.where(head.good, _after_process(window, brackets), -1)
+    begin = np.where(head.good, np.minimum(head.ends + 1, ends), ends)
+    brackets, tag_keys = ends_of_tags(window, begin, ends)
+    at = np.where(brackets >= 0, _after_process(window, brackets), -1)
     shaped = np.flatnonzero(at >= 0)
     colon, words = _colons(window, at[shaped])
     kind = np.where(colon >= 0, _kinds(window, colon, ends[shaped]), NOTHING)
@@ -71,8 +72,8 @@ def told(data: bytes, tags: Tags, buffer: bytearray | None = None) -> Told:
     asked = np.flatnonzero(head.good & (at < 0))
     codes = np.where(head.good, FOREIGN, UNSURE)
     for some in (lines, asked):
-        begin = np.minimum(head.ends[some] + 1, brackets[some])
-        codes[some] = tags.codes(window, begin, brackets[some])
+        told_of = (begin[some], brackets[some], tag_keys[some], ends[some])
+        codes[some] = tags.codes(window, *told_of)
     doubtful = (codes == UNSURE) & (ends > starts)
     # A process without a number, or with more behind it, is for the plain reader.
     doubtful[asked[codes[asked] > UNSURE]] = True
@@ -88,13 +89,6 @@ def told(data: bytes, tags: Tags, buffer: bytearray | None = None) -> Told:
     doubtful |= _beyond_ascii(window, starts) | ((kinds > 0) & (ends - starts > LONG))
     doubtful |= kinds == HEADER
     return Told(window, starts, ends, head, codes, kinds, ids, colons, keys, doubtful)
-
-
-def _first_brackets(window: Window, after: Places, ends: Places) -> Places:
-    """Of each line the first `[` behind its stamp, else its end."""
-    brackets = np.append(window.places(91), np.int32(window.size + 1))
-    first = brackets[np.searchsorted(brackets, after)]
-    return np.where(first < ends, first, ends)
 
 
 def _after_process(window: Window, brackets: Places) -> Places:

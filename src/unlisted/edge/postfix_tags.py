@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unlisted.edge.byte_words import Flags, Places, Window, Words, hashes, index_of
+from unlisted.edge.byte_words import MASKS, Flags, Places, Window, Words, index_of, mixed
 from unlisted.logs.names import Names, names_of
 
 LONGEST = 200
@@ -43,26 +43,25 @@ class Tags:
         self.host_seed: Words = np.zeros(2, np.uint64)
         self.instance: Places = np.zeros(2, np.int64)
 
-    def codes(self, window: Window, starts: Places, ends: Places) -> Places:
-        """Of the texts `host tag` that end before the process id's bracket or the line's end."""
-        lengths = ends - starts
-        fits = (lengths > 2) & (lengths <= LONGEST) & (window.bytes[ends] == _BRACKET)
-        found = np.full(starts.size, FOREIGN, np.int64)
-        places = np.flatnonzero(fits)
-        keys = hashes(window, starts[places], lengths[places], np.zeros(places.size, np.uint64))
-        at = self._find(keys)
+    def codes(
+        self, window: Window, starts: Places, ends: Places, keys: Words, line_ends: Places
+    ) -> Places:
+        """Of the texts `host tag`; ends and keys as `ends_of_tags` gives them."""
+        found = np.full(starts.size, FOREIGN)
+        places = np.flatnonzero(ends >= 0)
+        at = self._find(keys[places])
         unknown = np.flatnonzero(at < 0)
         if unknown.size:
-            fresh, first = np.unique(keys[unknown], return_index=True)
+            fresh, first = np.unique(keys[places[unknown]], return_index=True)
             for key, place in zip(fresh.tolist(), places[unknown[first]].tolist(), strict=True):
                 self._learn(key, window.between(starts[place], ends[place]))
             self._index()
-            at = self._find(keys)
+            at = self._find(keys[places])
         if self._codes.size:
             found[places] = np.where(at >= 0, self._codes[at], FOREIGN)
-        places = np.flatnonzero(~fits)
+        places = np.flatnonzero(ends < 0)
         found[places] = np.where(
-            _names_a_part(window, starts[places], ends[places]), UNSURE, FOREIGN
+            _names_a_part(window, starts[places], line_ends[places]), UNSURE, FOREIGN
         )
         return found
 
@@ -97,6 +96,30 @@ class Tags:
         keys = sorted(self._table)
         self._hashes = np.array(keys, np.uint64)
         self._codes = np.array([self._table[key] for key in keys], np.int64)
+
+
+def ends_of_tags(window: Window, starts: Places, ends: Places) -> tuple[Places, Words]:
+    """Where the first `[` behind `host tag` is, -1 where there is none near, and the hash of what
+    lies before it: both in one pass over its words."""
+    found = np.full(starts.size, -1, np.int32)
+    keys = np.zeros(starts.size, np.uint64)
+    those = np.flatnonzero(starts < ends)
+    state = keys[those]
+    for offset in range(0, LONGEST, 8):
+        at = starts[those] + offset
+        words = window.words[at]
+        index = index_of(words, _BRACKET)
+        state = mixed(state, words & MASKS[index])
+        here = index < 8
+        done = those[here]
+        found[done] = at[here] + index[here]
+        keys[done] = state[here]
+        more = ~here & (at + 8 < ends[those])
+        those, state = those[more], state[more]
+        if not those.size:
+            break
+    found[found >= ends] = -1
+    return found, keys
 
 
 def _names_a_part(window: Window, starts: Places, ends: Places) -> Flags:
