@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from unlisted.causes.answer import Attribution, Cause
-from unlisted.causes.attribute import attribute
 
 from bench import explain_world
 from bench.explain_world import HOUR, START, World
 from bench.harness import Figure, Options
+from unlisted.causes.answer import Attribution, Cause
+from unlisted.causes.attribute import attribute
 
 DEFAULTS = Path(__file__).with_suffix(".toml")
 ENOUGH = 4
