@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 import msgspec
@@ -44,6 +44,15 @@ class Added(msgspec.Struct, frozen=True):
 
     def __add__(self, other: Added) -> Added:
         return Added(self.new + other.new, self.known + other.known, self.lost + other.lost)
+
+
+class Size(NamedTuple):
+    """What a day takes."""
+
+    day: str
+    files: int
+    attempts: int
+    bytes: int
 
 
 class HistoryWriter:
@@ -246,6 +255,16 @@ class History:
     def days(self) -> list[str]:
         """Days with attempts, oldest first."""
         return self._files.days()
+
+    def sizes(self) -> list[Size]:
+        """Each day's files, rows and bytes, roll-ups included in the bytes."""
+        found = []
+        for day in self._files.days():
+            paths = self._files.paths(ATTEMPTS, day, day)
+            every = [path for kind in SCHEMAS for path in self._files.paths(kind, day, day)]
+            rows = sum(pq.read_metadata(path).num_rows for path in paths)
+            found.append(Size(day, len(paths), rows, sum(one.stat().st_size for one in every)))
+        return found
 
     def query(self, sql: str, values: Sequence[object] = ()) -> pa.RecordBatchReader:
         """SQL over the views attempts, minutes and exposure. Raises HistoryError."""
