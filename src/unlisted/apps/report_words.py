@@ -105,6 +105,13 @@ def _some(names: Iterable[str], most: int = 3) -> str:
     return ", ".join(listed[:most]) + more
 
 
+def foremost(found: Report) -> list[Episode]:
+    """Those not over first, those with the most refusals first among them."""
+    return sorted(
+        found.episodes, key=lambda e: (e.ending.state == "over", -e.refusals, e.first_at, e.id)
+    )
+
+
 def title(episode: Episode) -> str:
     """The address, and on which list or by whose own rules."""
     name = episode.place.name

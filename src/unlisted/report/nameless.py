@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from unlisted.rates.contrast import Contrast, contrast
 from unlisted.rates.edetector import EDetector, threshold
 from unlisted.rates.interval import Interval, binomial_interval
-from unlisted.report.cells import NOBODY, WORDLESS, Cells, Names
+from unlisted.report.cells import NOBODY, RECEIVERS, Cells, Groups, Names, path_of
 from unlisted.report.episodes import Answered, Chart, Episode, Hit, chart_of
 from unlisted.report.evidence import Evidence, evidence_of
 from unlisted.report.gathered import Kept
@@ -74,25 +74,32 @@ def shifts_of(
         [answer is not None and not answer.temporary for answer in names.answers], np.bool_
     )
     passing = _passing(places, kept, doubtful & ~lasting)
-    mask = doubtful[cells.answer] & (cells.answer >= WORDLESS) if len(cells) else cells.count > 0
-    mask &= ~_explained(names, places, counts, episodes)
-    code = (counts.place.astype(np.int64) << 20) | cells.receiver
-    streams = len(np.unique(code))
-    mixed_place = places.of(mixed)
+    mask = doubtful[cells.answer] & ~_explained(names, places, counts, episodes)
+    doubted = np.flatnonzero(mask)
+    streams = threshold(ALPHA, max(1, len(counts.by_path.keys)))
+    by_receiver, mixed_place = Groups(mixed.receiver), places.of(mixed)
+    groups = Groups(counts.path[doubted])
     found: list[Shift] = []
-    for one in np.unique(code[mask]):
+    for one in groups.keys:
         meant = lasting if int(one) in passing else doubtful
-        doubts = counts.part(mask & (code == one) & meant[cells.answer])
+        rows = doubted[groups.rows(int(one))]
+        doubts = cells.where(rows[meant[cells.answer[rows]]])
         if doubts.total() < LEAST:
             continue
-        here = counts.part(code == one)
-        there = counts.part((cells.receiver == int(one) & 0xFFFFF) & (code != one))
-        there_place = counts.place[(cells.receiver == int(one) & 0xFFFFF) & (code != one)]
-        by_sender = mixed.where(
-            (mixed.receiver == int(one) & 0xFFFFF) & (mixed_place == int(one) >> 20)
+        place, receiver = divmod(int(one), RECEIVERS)
+        at_receiver = counts.by_receiver.rows(receiver)
+        elsewhere = at_receiver[counts.place[at_receiver] != place]
+        of_senders = by_receiver.rows(receiver)
+        stream = _Stream(
+            names,
+            places,
+            place,
+            cells.where(counts.by_path.rows(int(one))),
+            cells.where(elsewhere),
+            counts.place[elsewhere],
+            mixed.where(of_senders[mixed_place[of_senders] == place]),
         )
-        stream = _Stream(names, places, int(one) >> 20, here, there, there_place, by_sender)
-        found += stream.shifts(doubts, meant, threshold(ALPHA, max(1, streams)))
+        found += stream.shifts(doubts, meant, streams)
     order = {"address": 0, "suspected": 1, "all": 2, "one_sender": 3}
     found.sort(key=lambda one: (order[one.kind], one.first_at, one.place.name, one.receiver))
     return [msgspec.structs.replace(one, id=f"s{n}") for n, one in enumerate(found, 1)]
@@ -104,7 +111,7 @@ def _passing(places: Places, kept: Kept, temporary: NDArray[np.bool_]) -> set[in
     for row in np.flatnonzero(temporary[kept.answer]):
         place = places.of_answer(int(kept.route[row]), int(kept.answer[row]))
         soon = float(kept.sent_at[row]) - float(kept.at[row]) <= SOON_S  # False for NaN
-        of_path = letters.setdefault((place << 20) | int(kept.receiver[row]), {})
+        of_path = letters.setdefault(int(path_of(place, int(kept.receiver[row]))), {})
         letter = int(kept.letter[row])
         of_path[letter] = soon or of_path.get(letter, False)
     return {path for path, found in letters.items() if 2 * sum(found.values()) >= len(found)}
@@ -119,13 +126,11 @@ def _explained(
     numbers = {name: number for number, name in enumerate(names.receivers)}
     where = {place.name: number for number, place in enumerate(places.all)}
     for episode in episodes:
-        hit = [numbers[receiver.name] for receiver in episode.receivers]
-        found |= (
-            (counts.place == where[episode.place.name])
-            & np.isin(cells.receiver, hit)
-            & (cells.first_at >= episode.first_at)
-            & (cells.first_at <= episode.last_at)
-        )
+        place = where[episode.place.name]
+        paths = (int(path_of(place, numbers[hit.name])) for hit in episode.receivers)
+        rows = counts.by_path.rows(*paths)
+        at = cells.first_at[rows]
+        found[rows[(at >= episode.first_at) & (at <= episode.last_at)]] = True
     return found
 
 

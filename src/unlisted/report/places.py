@@ -88,7 +88,8 @@ class Places:
 
     def _named_by_route(self, cells: Cells) -> dict[int, dict[str, int]]:
         found: dict[int, dict[str, int]] = {}
-        for number in np.unique(cells.answer[cells.answer >= WORDLESS]):
+        cells = cells.where(cells.answer >= WORDLESS)
+        for number in np.unique(cells.answer):
             answer = self._answers[int(number)]
             address = address_in(answer) if answer is not None and answer.blames_us else None
             if address is None or (self._bound and answer is not None and answer.ours != "yes"):

@@ -92,7 +92,14 @@ def _rankings(
     book = Book(gathered.names, places, gathered.tallies.people)
     begun = gathered.since or 0.0
     return [
-        ranking(book, number, place, sorted(events[place.name], key=lambda e: (e[1], e[0])), begun)
+        ranking(
+            book,
+            number,
+            place,
+            sorted(events[place.name], key=lambda e: (e[1], e[0])),
+            begun,
+            len(events),
+        )
         for number, place in enumerate(places.all)
         if place.name in events
     ]

@@ -16,15 +16,16 @@ from unlisted.causes.profile import SenderProfile, profile
 from unlisted.causes.rank import Causes, Share, rank
 from unlisted.causes.traffic import Episode as Listing
 from unlisted.causes.traffic import Exposure, SenderEvidence, Traffic
-from unlisted.report.cells import NOBODY, SENT, UNKNOWN_USER, Cells, Names
+from unlisted.report.cells import NOBODY, SENT, UNKNOWN_USER, Cells, Groups, Names
 from unlisted.report.evidence import Evidence, evidence_of
 from unlisted.report.places import Place, Places
 
 WINDOW_S = 48 * 3600.0
 DAY_S = 86400.0
 HISTORY_S = 2 * DAY_S  # less history than this, and every recipient looks new
-WEIGHED = 200  # senders with the most mail before a listing, and
-BAD = 50  # those with the most unknown users among the others
+WEIGHED = 200  # senders with the most mail before a listing, fewer if many addresses are listed,
+BAD = 50  # and those with the most unknown users among the others
+LEAST_WEIGHED, ALL_WEIGHED = 25, 6000
 SHOWN = 12
 SUDDEN = 5.0
 SUDDEN_LEAST = 50
@@ -85,16 +86,14 @@ class Book:
         # A refusal says by which address it left; other mail goes by its route.
         self.place = places.of(people)
         self.taken = places.taken
-        self.order = np.argsort(people.sender, kind="stable")
-        self.edges = np.searchsorted(people.sender[self.order], np.arange(len(names.senders) + 1))
-
-    def rows(self, sender: int) -> NDArray[np.intp]:
-        """One sender's cells, in time order."""
-        return self.order[self.edges[sender] : self.edges[sender + 1]]
+        self.by_sender = Groups(people.sender)
 
 
-def ranking(book: Book, number: int, place: Place, events: list[Event], begun: float) -> Ranking:
-    """Who sent by one place before its listings; `begun` is where the log begins."""
+def ranking(
+    book: Book, number: int, place: Place, events: list[Event], begun: float, places: int = 1
+) -> Ranking:
+    """Who sent by one place before its listings; `begun` is where the log begins, `places` how
+    many are asked about."""
     cells = book.cells
     first, last = min(at for _, at, _ in events), max(end for _, _, end in events)
     since = max(begun, first - WINDOW_S)
@@ -107,7 +106,7 @@ def ranking(book: Book, number: int, place: Place, events: list[Event], begun: f
     mail = np.zeros(len(book.names.senders))
     np.add.at(mail, cells.sender[before], cells.finals[before])
     whole, unknown = int(mail.sum()), int(mail[NOBODY])
-    chosen = _chosen(book, mail)
+    chosen = _chosen(book, mail, max(LEAST_WEIGHED, min(WEIGHED, ALL_WEIGHED // places)))
     listings = [
         Listing(episode_id=one, address=place.name, opened_at=at, ended_at=end)
         for one, at, end in events
@@ -143,14 +142,14 @@ def ranking(book: Book, number: int, place: Place, events: list[Event], begun: f
     )
 
 
-def _chosen(book: Book, mail: NDArray[np.float64]) -> list[int]:
+def _chosen(book: Book, mail: NDArray[np.float64], most: int) -> list[int]:
     """Those with the most mail before the listings, and with the most dead addresses beyond."""
     sent = [int(s) for s in np.flatnonzero(mail > 0) if s != NOBODY]
     by_mail = sorted(sent, key=lambda s: (-mail[s], book.names.senders[s]))
     bad = book.cells.answer == UNKNOWN_USER
     dead = np.bincount(book.cells.sender[bad], book.cells.finals[bad], len(book.names.senders))
-    by_dead = sorted(by_mail[WEIGHED:], key=lambda s: (-dead[s], book.names.senders[s]))
-    return by_mail[:WEIGHED] + [s for s in by_dead[:BAD] if dead[s] > 0]
+    by_dead = sorted(by_mail[most:], key=lambda s: (-dead[s], book.names.senders[s]))
+    return by_mail[:most] + [s for s in by_dead[:BAD] if dead[s] > 0]
 
 
 def _evidence(
@@ -162,7 +161,7 @@ def _evidence(
     history: float,
 ) -> SenderEvidence:
     _, since, until = span
-    rows = book.rows(sender)
+    rows = book.by_sender.rows(sender)
     cells = book.cells.where(rows)
     window = (cells.first_at >= since) & (cells.first_at <= until) & (cells.finals > 0)
     now = cells.where(window)
@@ -221,7 +220,7 @@ def _suspect(
     history: float,
 ) -> Suspect:
     first, since, until = span
-    rows = book.rows(sender)
+    rows = book.by_sender.rows(sender)
     cells = book.cells.where(rows)
     sent = book.cells.where(rows[before[rows]])
     mail = int(sent.finals.sum())

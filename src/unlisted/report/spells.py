@@ -12,7 +12,7 @@ import math
 import msgspec
 import numpy as np
 
-from unlisted.report.cells import SENT, Cells, Floats
+from unlisted.report.cells import SENT, Cells, Floats, Groups
 
 CHANCE = math.log(1e-3)
 # Without a known term, the longest silence that may still be one listing.
@@ -34,10 +34,11 @@ class Deliveries:
         self._times: dict[int, Floats] = {}
         self._sums: dict[int, Floats] = {}
         self._all = sent = cells.where(cells.answer == SENT)
-        for receiver in np.unique(sent.receiver):
-            mine = sent.where(sent.receiver == receiver)
-            self._times[int(receiver)] = mine.first_at
-            self._sums[int(receiver)] = np.concatenate(([0.0], np.cumsum(mine.count)))
+        groups = Groups(sent.receiver)
+        for receiver in groups.keys:
+            mine = groups.rows(int(receiver))
+            self._times[int(receiver)] = sent.first_at[mine]
+            self._sums[int(receiver)] = np.concatenate(([0.0], np.cumsum(sent.count[mine])))
 
     def between(self, receiver: int, low: float, high: float) -> int:
         """Taken after `low` and before `high`."""
