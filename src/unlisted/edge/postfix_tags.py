@@ -13,6 +13,7 @@ from unlisted.logs.names import Names, names_of
 
 LONGEST = 200
 TABLE = 16_384
+_BRACKET = 91
 FOREIGN = 0  # the code of all that is not Postfix's
 UNSURE = 1  # no process id, or too long: the plain reader looks at the line
 
@@ -43,9 +44,9 @@ class Tags:
         self.instance: Places = np.zeros(2, np.int64)
 
     def codes(self, window: Window, starts: Places, ends: Places) -> Places:
-        """Of the texts `host tag` that end before the process id's bracket."""
+        """Of the texts `host tag` that end before the process id's bracket or the line's end."""
         lengths = ends - starts
-        fits = (lengths > 2) & (lengths <= LONGEST)
+        fits = (lengths > 2) & (lengths <= LONGEST) & (window.bytes[ends] == _BRACKET)
         found = np.full(starts.size, FOREIGN, np.int64)
         places = np.flatnonzero(fits)
         keys = hashes(window, starts[places], lengths[places], np.zeros(places.size, np.uint64))
@@ -60,7 +61,9 @@ class Tags:
         if self._codes.size:
             found[places] = np.where(at >= 0, self._codes[at], FOREIGN)
         places = np.flatnonzero(~fits)
-        found[places] = np.where(_names_a_part(window, starts[places]), UNSURE, FOREIGN)
+        found[places] = np.where(
+            _names_a_part(window, starts[places], ends[places]), UNSURE, FOREIGN
+        )
         return found
 
     def seed_of(self, host: str) -> int:
@@ -96,13 +99,16 @@ class Tags:
         self._codes = np.array([self._table[key] for key in keys], np.int64)
 
 
-def _names_a_part(window: Window, starts: Places) -> Flags:
-    """Whether a slash comes before the first colon: a Postfix process without its number."""
+def _names_a_part(window: Window, starts: Places, ends: Places) -> Flags:
+    """Whether a slash comes before the first colon (a Postfix process without its number), or no
+    colon at all (a line that is cut, or none)."""
     slash = np.full(starts.size, 1 << 20)
     colon = np.full(starts.size, 1 << 20)
     for offset in range(0, 64, 8):
         words = window.at(np.minimum(starts + offset, window.size))
         for byte, first in ((47, slash), (58, colon)):
             index = index_of(words, byte)
-            np.minimum(first, np.where(index < 8, index + offset, 1 << 20), out=first)
-    return slash < colon
+            there = (index < 8) & (starts + offset + index < ends)
+            np.minimum(first, np.where(there, index + offset, 1 << 20), out=first)
+    found: Flags = (slash < colon) | (colon == 1 << 20)
+    return found

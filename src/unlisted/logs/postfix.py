@@ -280,7 +280,10 @@ class PostfixParser:
     def _new(self, key: tuple[str, str], names: Names, at: float) -> Message:
         """Who takes a message in begins it, unless the line is late by seconds."""
         message = self._known(key, names)
-        return self._add(key, at) if message is None or message.origin else message
+        if message is None or message.origin:
+            return self._add(key, at)
+        gone = message.closed_at is not None and at - message.closed_at > HOLD_S
+        return self._add(key, at) if gone else message
 
     def _owned(
         self, key: tuple[str, str], names: Names, at: float, told: str, value: str | None
