@@ -197,7 +197,7 @@ _ADDRESSED = frozenset({"address", "network", "rate", "rdns"})
 _PEOPLE = re.compile(r"[^\s<>@]{1,64}@[^\s<>@]{1,255}")
 # A zone as asked: octets of an address, or a customer's key, before the zone itself.
 _QUERIED = re.compile(
-    r"(?:[0-9]{1,3}\.){4}(?=[a-z])|[a-z0-9]{20,40}\.(?=[a-z]+\.dq\.|[a-z]+\.mail\.)"
+    r"(?:[0-9]{1,3}\.){2,4}(?=[a-z0-9-]*[a-z])|[a-z0-9]{20,40}\.(?=[a-z]+\.dq\.|[a-z]+\.mail\.)"
 )
 
 

@@ -2,8 +2,8 @@
 
 `compiled` refuses what could take more than linear time, as far as a look at the text of a pattern
 can tell. `literals` gives words one of which every match holds. `loosened` gives a pattern for
-hyperscan that matches wherever the pattern does, and little besides. Patterns are `re` with ASCII
-classes, over lower-cased text with single spaces.
+hyperscan that matches wherever the pattern does, and little besides. Patterns are for `re`, over
+lower-cased text with single spaces.
 """
 
 import re
@@ -31,7 +31,7 @@ def compiled(pattern: str) -> re.Pattern[str]:
     if re.search(r"\\[1-9AZGgpPX]|(?<!\\)\(\?(?:P=|[aiLmsux(])", pattern):
         raise PatternError("back references, conditions, flags and \\A \\Z are not for rules")
     try:
-        return re.compile(pattern, re.ASCII)
+        return re.compile(pattern)
     except re.error as exc:
         raise PatternError(str(exc)) from exc
 
@@ -69,14 +69,27 @@ def _loosened_item(pattern: str, i: int, out: list[str]) -> int:
     end = i + 1
     if char == "\\":
         end = i + 2
-        out.append(pattern[i:end])
+        out.append(_BEYOND_ASCII.get(pattern[i:end], pattern[i:end]))
     elif char == "[":
         end = _class_end(pattern, i)
-        # "[" inside a class opens a POSIX class for hyperscan.
-        out.append("[" + re.sub(r"\\.|\[", _escaped_bracket, pattern[i + 1 : end]))
+        out.append(_loosened_class(pattern[i:end]))
     else:
         out.append(char)
     return _loosened_repeat(pattern, end, out)
+
+
+# What hyperscan takes for ASCII `re` takes for all of Unicode: words and digits may be any other
+# character. Where a word ends depends on both its sides: any place will do.
+_OTHER = r"\x{80}-\x{10ffff}"
+_BEYOND_ASCII = {r"\w": rf"[\w{_OTHER}]", r"\d": rf"[\d{_OTHER}]", r"\b": "", r"\B": ""}
+
+
+def _loosened_class(one: str) -> str:
+    # "[" inside a class opens a POSIX class for hyperscan.
+    body = re.sub(r"\\.|\[", _escaped_bracket, one[1:-1])
+    if body[0] != "^" and (r"\w" in body or r"\d" in body):
+        body = _OTHER + body  # in front: behind a "-" it would be a range
+    return f"[{body}]"
 
 
 def _escaped_bracket(found: re.Match[str]) -> str:
