@@ -164,10 +164,11 @@ def _first_look(case: Case) -> tuple[dict[str, Array], dict[str, Array]]:
             senders.append(draws.per_unit(bets, x.senders, rate))
             campaigns.append(draws.per_group(members, c.campaigns, rate))
     when, _ = prior.times(x, case.points, case.factor)
-    of_senders = prior.weigh(x, share, when, bets, x.senders)
+    day = max(1, round(86400.0 / x.bucket_s))
+    of_senders = prior.weigh(x, share, when, bets, x.senders, day)
     weight = {
         "sender": of_senders,
-        "campaign": prior.weigh(c, share, when, members, c.campaigns),
+        "campaign": prior.weigh(c, share, when, members, c.campaigns, day),
         "tenant": prior.of_tenants(of_senders, case.tenants, case.tenant_count),
     }
     e = {
