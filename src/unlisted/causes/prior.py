@@ -64,8 +64,8 @@ def times(exposures: Exposures, points: Points, factor: Array) -> tuple[Stakes, 
 
 def weigh(
     rows: Exposures | CampaignRows, share: Stakes, when: Stakes, bets: Bets, units: int, day: int
-) -> Array:
-    """Weights that sum to one over senders, or over campaigns; `bets` tell what was at
+) -> tuple[Array, Array]:
+    """Weights that sum to one over senders, or over campaigns, and those by mail alone; `bets` tell what was at
     stake, `day` is how many buckets a day has."""
     unit = rows.campaign if isinstance(rows, CampaignRows) else rows.sender
     flat = share.pool_of[rows.address] * share.buckets + rows.bucket
@@ -74,7 +74,8 @@ def weigh(
     even = np.minimum(1.0, at_stake / _ENOUGH) ** 2
     by_time = _by_time(rows, unit, when.by_pool[flat], units)
     by_burst = np.exp(np.minimum(_burst(unit, rows.bucket // day, units), _BURST_MOST)) * even
-    return _QUARTER * (_normal(by_mail) + _normal(by_time) + _normal(by_burst) + _normal(even))
+    by_mail = _normal(by_mail)
+    return _QUARTER * (by_mail + _normal(by_time) + _normal(by_burst) + _normal(even)), by_mail
 
 
 def _by_time(
