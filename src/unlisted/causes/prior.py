@@ -64,18 +64,21 @@ def times(exposures: Exposures, points: Points, factor: Array) -> tuple[Stakes, 
 
 def weigh(
     rows: Exposures | CampaignRows, share: Stakes, when: Stakes, bets: Bets, units: int, day: int
-) -> tuple[Array, Array]:
-    """Weights that sum to one over senders, or over campaigns, and those by mail alone; `bets` tell what was at
+) -> Array:
+    """Weights that sum to one over senders, or over campaigns; `bets` tell what was at
     stake, `day` is how many buckets a day has."""
     unit = rows.campaign if isinstance(rows, CampaignRows) else rows.sender
     flat = share.pool_of[rows.address] * share.buckets + rows.bucket
     by_mail = np.bincount(unit, share.by_pool[flat] * rows.messages, units)[:units]
-    at_stake = np.bincount(bets.unit, np.minimum(1.0, bets.even / _STAKE), units)[:units]
-    even = np.minimum(1.0, at_stake / _ENOUGH) ** 2
+    even = np.minimum(1.0, at_stake(bets, units) / _ENOUGH) ** 2
     by_time = _by_time(rows, unit, when.by_pool[flat], units)
     by_burst = np.exp(np.minimum(_burst(unit, rows.bucket // day, units), _BURST_MOST)) * even
-    by_mail = _normal(by_mail)
-    return _QUARTER * (by_mail + _normal(by_time) + _normal(by_burst) + _normal(even)), by_mail
+    return _QUARTER * (_normal(by_mail) + _normal(by_time) + _normal(by_burst) + _normal(even))
+
+
+def at_stake(bets: Bets, units: int) -> Array:
+    """In how many epochs a unit mailed while its pool was near a listing."""
+    return np.bincount(bets.unit, np.minimum(1.0, bets.even / _STAKE), units)[:units]
 
 
 def _by_time(

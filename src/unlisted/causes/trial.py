@@ -115,19 +115,19 @@ class Case:
 
 @dataclass(frozen=True)
 class Odds:
-    """ln of prior weight and e-value of the units on trial; `total` is how much likelier the draws
-    are if one sender is guilty, any by its share of the mail, than if nobody is."""
+    """ln of prior weight and e-value of the units on trial; `tenth` is ln of how much
+    likelier the draws are if some sender that could caused a tenth of the listings than if not."""
 
     units: list[Unit]
     log_prior: Array
     log_e: Array
     solids: list[Unit]
-    total: float
+    tenth: float
 
 
 def odds(case: Case) -> Odds:
     """Both looks."""
-    log_prior, first, total = _first_look(case)
+    log_prior, first, tenth = _first_look(case)
     start = {kind: log_prior[kind] + first[kind] for kind in _KINDS}
     units: list[Unit] = []
     for kind in _KINDS:
@@ -144,7 +144,7 @@ def odds(case: Case) -> Odds:
         np.array([log_prior[u[0]][u[1]] for u in units]),
         np.array([found[u] for u in units]),
         solids,
-        total,
+        tenth,
     )
 
 
@@ -164,10 +164,10 @@ def _first_look(case: Case) -> tuple[dict[str, Array], dict[str, Array], float]:
             campaigns.append(draws.per_group(members, c.campaigns, rate))
     when, _ = prior.times(x, case.points, case.factor)
     day = max(1, round(86400.0 / x.bucket_s))
-    of_senders, by_mail = prior.weigh(x, share, when, bets, x.senders, day)
+    of_senders = prior.weigh(x, share, when, bets, x.senders, day)
     weight = {
         "sender": of_senders,
-        "campaign": prior.weigh(c, share, when, members, c.campaigns, day)[0],
+        "campaign": prior.weigh(c, share, when, members, c.campaigns, day),
         "tenant": prior.of_tenants(of_senders, case.tenants, case.tenant_count),
     }
     e = {
@@ -186,8 +186,22 @@ def _first_look(case: Case) -> tuple[dict[str, Array], dict[str, Array], float]:
         e["tenant"] = draws.mixed(np.stack(of_tenants))
     with np.errstate(divide="ignore"):
         log_prior = {kind: np.log(prior.PART[kind] * weight[kind]) for kind in _KINDS}
-    total = float((by_mail * np.exp(np.minimum(e["sender"], 50.0))).sum())
-    return log_prior, e, total
+    return log_prior, e, _tenth(case, bets)
+
+
+def _tenth(case: Case, bets: draws.Bets) -> float:
+    """ln of the mean e-value for having caused a tenth of the listings, over all senders that
+    mailed in epochs enough to."""
+    senders = case.exposures.senders
+    part = 0.1 * float(case.points.opening.sum())
+    could = np.flatnonzero(prior.at_stake(bets, senders) >= part)
+    if not len(could):
+        return -np.inf
+    volume = np.bincount(case.exposures.sender, case.exposures.messages, senders)
+    rate = (part / np.maximum(volume, 1.0))[bets.unit]
+    fits = np.log1p(rate * bets.drawn) - np.log1p(rate * bets.even)
+    found = np.bincount(bets.unit, fits, senders)[could]
+    return float(np.logaddexp.reduce(found) - np.log(len(could)))
 
 
 def _solids(case: Case, units: list[Unit]) -> list[Unit]:
