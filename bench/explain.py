@@ -170,7 +170,9 @@ def figures(kinds: dict[str, Tally]) -> list[Figure]:
     every = list(kinds.values())
     named, wrong = sum(t.named for t in every), sum(t.wrong for t in every)
     honest, accused = sum(t.honest for t in every), sum(t.honest_named for t in every)
-    enriched, enriched_wrong = (sum(getattr(t, n) for t in every) for n in ("enriched", "enriched_wrong"))
+    enriched, enriched_wrong = (
+        sum(getattr(t, n) for t in every) for n in ("enriched", "enriched_wrong")
+    )
     out = [
         Figure(
             "wrong_among_named",
@@ -210,9 +212,13 @@ def figures(kinds: dict[str, Tally]) -> list[Figure]:
     innocent = [(t.right / t.worlds, n) for n, t in kinds.items() if t.innocent]
     if innocent:
         count = sum(t.worlds for t in every if t.innocent)
-        out.append(Figure("innocent_worlds_right", min(innocent)[0], count, f"worst {min(innocent)[1]}"))
+        out.append(
+            Figure("innocent_worlds_right", min(innocent)[0], count, f"worst {min(innocent)[1]}")
+        )
     used = [x for t in every for x in t.cpu_s]
-    out.append(Figure("cpu_s_per_world", max(used), len(used), f"the slowest; mean {np.mean(used):.2f}"))
+    out.append(
+        Figure("cpu_s_per_world", max(used), len(used), f"the slowest; mean {np.mean(used):.2f}")
+    )
     return out
 
 

@@ -78,7 +78,9 @@ def base(p: dict[str, Any]) -> Base:
     blasts = 1 + count // int(p["blast_size"])
     in_blast = blaster[who]
     number = (chance.random(int(in_blast.sum())) * blasts[who[in_blast]]).astype(np.int64)
-    mixed = mix(who[in_blast].astype(np.uint64) * np.uint64(1_000_003) + number.astype(np.uint64), 7)
+    mixed = mix(
+        who[in_blast].astype(np.uint64) * np.uint64(1_000_003) + number.astype(np.uint64), 7
+    )
     at[in_blast] = np.searchsorted(profile, mixed.astype(np.float64) / 2.0**64)
     at = np.minimum(at, hours - 1)
     rows, messages = np.unique(who * hours + at, return_counts=True)

@@ -62,7 +62,9 @@ def rendered(template: str, **values: Any) -> str:
 
 def page(request: Request, template: str, status: int = 200, **values: Any) -> Response:
     """A rendered page with its ETag."""
-    return tagged(request, rendered(template, **values).encode(), "text/html; charset=utf-8", status)
+    return tagged(
+        request, rendered(template, **values).encode(), "text/html; charset=utf-8", status
+    )
 
 
 def data(request: Request, value: Any, status: int = 200) -> Response:

@@ -96,9 +96,7 @@ def _by_time(
     return np.where(volume > 0, np.exp(np.minimum(found, _TIME_MOST)), 0.0)
 
 
-def _burst(
-    unit: npt.NDArray[np.integer], day: npt.NDArray[np.integer], units: int
-) -> Array:
+def _burst(unit: npt.NDArray[np.integer], day: npt.NDArray[np.integer], units: int) -> Array:
     """ln of how much likelier each unit's active buckets are had some days a rate of their own
     (Kulldorff's scan)."""
     days = int(day.max(initial=0)) + 1
