@@ -72,12 +72,12 @@ def attribute(
     standing = {(c.kind, c.unit): c.standing for c in causes}
     episodes = _episodes(case, solid, fitted, standing, listings, ranges, errors)
     opening = fitted.part[case.points.opening]
-    nobody = 1.0 / max(tried.total, 1e-12)
+    any_draw = _any_draw(case.exposures)
+    nobody = math.exp(min(-tried.tenth, 700.0)) if any_draw else 1.0
     best = float(log_odds.max(initial=-math.inf))
     size = int(np.bincount(case.exposures.pool_of).max())
-    any_draw = _any_draw(case.exposures)
     needed = naming.episodes_needed(best, bound, size) if any_draw else None
-    verdict, reason = _verdict(causes, episodes, nobody, any_draw, size)
+    verdict, reason = _verdict(causes, episodes, nobody, any_draw)
     return Attribution(
         verdict,
         reason,
@@ -287,7 +287,7 @@ def _episodes(
 
 
 def _verdict(
-    causes: list[Cause], episodes: list[EpisodeCause], nobody: float, any_draw: bool, pool: int
+    causes: list[Cause], episodes: list[EpisodeCause], nobody: float, any_draw: bool
 ) -> tuple[naming.Verdict, str]:
     named = [c for c in causes if c.standing == "guilty" and c.within is None]
     probable = [c for c in causes if c.standing == "probable" and c.within is None]
@@ -300,9 +300,6 @@ def _verdict(
         return "nobody here", f"{rival} of {len(episodes)} listings need no sender of ours"
     if not any_draw:
         return "not enough evidence", _NO_DRAW
-    # Who caused half of the listings would have been named: each multiplies the odds by half a
-    # pool, and the least of those who could have has odds of one in a million.
-    power = len(episodes) / 2 * math.log(max(1.0, pool / 2)) >= math.log(1e6 / naming.ALPHA)
-    if power and nobody >= naming.NOBODY_ODDS:
-        return "nobody here", "the draws of all who mailed before the listings speak for them"
+    if len(episodes) >= naming.NOBODY_EPISODES and nobody >= naming.NOBODY_ODDS:
+        return "nobody here", "the draws speak against any sender behind a tenth of these listings"
     return "not enough evidence", "no unit's draws reach the odds that naming takes"

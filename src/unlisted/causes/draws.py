@@ -22,10 +22,10 @@ from unlisted.causes.points import Points
 Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
 
-# Evidence one message brings, over more than one order: the first pays at once, the last survives much
+# Evidence one message brings, over two orders: the first pays at once, the last survives much
 # honest mail beside the spam; and how much is bet on each.
-RATES = (0.03, 0.01, 0.001)
-_BET = np.log(np.array((0.4, 0.4, 0.2)))
+RATES = (0.03, 0.01, 0.003, 0.0007)
+_BET = np.log(np.array((0.3, 0.3, 0.25, 0.15)))
 _LEFT_OUT = 2
 _DRAWN = 1e-3
 

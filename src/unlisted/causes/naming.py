@@ -23,8 +23,13 @@ PROBABLE_ODDS = 10.0
 # Below, no rule could name a unit, however many stand beside it.
 _LEAST_ODDS = 0.5
 _MOST_LOG_E = 60.0
-# Odds at which "nobody here" is said.
+# "Nobody here" is said of so many episodes, if the draws are so much likelier without a sender who
+# caused a tenth of them.
+NOBODY_EPISODES = 10
 NOBODY_ODDS = 4.0
+# Below, no rule could name a unit, however many stand beside it.
+_LEAST_ODDS = 0.5
+_MOST_LOG_E = 60.0
 
 
 def named(

@@ -20,7 +20,7 @@ from unlisted.causes.exposure import Exposures, Listing
 Array = npt.NDArray[np.float64]
 
 # (weight, mean lag in s)
-LAGS = ((0.4, 1200.0), (0.35, 5 * 3600.0), (0.25, 36 * 3600.0))
+LAGS = ((0.3, 1200.0), (0.4, 5 * 3600.0), (0.3, 24 * 3600.0))
 REACH_S = 48 * 3600.0
 # Nothing is known more exactly than this: the list's own delay to publish.
 _LEAST_WIDTH_S = 300.0

@@ -115,19 +115,19 @@ class Case:
 
 @dataclass(frozen=True)
 class Odds:
-    """ln of prior weight and e-value of the units on trial; `total` is the odds of all units
-    together that somebody is guilty."""
+    """ln of prior weight and e-value of the units on trial; `tenth` is ln of how much
+    likelier the draws are if some sender that could caused a tenth of the listings than if not."""
 
     units: list[Unit]
     log_prior: Array
     log_e: Array
     solids: list[Unit]
-    total: float
+    tenth: float
 
 
 def odds(case: Case) -> Odds:
     """Both looks."""
-    log_prior, first = _first_look(case)
+    log_prior, first, tenth = _first_look(case)
     start = {kind: log_prior[kind] + first[kind] for kind in _KINDS}
     units: list[Unit] = []
     for kind in _KINDS:
@@ -139,17 +139,16 @@ def odds(case: Case) -> Odds:
     own = {u: _log_e(case, u, alone, _NOBODY) + float(log_prior[u[0]][u[1]]) for u in units}
     solids = _solids(case, [u for u in units if own[u] >= _SOLID])
     found = _second_look(case, units, solids)
-    total = sum(float(np.exp(np.minimum(start[kind], 50.0)).sum()) for kind in _KINDS)
     return Odds(
         units,
         np.array([log_prior[u[0]][u[1]] for u in units]),
         np.array([found[u] for u in units]),
         solids,
-        total,
+        tenth,
     )
 
 
-def _first_look(case: Case) -> tuple[dict[str, Array], dict[str, Array]]:
+def _first_look(case: Case) -> tuple[dict[str, Array], dict[str, Array], float]:
     """Prior weights, and what every unit's draws say at a glance: once if evidence comes within
     the hour, once if it takes a day, the mean of both."""
     x, c = case.exposures, case.campaigns
@@ -164,10 +163,11 @@ def _first_look(case: Case) -> tuple[dict[str, Array], dict[str, Array]]:
             senders.append(draws.per_unit(bets, x.senders, rate))
             campaigns.append(draws.per_group(members, c.campaigns, rate))
     when, _ = prior.times(x, case.points, case.factor)
-    of_senders = prior.weigh(x, share, when, bets, x.senders)
+    day = max(1, round(86400.0 / x.bucket_s))
+    of_senders = prior.weigh(x, share, when, bets, x.senders, day)
     weight = {
         "sender": of_senders,
-        "campaign": prior.weigh(c, share, when, members, c.campaigns),
+        "campaign": prior.weigh(c, share, when, members, c.campaigns, day),
         "tenant": prior.of_tenants(of_senders, case.tenants, case.tenant_count),
     }
     e = {
@@ -186,7 +186,22 @@ def _first_look(case: Case) -> tuple[dict[str, Array], dict[str, Array]]:
         e["tenant"] = draws.mixed(np.stack(of_tenants))
     with np.errstate(divide="ignore"):
         log_prior = {kind: np.log(prior.PART[kind] * weight[kind]) for kind in _KINDS}
-    return log_prior, e
+    return log_prior, e, _tenth(case, bets)
+
+
+def _tenth(case: Case, bets: draws.Bets) -> float:
+    """ln of the mean e-value for having caused a tenth of the listings, over all senders that
+    mailed in epochs enough to."""
+    senders = case.exposures.senders
+    part = 0.1 * float(case.points.opening.sum())
+    could = np.flatnonzero(prior.at_stake(bets, senders) >= part)
+    if not len(could):
+        return -np.inf
+    volume = np.bincount(case.exposures.sender, case.exposures.messages, senders)
+    rate = (part / np.maximum(volume, 1.0))[bets.unit]
+    fits = np.log1p(rate * bets.drawn) - np.log1p(rate * bets.even)
+    found = np.bincount(bets.unit, fits, senders)[could]
+    return float(np.logaddexp.reduce(found) - np.log(len(could)))
 
 
 def _solids(case: Case, units: list[Unit]) -> list[Unit]:
@@ -213,8 +228,7 @@ def _solids(case: Case, units: list[Unit]) -> list[Unit]:
 
 def _second_look(case: Case, units: list[Unit], solids: list[Unit]) -> dict[Unit, float]:
     columns = [case.mass(u) for u in solids]
-    mass = np.stack([c[0] for c in columns], axis=1) if solids else case.nothing
-    common = case.fitted(solids, columns).rest(mass)
+    common = _rest(case, solids, columns)
     sets = [set(case.members(u).tolist()) for u in solids]
     out: dict[Unit, float] = {}
     for unit in units:
@@ -255,9 +269,16 @@ def _apart(
         else:
             kept.append(solid)
             found.append(case.mass(solid, own))
-    mass = np.stack([c[0] for c in found], axis=1) if kept else case.nothing
-    rest = case.fitted(kept, found).rest(mass)
-    return _log_e(case, unit, rest, np.concatenate(apart))
+    return _log_e(case, unit, _rest(case, kept, found), np.concatenate(apart))
+
+
+def _rest(case: Case, units: list[Unit], columns: list[tuple[Array, float]]) -> Array:
+    """What explains each point beside the unit on trial. The background stays what it was before
+    the fit: where culprits explain nearly all, what is left would else count for nothing, and one
+    late report would speak for a culprit as loudly as five listings against it."""
+    fitted = case.fitted(units, columns)
+    others = sum((c[0] * rate for c, rate in zip(columns, fitted.rate, strict=True)), np.zeros(1))
+    return np.asarray(case.background * case.factor + others, dtype=np.float64)
 
 
 def _log_e(case: Case, unit: Unit, rest: Array, apart: Index) -> float:
