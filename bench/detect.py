@@ -17,11 +17,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
+from bench.harness import Figure, Options
 from unlisted.rates.baseline import HOURS, SeasonalBaseline
 from unlisted.rates.edetector import EDetector, threshold
 from unlisted.rates.many import ManyDetectors
-
-from bench.harness import Figure, Options
 
 DEFAULTS: dict[str, Any] = {
     "streams": 400,

@@ -120,9 +120,8 @@ class Tally:
 
     def _peers(self, world: World, answer: Attribution) -> None:
         caused = {u[1] for u in world.cause.values() if u[0] == "sender"}
-        if not caused:
-            if not world.listings:
-                return
+        if not world.listings:
+            return
         hit, expected = enrichment(world)
         z = log_tail(hit, expected)
         k = len(caused)

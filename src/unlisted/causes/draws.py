@@ -46,7 +46,7 @@ def stakes(points: Points, rest: Array, exposures: Exposures) -> Stakes:
     buckets = max(1, points.buckets)
     cells = exposures.addresses * buckets
     weight = points.near / (rest[:, None] if rest.ndim == 1 else rest)
-    by_cell = np.bincount(points.cell.ravel(), weight.ravel(), minlength=cells)[:cells]
+    by_cell = sums(points.cell.ravel(), weight.ravel(), cells)
     by_cell = _blind(by_cell, points.hidden, exposures, buckets)
     return Stakes(by_cell, _by_pool(by_cell, exposures, buckets), _pools(exposures), buckets)
 
@@ -88,6 +88,13 @@ def _by_pool(by_cell: Array, exposures: Exposures, buckets: int) -> Array:
     np.add.at(total, pool, by_cell.reshape(-1, buckets))
     size = np.maximum(1, np.bincount(pool, minlength=pools))
     return np.asarray((total / size[:, None]).ravel(), dtype=np.float64)
+
+
+def sums(
+    index: npt.NDArray[np.integer], weight: npt.NDArray[np.integer | np.floating], count: int
+) -> Array:
+    """The sum of the weights of each index below `count`."""
+    return np.asarray(np.bincount(index, weight, count)[:count], dtype=np.float64)
 
 
 def drawn(
@@ -163,7 +170,7 @@ def mixed(by_rate: Array) -> Array:
 
 def per_unit(bets: Bets, units: int, rate: float) -> Array:
     """ln of the product of each unit's bets."""
-    return np.bincount(bets.unit, log_bets(bets, rate), units)[:units]
+    return sums(bets.unit, log_bets(bets, rate), units)
 
 
 def per_group(bets: Bets, groups: int, rate: float) -> Array:
@@ -179,12 +186,12 @@ def per_group(bets: Bets, groups: int, rate: float) -> Array:
 
 def without_loudest(group: Index, of_member: Array, groups: int) -> Array:
     """Sums by group, less the `_LEFT_OUT` largest positive members."""
-    total = np.bincount(group, of_member, groups)[:groups]
+    total = sums(group, of_member, groups)
     order = np.lexsort((-of_member, group))
     sorted_group = group[order]
     first = np.searchsorted(sorted_group, sorted_group, side="left")
     loud = order[np.arange(len(order)) - first < _LEFT_OUT]
-    return total - np.bincount(group[loud], np.maximum(of_member[loud], 0.0), groups)[:groups]
+    return total - sums(group[loud], np.maximum(of_member[loud], 0.0), groups)
 
 
 def epoch_buckets(exposures: Exposures) -> tuple[int, int]:

@@ -27,14 +27,6 @@ class Fit:
     part: Array
     background: Array
 
-    def rest(self, mass: Array, without: int | None = None) -> Array:
-        """The hazard of each point, less one unit's."""
-        units = mass * self.rate
-        total = units.sum(axis=1) if mass.shape[1] else np.zeros(len(self.background))
-        if without is not None:
-            total = total - units[:, without]
-        return np.asarray(self.background + total, dtype=np.float64)
-
 
 def mass_of(points: Points, cell: Index, messages: Array, scratch: Array) -> Array:
     """Mail near each point by its address, for one unit's rows. `scratch` comes back as zeros."""

@@ -62,40 +62,37 @@ def points_of(listings: Sequence[Listing], exposures: Exposures) -> Points:
     for place, one in enumerate(listings):
         both = [(True, one.opened)]
         if one.released is not None and one.term_s is not None:
-            low, high = one.released[0] - one.term_s, one.released[1] - one.term_s
+            last = (one.released[0] - one.term_s, one.released[1] - one.term_s)
             # Before its opening: it was released by hand, or the term is not what it was.
-            if low > one.opened[1]:
-                both.append((False, (low, high)))
+            if last[0] > one.opened[1]:
+                both.append((False, last))
         before = taken.setdefault(one.address, [])
-        for opening, (low, high) in both:
+        for opening, (begin, end) in both:
             # Several lists that live on the same evidence are one witness.
-            if not opening and any(a <= high and low <= b for a, b in before):
+            if not opening and any(a <= end and begin <= b for a, b in before):
                 continue
-            before.append((low, high))
-            rows.append((place, opening, one.address, low, high))
-    listing, opening, address, low, high = (
-        np.array(column) for column in (zip(*rows, strict=True) if rows else ((),) * 5)
-    )
-    buckets = exposures.buckets
-    cell, near = _nearness(
-        address.astype(np.int64), low.astype(float), high.astype(float), exposures, buckets
-    )
+            before.append((begin, end))
+            rows.append((place, opening, one.address, begin, end))
+    low = np.array([row[3] for row in rows], dtype=np.float64)
+    high = np.array([row[4] for row in rows], dtype=np.float64)
+    address = np.array([row[2] for row in rows], dtype=np.int64)
+    cell, near = _nearness(address, low, high, exposures)
     return Points(
-        listing.astype(np.int64),
-        opening.astype(bool),
-        address.astype(np.int64),
-        (low.astype(float) + high.astype(float)) / 2,
+        np.array([row[0] for row in rows], dtype=np.int64),
+        np.array([row[1] for row in rows], dtype=bool),
+        address,
+        (low + high) / 2,
         cell,
         near,
-        buckets,
-        _hidden(listings, exposures, buckets),
+        exposures.buckets,
+        _hidden(listings, exposures, exposures.buckets),
     )
 
 
 def _nearness(
-    address: npt.NDArray[np.int64], low: Array, high: Array, exposures: Exposures, buckets: int
+    address: npt.NDArray[np.int64], low: Array, high: Array, exposures: Exposures
 ) -> tuple[npt.NDArray[np.int64], Array]:
-    wide = exposures.bucket_s
+    wide, buckets = exposures.bucket_s, exposures.buckets
     reach = int(np.ceil(REACH_S / wide)) + 1
     low = np.minimum(low, high - _LEAST_WIDTH_S)
     last = np.floor((high - exposures.start) / wide).astype(np.int64)

@@ -12,7 +12,7 @@ hit, and one that became another overnight need less; who is none of these needs
 import numpy as np
 import numpy.typing as npt
 
-from unlisted.causes.draws import Bets, Stakes
+from unlisted.causes.draws import Bets, Stakes, sums
 from unlisted.causes.exposure import CampaignRows, Exposures
 from unlisted.causes.points import Points
 
@@ -38,15 +38,15 @@ def mail_share(exposures: Exposures, points: Points, relevance: Array) -> Stakes
     pool_of = exposures.pool_of.astype(np.int64)
     pools = int(pool_of.max()) + 1 if len(pool_of) else 1
     flat = pool_of[exposures.address] * buckets + exposures.bucket
-    total = np.bincount(flat, exposures.messages, pools * buckets)
+    total = sums(flat, exposures.messages, pools * buckets)
     where = (pool_of[points.address] * buckets)[:, None] + points.cell % buckets
     mail = (total[where] * points.near).sum(axis=1)
     value = points.near * (relevance / np.where(mail > 0, mail, 1.0))[:, None]
-    per_pool = np.bincount(where.ravel(), value.ravel(), minlength=pools * buckets)
+    per_pool = sums(where.ravel(), value.ravel(), pools * buckets)
     return Stakes(np.zeros(len(pool_of) * buckets), per_pool, pool_of, buckets)
 
 
-def times(exposures: Exposures, points: Points, factor: Array) -> tuple[Stakes, Array]:
+def times(exposures: Exposures, points: Points, factor: Array) -> Stakes:
     """Per (pool, bucket), nearness over the pool's own rate of points, for what comes within two
     buckets."""
     near = points.sharp().near
@@ -55,11 +55,11 @@ def times(exposures: Exposures, points: Points, factor: Array) -> tuple[Stakes, 
     pool_of = exposures.pool_of.astype(np.int64)
     pools = int(pool_of.max()) + 1
     pool = pool_of[points.address]
-    rate = (np.bincount(pool, 1.0 / factor, pools) + 1.0) / buckets
+    rate = (sums(pool, 1.0 / factor, pools) + 1.0) / buckets
     where = (pool * buckets)[:, None] + points.cell % buckets
     value = near / (rate[pool] * factor)[:, None]
-    per_pool = np.bincount(where.ravel(), value.ravel(), minlength=pools * buckets)
-    return Stakes(np.zeros(0), per_pool, pool_of, buckets), rate
+    per_pool = sums(where.ravel(), value.ravel(), pools * buckets)
+    return Stakes(np.zeros(0), per_pool, pool_of, buckets)
 
 
 def weigh(
@@ -69,7 +69,7 @@ def weigh(
     stake, `day` is how many buckets a day has."""
     unit = rows.campaign if isinstance(rows, CampaignRows) else rows.sender
     flat = share.pool_of[rows.address] * share.buckets + rows.bucket
-    by_mail = np.bincount(unit, share.by_pool[flat] * rows.messages, units)[:units]
+    by_mail = sums(unit, share.by_pool[flat] * rows.messages, units)[:units]
     even = np.minimum(1.0, at_stake(bets, units) / _ENOUGH) ** 2
     by_time = _by_time(rows, unit, when.by_pool[flat], units)
     by_burst = np.exp(np.minimum(_burst(unit, rows.bucket // day, units), _BURST_MOST)) * even
@@ -78,19 +78,19 @@ def weigh(
 
 def at_stake(bets: Bets, units: int) -> Array:
     """In how many epochs a unit mailed while its pool was near a listing."""
-    return np.bincount(bets.unit, np.minimum(1.0, bets.even / _STAKE), units)[:units]
+    return sums(bets.unit, np.minimum(1.0, bets.even / _STAKE), units)[:units]
 
 
 def _by_time(
     rows: Exposures | CampaignRows, unit: npt.NDArray[np.integer], near: Array, units: int
 ) -> Array:
     """How much likelier the points' times are had the unit brought a part of them."""
-    volume = np.bincount(unit, rows.messages, units)[:units]
+    volume = sums(unit, rows.messages, units)[:units]
     live = np.flatnonzero(near > 0)
     who, mail = unit[live], rows.messages[live] * near[live]
     found = np.full(units, -np.inf)
     for rate in _TIME_RATES:
-        fits = np.bincount(who, np.log1p(rate * mail), units)[:units]
+        fits = sums(who, np.log1p(rate * mail), units)[:units]
         found = np.logaddexp(found, _TIME_POWER * fits - 2.0 * rate * volume)
     found -= np.log(len(_TIME_RATES))
     return np.where(volume > 0, np.exp(np.minimum(found, _TIME_MOST)), 0.0)
@@ -101,7 +101,7 @@ def _burst(unit: npt.NDArray[np.integer], day: npt.NDArray[np.integer], units: i
     (Kulldorff's scan)."""
     days = int(day.max(initial=0)) + 1
     flat = unit.astype(np.int64) * days + day
-    active = np.bincount(flat, minlength=units * days)[: units * days].reshape(units, days)
+    active = np.bincount(flat, minlength=units * days).reshape(units, days)
     whole = active.sum(axis=1).astype(np.float64)
     until = np.concatenate([np.zeros((units, 1), np.int64), np.cumsum(active, axis=1)], axis=1)
     best = np.zeros(units)
@@ -119,7 +119,7 @@ def _burst(unit: npt.NDArray[np.integer], day: npt.NDArray[np.integer], units: i
 
 def of_tenants(of_senders: Array, tenants: npt.NDArray[np.integer], count: int) -> Array:
     """A tenant's weight is its senders'."""
-    return _normal(np.bincount(tenants, of_senders, count)[:count])
+    return _normal(sums(tenants, of_senders, count)[:count])
 
 
 def _normal(values: Array) -> Array:
