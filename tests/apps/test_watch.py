@@ -270,3 +270,39 @@ def waited(state: Path, bounces: int) -> None:
             return
         time.sleep(0.05)
     raise AssertionError(f"{count} of {bounces} bounces after 30 s")
+
+
+def test_the_service_follows_the_log_and_its_page_shows_the_episode(
+    tmp_path: Path, log: Path, state: Path
+) -> None:
+    traffic = Traffic()
+    log.write_bytes(b"".join(traffic.message(at=time.time()) for _ in range(20)))
+    config = tmp_path / "unlisted.toml"
+    config.write_text(
+        'state = "state"\n[smtp]\nlisten = ["127.0.0.1:0"]\n'
+        '[http]\npublic = "127.0.0.1:0"\noperator = "127.0.0.1:0"\n'
+        '[watch]\nlogs = ["mail.log"]\n'
+        '[[pools]]\nname = "mta"\naddresses = ["192.0.2.1"]\nhelo = "out.example"\nwatched = true\n'
+    )
+    refused = "554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using l.example"
+    for turn in range(2):  # the second time it goes on where the first stopped
+        process = subprocess.Popen(
+            [sys.executable, "-m", "unlisted", "serve", "--config", str(config)],
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            with log.open("ab") as file:
+                for _ in range(6):
+                    file.write(traffic.message(text=refused, at=time.time()))
+            waited(state, 6 * (turn + 1))
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(20) == 0
+        finally:
+            process.kill()
+            process.wait()
+    found = facts_of(state)
+    kinds = [kind for kind, _ in found]
+    assert kinds.count("Bounce") == 12 and kinds.count("EpisodeOpened") == 1
+    assert not {"Queued", "Settled", "StationFault", "SenderHeld"} & set(kinds)
+    keys = [data["row"]["key"] for kind, data in found if kind == "Bounce"]  # type: ignore[index]
+    assert len(set(keys)) == 12

@@ -299,40 +299,44 @@ class History:
     def exposure(self, start: float, end: float) -> pa.Table:
         """The roll-up per sender, address and hour with start <= hour < end; sender and address
         are dictionary columns, counts 32 bits, so that a month of a large site fits."""
-        codes: tuple[dict[str | None, int], dict[str | None, int]] = ({}, {})
-        days: list[list[Any]] = []
-        for day in self._files.days():
-            if day_of(max(0.0, start)) <= day <= _last_day(end):
-                days.append(self._day_exposure(day, start, end, codes))
-        columns = [np.concatenate([day[i] for day in days] or [_NONE]) for i in range(7)]
-        arrays = [
-            _decoded(columns[0], codes[0]),
-            _decoded(columns[1], codes[1]),
-            pa.array(columns[2], pa.int64()),
-            *(pa.array(column.astype(np.int32), pa.int32()) for column in columns[3:]),
+        codes: _Codes = ({}, {})
+        days = [
+            self._day_exposure(day, start, end, codes)
+            for day in self._files.days()
+            if day_of(max(0.0, start)) <= day <= _last_day(end)
         ]
+        arrays = []
+        for place, kind in enumerate(_KINDS):
+            # A column at a time, and each day's part let go of: a month is not held twice.
+            parts = [day[place] for day in days]
+            for day in days:
+                day[place] = _NONE
+            column = np.concatenate(parts or [_NONE]).astype(kind, copy=False)
+            arrays.append(_decoded(column, codes[place]) if place < 2 else pa.array(column))
         return pa.table(arrays, names=EXPOSURE.names)
 
-    def _day_exposure(
-        self,
-        day: str,
-        start: float,
-        end: float,
-        codes: tuple[dict[str | None, int], dict[str | None, int]],
-    ) -> list[Any]:
-        found = [
-            pq.read_table(path, schema=EXPOSURE) for path in self._files.paths("exposure", day, day)
-        ]
-        table = pa.concat_tables([EXPOSURE.empty_table(), *found])
-        table = table.filter(
-            pc.and_(pc.greater_equal(table["hour"], int(start)), pc.less(table["hour"], int(end)))
-        )
-        if len(found) > 1:  # an hour lies within one day: only here can a key be twice
-            table = added_up("exposure", table)
+    def _day_exposure(self, day: str, start: float, end: float, codes: _Codes) -> list[Any]:
+        """The day's columns as numbers, keys once: an hour lies within one day."""
+        parts: list[list[Any]] = []
+        for path in self._files.paths("exposure", day, day):
+            table = pq.read_table(path, read_dictionary=["sender", "address"])
+            hour = table["hour"]
+            inside = pc.and_(pc.greater_equal(hour, int(start)), pc.less(hour, int(end)))
+            table = table.filter(inside).unify_dictionaries()
+            parts.append(
+                [
+                    _coded(table["sender"], codes[0]),
+                    _coded(table["address"], codes[1]),
+                    *(table[name].to_numpy() for name in EXPOSURE.names[2:]),
+                ]
+            )
+        if not parts:
+            return [_NONE] * len(_KINDS)
+        columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+        if len(parts) > 1:
+            columns = _summed(columns)
         return [
-            _coded(table["sender"], codes[0]),
-            _coded(table["address"], codes[1]),
-            *(table[name].to_numpy() for name in EXPOSURE.names[2:]),
+            column.astype(kind, copy=False) for column, kind in zip(columns, _KINDS, strict=True)
         ]
 
     def _database(self) -> duckdb.DuckDBPyConnection:
@@ -360,6 +364,8 @@ class History:
 
 
 _NONE = np.zeros(0, dtype=np.int64)
+_KINDS = (np.int32, np.int32, np.int64, np.int32, np.int32, np.int32, np.int32)
+_Codes = tuple[dict[str | None, int], dict[str | None, int]]
 
 
 def _last_day(end: float) -> str:
@@ -367,9 +373,32 @@ def _last_day(end: float) -> str:
 
 
 def _coded(column: pa.ChunkedArray, codes: dict[str | None, int]) -> Any:
-    coded = column.combine_chunks().dictionary_encode(null_encoding="encode")
-    places = [codes.setdefault(one, len(codes)) for one in coded.dictionary.to_pylist()]
-    return np.array(places or [0], dtype=np.int32)[coded.indices.to_numpy(zero_copy_only=False)]
+    """The column's values as numbers that hold for all files."""
+    found = [_NONE.astype(np.int32)]
+    places: Any = None
+    for chunk in column.chunks:
+        if places is None:  # one dictionary for all: they were unified
+            names = [*chunk.dictionary.to_pylist(), None]
+            places = np.array([_code(codes, one) for one in names], dtype=np.int32)
+        filled = pc.fill_null(chunk.indices, len(places) - 1)
+        found.append(places[filled.to_numpy(zero_copy_only=False)])
+    return np.concatenate(found)
+
+
+def _code(codes: dict[str | None, int], name: str | None) -> int:
+    return codes.setdefault(name, len(codes))
+
+
+def _summed(columns: list[Any]) -> list[Any]:
+    """Rows with equal sender, address and hour made one."""
+    order = np.lexsort(columns[:3])
+    keys = [column[order] for column in columns[:3]]
+    if not len(order):
+        return columns
+    changed = np.any([key[1:] != key[:-1] for key in keys], axis=0)
+    starts = np.flatnonzero(np.concatenate(([True], changed)))
+    counts = [np.add.reduceat(column[order], starts) for column in columns[3:]]
+    return [key[starts] for key in keys] + counts
 
 
 def _decoded(places: Any, codes: dict[str | None, int]) -> pa.DictionaryArray:
