@@ -125,9 +125,8 @@ def _ranking(found: Ranking, names: list[str]) -> None:
     wrapped(found.words)
     if not found.suspects:
         return
-    say(
-        f"{says.times(found.mail)} recipients from {says.at(found.since)} to {says.at(found.until)}"
-    )
+    count = says.several(found.mail, "recipient", "recipients")
+    say(f"{count} from {says.at(found.since)} to {says.at(found.until)}")
     print()
     rows = [
         [

@@ -91,13 +91,16 @@ def _rankings(
         return []
     book = Book(gathered.names, places, gathered.tallies.people)
     begun = gathered.since or 0.0
+    behind: dict[str, set[str]] = {}
+    for episode in episodes:
+        behind.setdefault(episode.place.name, set()).update(episode.behind)
     return [
         ranking(
             book,
             number,
-            place,
             sorted(events[place.name], key=lambda e: (e[1], e[0])),
             begun,
+            behind.get(place.name, set()),
             len(events),
         )
         for number, place in enumerate(places.all)

@@ -8,6 +8,7 @@ deliveries than one that refused everything. Refuses to see an end in deliveries
 """
 
 import math
+from collections.abc import Iterator
 
 import msgspec
 import numpy as np
@@ -66,16 +67,34 @@ class Deliveries:
 
     def within(self, low: float, high: float) -> dict[int, int]:
         """What each receiver took after `low` and before `high`; only those that took any."""
+        found: dict[int, int] = {}
+        for _, receiver, count in self.rows(low, high):
+            found[receiver] = found.get(receiver, 0) + count
+        return found
+
+    def rows(self, low: float, high: float) -> Iterator[tuple[float, int, int]]:
+        """(when, receiver, how many), after `low` and before `high`."""
         first = np.searchsorted(self._all.first_at, low, "right")
         last = np.searchsorted(self._all.first_at, high, "left")
-        found: dict[int, int] = {}
-        if first < last:
-            receivers = self._all.receiver[first:last].tolist()
-            for receiver, count in zip(
-                receivers, self._all.count[first:last].tolist(), strict=True
-            ):
-                found[receiver] = found.get(receiver, 0) + count
-        return found
+        if first >= last:
+            return iter(())
+        columns = (self._all.first_at, self._all.receiver, self._all.count)
+        return zip(*(column[first:last].tolist() for column in columns), strict=True)
+
+
+def released_at(
+    refused: dict[int, int], deliveries: Deliveries, span: tuple[float, float], until: float
+) -> float | None:
+    """When what was taken after a spell of refusals became too much for chance: with the first
+    delivery if none was taken during the spell. None: it did not before `until`."""
+    taken = deliveries.within(*span)
+    since: dict[int, int] = {}
+    for at, receiver, count in deliveries.rows(span[1], until):
+        since[receiver] = since.get(receiver, 0) + count
+        if released(refused, taken, since):
+            exact = not any(receiver in taken for receiver in refused)
+            return deliveries.first_after(set(refused), span[1]) if exact else at
+    return None
 
 
 def released(refused: dict[int, int], taken: dict[int, int], since: dict[int, int]) -> bool:
