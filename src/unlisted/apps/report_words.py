@@ -15,6 +15,7 @@ from unlisted.report.senders import Suspect
 
 KINDS = {
     "address": "block",
+    "listed": "likely the listing",
     "suspected": "suspicion",
     "all": "not an address",
     "one_sender": "one sender",
@@ -205,6 +206,11 @@ def shift(found: Shift) -> str:
             return (
                 f"{found.receiver} refuses {found.place.name} and not the other addresses: "
                 "a block that names no list."
+            )
+        case "listed":
+            return (
+                f"{found.receiver} turned against {found.place.name} while it was listed "
+                f"({found.beside}): likely the same block, in words that name no list."
             )
         case "all":
             return (
