@@ -15,7 +15,7 @@ import numpy as np
 
 from unlisted.report.cells import SENT, Cells, Floats, Groups
 
-CHANCE = math.log(1e-3)
+CHANCE, WHOLE = math.log(1e-3), math.log(1e-2)
 # Without a known term, the longest silence that may still be one listing.
 LONGEST_S = 7 * 86400.0
 
@@ -97,15 +97,30 @@ def released_at(
     return None
 
 
-def released(refused: dict[int, int], taken: dict[int, int], since: dict[int, int]) -> bool:
+def released(
+    refused: dict[int, int], taken: dict[int, int], since: dict[int, int], chance: float = CHANCE
+) -> bool:
     """Whether what receivers took `since` is too much for chance, had they gone on as before, when
-    they refused and took so many."""
-    log = 0.0
+    they refused and took so many: each by its own share, and all by their common one. Alone, the
+    shares of many receivers that refused once each would promise too much."""
+    own = common = 0.0
+    more = 0
     for receiver, count in since.items():
         bad = refused.get(receiver, 0)
         if bad:
-            log += count * math.log1p(-bad / (bad + taken.get(receiver, 0) + 1))
-    return log < CHANCE
+            more += count
+            own += _all_taken(bad, taken.get(receiver, 0), count)
+    if own < chance:
+        good = sum(count for receiver, count in taken.items() if receiver in refused)
+        common = _all_taken(sum(refused.values()), good, more)
+    return common < chance
+
+
+def _all_taken(refused: int, taken: int, more: int) -> float:
+    """The log probability that all of `more` are taken, the share being known only from what was
+    refused and taken before (Jeffreys' prior): few refusals promise little."""
+    a, b = refused + 0.5, taken + 0.5
+    return math.lgamma(b + more) - math.lgamma(b) + math.lgamma(a + b) - math.lgamma(a + b + more)
 
 
 def spells(refusals: Cells, deliveries: Deliveries, term_s: float | None) -> list[Spell]:
@@ -116,6 +131,8 @@ def spells(refusals: Cells, deliveries: Deliveries, term_s: float | None) -> lis
     refused: dict[int, int] = {}
     taken: dict[int, int] = {}
     ended = -math.inf
+    # Each gap is a trial: among a thousand, one in a thousand is no news.
+    chance = min(CHANCE, WHOLE - math.log(max(1, len(refusals))))
     columns = (refusals.first_at, refusals.last_at, refusals.receiver, refusals.count)
     rows = zip(*(column.tolist() for column in columns), strict=True)
     for place, (at, last, receiver, count) in enumerate(rows):
@@ -124,7 +141,7 @@ def spells(refusals: Cells, deliveries: Deliveries, term_s: float | None) -> lis
             split = ""
             if at - ended > longest:
                 split = "silence longer than a listing lasts"
-            elif released(refused, taken, since):
+            elif released(refused, taken, since, chance):
                 split = "mail was taken in between"
             if split:
                 found.append(Spell(begun, place - 1, why))
