@@ -282,6 +282,37 @@ def test_where_asking_is_welcome_a_person_asks_after_the_source_is_stopped(run: 
     assert advice["page"].endswith(IP)
 
 
+def test_doubtful_words_elsewhere_during_a_listing_are_likely_the_listing(run: Run) -> None:
+    log = MailLog()
+    listed = ((START + 2 * DAY, START + 3 * DAY),)
+    usual(log, START, START + 4 * DAY, listed)
+    usual(log, START + 60, START + 4 * DAY, listed, reply=POLICY, site="example.net")
+    _, found = told(run, log)
+    (one,) = found["shifts"]
+    assert (one["kind"], one["beside"], one["receiver"]) == ("listed", "e1", "example.net")
+    assert found["again"]["by_cause"]["s1"]["resend"] == 48
+    assert found["again"]["by_cause"]["e1"]["resend"] == 48
+
+
+def test_two_addresses_behind_one_transport_are_told_apart_by_the_refusals_only(run: Run) -> None:
+    log = MailLog()
+    for number in range(600):
+        ip = (IP, OTHER_IP)[number % 2]
+        at = START + number * 10 * MINUTE
+        bad = ip == IP and START + 2 * DAY <= at < START + 3 * DAY
+        bad = bad or (ip == OTHER_IP and START + 2.5 * DAY <= at < START + 3.5 * DAY)
+        reply = SPAMCOP.format(ip=ip) if bad else None
+        log.mail(at, f"f{number % 50}@example.com", f"u{number % 13}", reply)
+    _, found = told(run, log)
+    one, two = found["episodes"]
+    assert (one["place"]["name"], one["place"]["known"]) == (IP, "known")
+    assert two["place"]["name"] == OTHER_IP
+    assert one["behind"] == ["the addresses behind transport smtp"]
+    assert one["refusals"] == two["refusals"] == 72 < one["rate"]["trials"]
+    assert one["ending"]["state"] == "over"
+    assert "All mail of the addresses behind transport smtp" in found["rankings"][0]["words"]
+
+
 # ---------------------------------------------------------------- who sent
 
 

@@ -62,6 +62,12 @@ def test_a_receiver_that_refuses_for_half_of_its_users_is_no_sequence_of_listing
     assert cut(refused, taken) == [(0, 39)]
 
 
+def test_many_receivers_that_refuse_now_and_then_are_no_sequence_of_listings() -> None:
+    refused = [(HOUR * number, number * 7 % 101) for number in range(300)]
+    taken = [(HOUR * number / 12 + 1, number * 11 % 101) for number in range(3600)]
+    assert len(cut(refused, taken)) == 1
+
+
 def test_one_delivery_is_not_enough() -> None:
     refused = [*every(0, 2), *every(12 * HOUR, 2)]
     assert cut(refused, every(6 * HOUR, 1)) == [(0, 3)]

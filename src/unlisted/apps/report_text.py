@@ -106,7 +106,7 @@ def _shift(shift: Shift, names: list[str]) -> None:
     kind = says.KINDS[shift.kind]
     title = f"{shift.id}  {shift.place.name} at {shift.receiver}: {kind}"
     for line in _lines(title):
-        print(_styled(line, "1;31" if shift.kind == "address" else "1"))
+        print(_styled(line, "1;31" if shift.blocks else "1"))
     indent = "    "
     wrapped(says.shift(shift), indent)
     wrapped(f"{says.at(shift.first_at)} to {says.at(shift.last_at)}", indent)
@@ -125,9 +125,8 @@ def _ranking(found: Ranking, names: list[str]) -> None:
     wrapped(found.words)
     if not found.suspects:
         return
-    say(
-        f"{says.times(found.mail)} recipients from {says.at(found.since)} to {says.at(found.until)}"
-    )
+    count = says.several(found.mail, "recipient", "recipients")
+    say(f"{count} from {says.at(found.since)} to {says.at(found.until)}")
     print()
     rows = [
         [

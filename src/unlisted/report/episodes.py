@@ -27,7 +27,7 @@ from unlisted.report.cells import (
 )
 from unlisted.report.evidence import Evidence, evidence_of
 from unlisted.report.places import Place, Places
-from unlisted.report.spells import Deliveries, Spell, released, spells
+from unlisted.report.spells import Deliveries, Spell, released_at, spells
 from unlisted.watch.catalogue import ListRow
 from unlisted.watch.term import Release, predict_release
 
@@ -67,7 +67,8 @@ class Chart(msgspec.Struct, frozen=True):
 
 
 class Episode(msgspec.Struct, frozen=True, kw_only=True):
-    """`shared`: attempts are of all addresses behind the transport, so the rate is a lower bound.
+    """`behind`: the transports whose attempts are counted although the log does not tell which of
+    their addresses each left by; the rate is a lower bound then.
     `number` of `times`: the how-manieth time this list had this address in this log."""
 
     id: str
@@ -80,7 +81,7 @@ class Episode(msgspec.Struct, frozen=True, kw_only=True):
     last_at: float
     refusals: int
     rate: Interval
-    shared: bool
+    behind: tuple[str, ...]
     receivers: tuple[Hit, ...]
     receivers_count: int
     users: tuple[Hit, ...]
@@ -145,7 +146,9 @@ def _keys(
     return dict(sorted(found.items()))
 
 
-def around(places: Places, counts: Answered, place: int, refusals: Cells) -> tuple[Cells, bool]:
+def around(
+    places: Places, counts: Answered, place: int, refusals: Cells
+) -> tuple[Cells, tuple[str, ...]]:
     """All that was answered at the receivers that refused, by this place: or, where the log does
     not tell by which address mail left, by its transports."""
     behind = {
@@ -159,7 +162,7 @@ def around(places: Places, counts: Answered, place: int, refusals: Cells) -> tup
         np.isin(where, sorted(behind))
         & np.isin(counts.cells.route[rows], np.unique(refusals.route))
     )
-    return counts.cells.where(rows[mine]), bool(behind)
+    return counts.cells.where(rows[mine]), tuple(sorted(places.all[one].name for one in behind))
 
 
 def _of_key(
@@ -170,7 +173,7 @@ def _of_key(
     blamed: Blamed,
     refusals: Cells,
 ) -> list[Episode]:
-    everything, shared = around(places, counts, place, refusals)
+    everything, behind = around(places, counts, place, refusals)
     deliveries = Deliveries(everything)
     zones = _zones(names, refusals)
     row = row_of(blamed, zones)
@@ -183,7 +186,7 @@ def _of_key(
         made.append(
             _episode(
                 names, places.all[place], blamed, part, everything, deliveries, row,
-                spell, (number, len(cut)), (later, number < len(cut)), shared,
+                spell, (number, len(cut)), (later, number < len(cut)), behind,
             )
         )  # fmt: skip
     return made
@@ -200,7 +203,7 @@ def _episode(
     spell: Spell,
     count: tuple[int, int],
     later: tuple[float, bool],
-    shared: bool,
+    behind: tuple[str, ...],
 ) -> Episode:
     first, last = float(refusals.first_at.min()), float(refusals.last_at.max())
     hit = np.unique(refusals.receiver)
@@ -209,7 +212,9 @@ def _episode(
     users, unknown = _users(names, refusals)
     zones = tuple(_zones(names, refusals))
     term_s = row.term_s if row is not None else None
-    before = deliveries.last_before({int(one) for one in hit}, first)
+    # Where some was taken all the while, a delivery does not show that the address was free.
+    mixed = bool(deliveries.within(first, last))
+    before = None if mixed else deliveries.last_before({int(one) for one in hit}, first)
     release = _release(term_s, before, first, last)
     return Episode(
         id="",
@@ -222,7 +227,7 @@ def _episode(
         last_at=last,
         refusals=total,
         rate=binomial_interval(total, max(total, tried.total())),
-        shared=shared,
+        behind=behind,
         receivers=_receivers(names, refusals, tried)[:TOLD],
         receivers_count=len(hit),
         users=users[:TOLD],
@@ -258,8 +263,8 @@ def _ending(
     refused = _sums(refusals.receiver, refusals.count)
     since = deliveries.within(last, until + 1e-3)
     taken = sum(since.values())
-    after = deliveries.first_after(set(refused), last)
-    if released(refused, deliveries.within(first, last), since):
+    after = released_at(refused, deliveries, (first, last), until + 1e-3)
+    if after is not None:
         return Ending("over", last, after, f"the same receivers took {taken} afterwards")
     if again:
         return Ending("over", last, until, "a later listing of its own")

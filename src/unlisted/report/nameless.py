@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from unlisted.rates.contrast import Contrast, contrast
+from unlisted.rates.contrast import MIN_SENDERS, Contrast, contrast
 from unlisted.rates.edetector import EDetector, threshold
 from unlisted.rates.interval import Interval, binomial_interval
 from unlisted.report.cells import NOBODY, RECEIVERS, Cells, Groups, Names, path_of
@@ -31,13 +31,15 @@ LEAST = 3
 SETTLED = 300
 TEXTS = 3
 MOST = 0.5
+NEAR_S = 6 * 3600.0  # receivers take a list up at different times, mail comes when it comes
 SOON_S = 4 * 3600.0  # greylisting lets a letter in by then
 
-Kind = Literal["address", "all", "one_sender", "suspected"]
+Kind = Literal["address", "listed", "all", "one_sender", "suspected"]
 
 
 class Shift(msgspec.Struct, frozen=True, kw_only=True):
-    """`kind` "address" is a block; the others say what it is rather, or that nothing can tell."""
+    """`kind` "address" is a block, "listed" is one that began while a list held the address (the
+    episode `beside`); the others say what it is rather, or that nothing can tell."""
 
     id: str
     kind: Kind
@@ -55,6 +57,12 @@ class Shift(msgspec.Struct, frozen=True, kw_only=True):
     texts: tuple[str, ...]
     evidence: Evidence
     chart: Chart
+    beside: str | None = None
+
+    @property
+    def blocks(self) -> bool:
+        """Whether the address itself was refused, as far as can be told."""
+        return self.kind in ("address", "listed")
 
 
 def shifts_of(
@@ -100,9 +108,26 @@ def shifts_of(
             mixed.where(of_senders[mixed_place[of_senders] == place]),
         )
         found += stream.shifts(doubts, meant, streams)
-    order = {"address": 0, "suspected": 1, "all": 2, "one_sender": 3}
+    found = [_beside(one, episodes) for one in found]
+    order = {"address": 0, "listed": 1, "suspected": 2, "all": 3, "one_sender": 4}
     found.sort(key=lambda one: (order[one.kind], one.first_at, one.place.name, one.receiver))
     return [msgspec.structs.replace(one, id=f"s{n}") for n, one in enumerate(found, 1)]
+
+
+def _beside(shift: Shift, episodes: list[Episode]) -> Shift:
+    """Without neighbours nothing tells address and content apart, but a shift that hits several
+    senders at once while a list holds the address is hardly a coincidence."""
+    several = sum(1 for hit in shift.senders if hit.name != "unknown") >= MIN_SENDERS
+    new = shift.before is None or shift.before.high < shift.rate.low
+    if shift.kind != "suspected" or not several or not new:
+        return shift
+    for episode in episodes:
+        if (
+            shift.place.name in (episode.place.name, *episode.behind)
+            and episode.first_at - NEAR_S <= shift.first_at <= episode.last_at
+        ):
+            return msgspec.structs.replace(shift, kind="listed", beside=episode.id)
+    return shift
 
 
 def _passing(places: Places, kept: Kept, temporary: NDArray[np.bool_]) -> set[int]:

@@ -119,7 +119,10 @@ class Places:
             return self._number(Place(self._only, "inferred", how))
         if not route.label:
             return self._number(Place("unknown address", "unknown", "the log names none"))
-        how = "replies name several" if likely else "the log names none and no reply does"
+        if likely:
+            name = route.label.replace("the address behind", "the addresses behind")
+            return self._number(Place(name, "unknown", "replies name several"))
+        how = "the log names none and no reply does"
         return self._number(Place(route.label, "unknown", how))
 
     def _named(self, address: str, answer: Answer) -> int:

@@ -86,19 +86,22 @@ class Book:
         # A refusal says by which address it left; other mail goes by its route.
         self.place = places.of(people)
         self.taken = places.taken
+        self.places = tuple(places.all)
         self.by_sender = Groups(people.sender)
 
 
 def ranking(
-    book: Book, number: int, place: Place, events: list[Event], begun: float, places: int = 1
+    book: Book, number: int, events: list[Event], begun: float, behind: set[str], places: int
 ) -> Ranking:
-    """Who sent by one place before its listings; `begun` is where the log begins, `places` how
-    many are asked about."""
+    """Who sent by one place before its listings; `begun` is where the log begins, `behind` the
+    transports of which it may be one of several addresses, `places` how many are asked about."""
+    place = book.places[number]
     cells = book.cells
     first, last = min(at for _, at, _ in events), max(end for _, _, end in events)
     since = max(begun, first - WINDOW_S)
     history = max(0.0, since - begun)
-    mine = book.place == number
+    numbers_behind = [n for n, one in enumerate(book.places) if one.name in behind]
+    mine = np.isin(book.place, [number, *numbers_behind])
     before = np.zeros(len(cells), np.bool_)
     for _, at, _ in events:
         before |= (cells.first_at >= at - WINDOW_S) & (cells.first_at <= at)
@@ -123,7 +126,15 @@ def ranking(
         for share in found.shares
     ]
     suspects.sort(key=lambda s: (s.standing != "probable", -s.share, -s.mail, s.sender))
-    verdict, words = _verdict(found, whole, unknown, suspects, book.taken.get(place.name))
+    doubt = ""
+    if behind:
+        doubt = (
+            f" All mail of {', '.join(sorted(behind))} is counted, for the log does not tell by "
+            "which of its addresses each left."
+        )
+    elif place.name in book.taken:
+        doubt = f" That all this mail left by it is inferred: it is {book.taken[place.name]}."
+    verdict, words = _verdict(found, whole, unknown, suspects, doubt)
     return Ranking(
         place=place,
         events=tuple(one for one, _, _ in events),
@@ -263,7 +274,7 @@ def _volume(cells: Cells, first: float, begun: float) -> tuple[int, int | None]:
 
 
 def _verdict(
-    found: Causes, whole: int, unknown: int, suspects: list[Suspect], taken: str | None
+    found: Causes, whole: int, unknown: int, suspects: list[Suspect], doubt: str
 ) -> tuple[Literal["probable", "not enough evidence", "nobody here", "unknown"], str]:
     if not whole:
         return "unknown", (
@@ -277,8 +288,7 @@ def _verdict(
     part = ""
     if unknown:
         part = f" Of {unknown / whole:.0%} of the mail the log does not say who sent it."
-    if taken is not None:
-        part += f" That all this mail left by it is inferred: it is {taken}."
+    part += doubt
     probable = [one.sender for one in suspects if one.standing == "probable"]
     if probable:
         return "probable", (
