@@ -33,7 +33,7 @@ def rows_of(reader: Reader, data: bytes, size: int, **options: Any) -> tuple[lis
     tally = Tally()
     reading = Reading([Calendar(UTC, NOON + 86_400.0)], [tally], **options)
     rows = [row for batch in reader(blocks_of(data, size), reading) for row in batch.to_pylist()]
-    rows.sort(key=lambda row: row["line"])
+    assert [row["line"] for row in rows] == sorted(row["line"] for row in rows)
     for row in rows:
         row["at"] = round(row["at"], 5)
     return rows, tally

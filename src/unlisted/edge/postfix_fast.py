@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from unlisted.edge.attempts import BATCH_ROWS, batch_of
+from unlisted.edge.attempts import batch_of
 from unlisted.edge.byte_words import Flags, Places, Window, Words, hashes
 from unlisted.edge.log_input import Block
 from unlisted.edge.log_plain import Reading, text_of
@@ -32,11 +32,14 @@ from unlisted.edge.postfix_tags import Tag, Tags
 from unlisted.logs.names import Names
 from unlisted.logs.open_messages import Message
 from unlisted.logs.origin import complete_sender
-from unlisted.logs.postfix import PostfixParser, is_queue_id
+from unlisted.logs.postfix import PostfixParser
+from unlisted.logs.postfix_attributes import is_queue_id
 from unlisted.logs.stamp import Calendar
 from unlisted.logs.syslog import Entry, entry_of
 from unlisted.mail.attempt import Attempt
 
+_LINE_BITS = 40
+_HELD_BYTES = 32 << 20  # of rows that wait for those before them
 _FORWARDED = "status=sent (forwarded as "
 
 
@@ -71,6 +74,8 @@ class FastPostfix:
         self._named = Named(self._names, self._instance)
         self._carry = Carry(self._parser, self._tags)
         self._bearers = Bearers()
+        # Batches of blocks, each with the place behind its last line.
+        self._read: list[tuple[tuple[int, int], pa.RecordBatch]] = []
         self._waiting: list[Attempt] = []
 
     def read(self, block: Block) -> Iterator[pa.RecordBatch]:
@@ -82,25 +87,49 @@ class FastPostfix:
         senders, message_keys = self._senders(work)
         self._line_by_line(work, continued)
         orphans = self._orphans(work, senders, message_keys)
-        yield from self._rows(work, senders, orphans, continued)
+        batch = self._rows(work, senders, orphans, continued)
         self._carry.hand_over(read, work.groups, orphans, calendar)
         self._waiting += self._parser.take()
-        if len(self._waiting) >= BATCH_ROWS:
-            yield self._waited()
+        yield from self._ready(block)
+        if batch is not None:
+            self._read.append(((block.file, block.first_line + read.told.starts.size), batch))
 
     def finish(self) -> Iterator[pa.RecordBatch]:
         """The log ends here."""
         self._parser.finish()
         self._waiting += self._parser.take()
-        if self._waiting:
-            yield self._waited()
+        yield from self._before(None)
         dropped = self._reading.dropped
         dropped.never_deferred += self._parser.open.dropped
         dropped.deferred += self._parser.open.dropped_deferred
 
-    def _waited(self) -> pa.RecordBatch:
-        batch, self._waiting = batch_of(self._waiting), []
-        return batch
+    def _ready(self, block: Block) -> Iterator[pa.RecordBatch]:
+        """The rows of blocks before this one in which no attempt waits any more."""
+        begin = (block.file, block.first_line)
+        held = sum(batch.nbytes for _, batch in self._read)
+        oldest = self._parser.waits_from if held < _HELD_BYTES else None
+        bound = min(begin, oldest) if oldest is not None else begin
+        done = [end for end, _ in self._read if end <= bound]
+        if done:
+            yield from self._before(done[-1])
+
+    def _before(self, end: tuple[int, int] | None) -> Iterator[pa.RecordBatch]:
+        """The rows of lines before this one that are there, in order; None: all."""
+        batches = [batch for last, batch in self._read if end is None or last <= end]
+        self._read = self._read[len(batches) :]
+        ready: list[Attempt] = []
+        waiting: list[Attempt] = []
+        for row in self._waiting:
+            now = end is None or (row.file, row.line) < end
+            (ready if now else waiting).append(row)
+        self._waiting = waiting
+        if not ready:
+            yield from batches
+            return
+        together = pa.Table.from_batches([*batches, batch_of(ready)]).combine_chunks()
+        keys = together["file"].to_numpy().astype(np.int64) << _LINE_BITS
+        order = np.argsort(keys + together["line"].to_numpy(), kind="stable")
+        yield from together.take(pa.array(order)).combine_chunks().to_batches()
 
     # --- which messages are read in columns ---
 
@@ -204,7 +233,7 @@ class FastPostfix:
         senders: pa.Array,
         orphans: dict[int, str],
         continued: dict[int, Message],
-    ) -> Iterator[pa.RecordBatch]:
+    ) -> pa.RecordBatch | None:
         read, groups = work.read, work.groups
         group = np.zeros(read.told.starts.size, np.int64)
         group[groups.lines] = groups.of
@@ -213,7 +242,7 @@ class FastPostfix:
         chosen[list(continued)] = True
         which = np.flatnonzero(chosen[mine] & ~read.odd[read.delivery_lines])
         if not which.size:
-            return
+            return None
         self._instance(int(read.told.codes[read.delivery_lines[which[0]]]))  # the first host met
         of = mine[which]
         self._reading.tallies[work.file].attempts += which.size
@@ -222,7 +251,7 @@ class FastPostfix:
             flags = np.zeros(groups.keys.size, np.bool_)
             flags[places] = True
             senders = filled(senders, flags, [orphans[place] for place in places.tolist()])
-        yield Rows(read, which).batch(
+        return Rows(read, which).batch(
             work.file, work.first_line, self._named, groups, of, senders, continued
         )
 

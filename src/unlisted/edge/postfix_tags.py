@@ -84,7 +84,7 @@ class Tags:
         head, colon, _ = name.partition(": ")
         names = None if colon or " " in name or not host or not text.isascii() else names_of(name)
         if names is None:
-            self._table[key] = UNSURE if "/" in head and (colon or not text.isascii()) else FOREIGN
+            self._table[key] = UNSURE if "/" in head else FOREIGN
             return
         self._table[key] = len(self.known)
         self.known.append(Tag(host, name, names))

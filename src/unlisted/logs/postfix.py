@@ -102,6 +102,11 @@ class PostfixParser:
         ready, self._ready = self._ready, []
         return ready
 
+    @property
+    def waits_from(self) -> tuple[int, int] | None:
+        """File and line of the first attempt that waits for what other lines tell."""
+        return (self._held[0].file, self._held[0].line) if self._held else None
+
     def expire(self, at: float) -> None:
         """For a live tail: nothing that was logged `HOLD_S` before `at` waits any longer."""
         while self._held and self._held[0].at < at - HOLD_S:
