@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from unlisted.mail import free_text, message, ses
+from unlisted.mail import free_text, ses
 from unlisted.mail.auto_reply import is_auto_reply
 from unlisted.mail.delivery_status import PRESENT, Group, Status, parse_status
 from unlisted.mail.feedback import Feedback, of_scanned
@@ -23,7 +23,7 @@ MAX_TEXT = 6000
 Kind = Literal["bounce", "delayed", "delivered", "feedback", "vacation"]
 
 
-class BounceRecord(msgspec.Struct, frozen=True, kw_only=True):
+class BounceRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One recipient of one report.
 
     action: as RFC 3464 section 2.3.3, "" if unknown. status: the most exact one given. code: SMTP
@@ -82,7 +82,7 @@ REPLY = re.compile(
 )
 _NUMBER = re.compile(r"^[ \t]*(?:to|recipient)[ \t]*:?[ \t]*\+?(\d{8,15})[ \t]*$", re.I | re.M)
 _WORD = re.compile(r"[^\W\d_]{3,}\W+[^\W\d_]{2,}")
-_STATUS = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
+_STATUS = re.compile(r"([245])(?<![\d.][245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
 _COMMAND = re.compile(
     r"(?:in (?:reply|response) to (?:the |end of )?|after |did not like our |failed on |>>>[ \t]*|\[|"
     r"smtp command\s+|command: ?|stage: ?|did not accept our |during |sent (?:the )?)"
@@ -96,6 +96,11 @@ _TRIGGERS = (
     "eply to", "esponse to", "after ", "like our", "failed ", ">>>", "[rcpt", "[data", "[mail",
     "smtp command", "ommand:", "tage:", "accept our", "uring ", "sent ", "like recipient",
     "was rejected", "talk to me", "greeting failed",
+)  # fmt: skip
+# In a whole report only these are about the session, not about the report itself.
+_TRANSCRIPT = (
+    ">>>", "in reply to", "in response to", "did not like our", "smtp command", "like recipient",
+    "was rejected", "talk to me", "mail server after", "mailer after", "greeting failed",
 )  # fmt: skip
 _WORDS = {
     "end of data": "eod", "initial connection": "connect", "starttls": "starttls",
@@ -152,7 +157,7 @@ def _records(mail: Mail, trace_header: str) -> list[BounceRecord]:
             return found
     if is_auto_reply(mail):
         sender = free_text.first_address(mail.header(b"from"))
-        subject = message.decoded(mail.header(b"subject"))
+        subject = mail.subject()
         return [
             BounceRecord(
                 kind="vacation", recipient=sender, subject=subject[:300], text=human[:MAX_TEXT]
@@ -176,7 +181,7 @@ def _status(mail: Mail, human: str) -> Status | None:
             found = parse_status(part.text())
             if found.groups:
                 return found
-    if "ecipient" in human and PRESENT.search(human):
+    if ("-Recipient" in human or "-recipient" in human) and PRESENT.search(human):
         return parse_status(human)
     for part in mail.parts:
         # The status in a part of another type (application/octet-stream and the like).
@@ -221,14 +226,16 @@ def _noted(row: ses.Notified, original: Original) -> BounceRecord:
 
 
 def _reported(mail: Mail, status: Status, human: str, original: Original) -> list[BounceRecord]:
-    text = free_text.human(human)
+    poor = any(_is_poor(group.diagnostic) for group in status.groups)
+    # The human part is asked for little where the status says all, and is not cut then.
+    text = free_text.human(human) if poor else human
     known = tuple(dict.fromkeys(group.recipient for group in status.groups))
     spoken = {}
-    if any(_is_poor(group.diagnostic) for group in status.groups):
+    if poor:
         own = _own(mail)
         spoken = {said.recipient: said.text for said in free_text.said(text, own, known)}
     out = []
-    subject = message.decoded(mail.header(b"subject"))[:300]
+    subject = mail.subject()[:300]
     for group in status.groups:
         out.append(
             _record(
@@ -280,7 +287,7 @@ def _is_bounce(mail: Mail, human: str) -> bool:
     if b"x-failed-recipients" in mail.headers or mail.report_type == "delivery-status":
         return True
     sender = _SENDER.search(mail.header(b"from")) is not None
-    subject = _SUBJECT.search(message.decoded(mail.header(b"subject"))) is not None
+    subject = _SUBJECT.search(mail.subject()) is not None
     null = mail.header(b"return-path") in ("<>", "<MAILER-DAEMON>")
     if mail.header(b"auto-submitted").lower().startswith("auto-replied") and not subject:
         return sender and _INTRO.search(human[:4000]) is not None
@@ -315,8 +322,10 @@ def _told(mail: Mail, human: str, original: Original) -> list[BounceRecord]:
         return []
     found = found or [free_text.Said(_number(text), text.strip()[:3000])]
     lowered = text.lower()
-    delayed = any(words in lowered for words in _DELAY)
-    subject = message.decoded(mail.header(b"subject"))[:300]
+    delayed = False
+    for words in _DELAY:
+        delayed = delayed or words in lowered
+    subject = mail.subject()[:300]
     out = []
     for said in found:
         out.append(
@@ -375,7 +384,7 @@ def _record(
         if exact and (status is None or not exact[0].endswith(".0.0")):
             status = f"{exact[1]}.{int(exact[2])}.{int(exact[3])}"
     if remote_mta is None:
-        remote_mta = _host_in(diagnostic) or _host_in(hint)
+        remote_mta = _host_in(diagnostic) or (_host_in(hint) if "alking to" in hint else None)
     return BounceRecord(
         kind=kind,
         recipient=recipient,
@@ -385,7 +394,7 @@ def _record(
         code=int(reply[1]) if reply else 0,
         diagnostic=" ".join(diagnostic.split()),
         diagnostic_type=diagnostic_type,
-        command=_command(diagnostic) or (_command(hint[:3000]) if hint else None),
+        command=_command(diagnostic, _TRIGGERS) or _command(hint[:3000], _TRANSCRIPT),
         reporting_mta=reporting_mta,
         remote_mta=remote_mta,
         message_id=message_id,
@@ -403,16 +412,14 @@ def _host_in(text: str) -> str | None:
     return next(g for g in host.groups() if g) if host else None
 
 
-def _command(text: str) -> str | None:
+def _command(text: str, triggers: tuple[str, ...]) -> str | None:
     """The last command named: a transcript ends with the one that failed."""
     text = text.lower()
-    for trigger in _TRIGGERS:
-        if trigger in text:
-            break
-    else:
+    places = [place for trigger in triggers if (place := text.find(trigger)) >= 0]
+    if not places:
         return None
     last = None
-    for found in _COMMAND.finditer(text):
+    for found in _COMMAND.finditer(text, max(0, min(places) - 20)):
         last = found
     if last is None:
         return None
