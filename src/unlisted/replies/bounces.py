@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from unlisted.mail.bounce import REPLY, BounceRecord
+from unlisted.mail.bounce import BounceRecord
+from unlisted.mail.diagnostic import REPLY
 from unlisted.replies.addresses import Network
 from unlisted.replies.classify import Meaning, classify
 
