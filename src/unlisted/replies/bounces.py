@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from unlisted.mail.bounce import REPLY, BounceRecord
+from unlisted.mail.bounce import BounceRecord
+from unlisted.mail.diagnostic import REPLY
 from unlisted.replies.addresses import Network
 from unlisted.replies.classify import Meaning, classify
 
@@ -50,8 +51,9 @@ _ADDRESS_STATUS = frozenset({"1.0", "1.1", "1.3", "1.10", "2.1", "4.1", "5.0"})
 _LAST_ERROR = re.compile(r"\bLED=([245]\d\d [^}]{1,600})")
 # qmail's own sentence after the reply it quotes.
 _BOILERPLATE = re.compile(r"I'm not going to try again|Giving up on|STARTTLS proto=")
+_VAGUE = ("4.3.0", "5.3.0")
 _CONNECTIONS = re.compile(r"connection|concurren|session|recipients|threads|too many|simultan")
-CONTENT = "content/spam-content"
+_SPAM = re.compile(r"spam|\bub?e\b|unsolicited|junk|bulk", re.I)
 _LINK = re.compile(r"\b(?:ur[il]s?|links?|web ?sites?|uribl|surbl)\b", re.I)
 _SENDERS_FAULT = frozenset(
     {"hostunknown", "userunknown", "policyviolation", "securityerror", "filtered", "notaccept"}
@@ -85,6 +87,8 @@ def judge(record: BounceRecord, *, ours: Sequence[Network] = ()) -> Judged:
         reason = "expired"  # nothing is wrong yet but the time it takes
     if reason is None and weak is not None and weak.reason is not None:
         return Judged(record, _weighed(record, weak), weak)
+    if record.diagnostic_type == "x-unix" and (reason is None or record.status in _VAGUE):
+        reason = "mailererror"
     if reason is None:
         return Judged(record, _last_resort(record), weak or first)
     return Judged(record, _before_rcpt(record, reason), weak or first)
@@ -125,7 +129,9 @@ def _weighed(record: BounceRecord, meaning: Meaning) -> str:
         return "hasmoved"  # RFC 5321 section 4.2.3: 551 is "user not local", try elsewhere
     if reason == "syntaxerror" and status in ("1.1", "1.3"):
         return "userunknown"  # the syntax of an address
-    if reason == "spamdetected" and status.startswith("6.") and meaning.rule == CONTENT:
+    if reason == "contenterror" and meaning.said_by and not status.startswith("6."):
+        return "spamdetected"  # an operator that denies the content judges it, not its form
+    if reason == "spamdetected" and status.startswith("6.") and not _names_spam(record):
         return "contenterror"
     if reason in ("blocked", "contenterror") and (
         meaning.subject == "url"
@@ -151,6 +157,10 @@ def _weighed(record: BounceRecord, meaning: Meaning) -> str:
     if reason == "exceedlimit" and meaning.subject in ("rate", "recipient"):
         reason = "speeding"
     return _before_rcpt(record, reason)
+
+
+def _names_spam(record: BounceRecord) -> bool:
+    return _SPAM.search(record.diagnostic) is not None
 
 
 def _only_listed(record: BounceRecord, reason: str) -> bool:
@@ -185,8 +195,6 @@ def _unknown(record: BounceRecord, status: str) -> str:
 def _last_resort(record: BounceRecord) -> str:
     if record.kind == "delayed" or record.action in ("delayed", "expired"):
         return "expired"
-    if record.diagnostic_type == "x-unix":
-        return "mailererror"
     if record.command in ("connect", "ehlo"):
         return "blocked"
     if record.command == "mail":
