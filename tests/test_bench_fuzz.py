@@ -1,7 +1,6 @@
 """The fuzz bench's own inputs, in small: every parser gives a value or its own error, soon."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from bench import fuzz
