@@ -36,6 +36,7 @@ from unlisted.edge.log_plain import (
     kumomta_batches,
     lines_of,
     m365_batches,
+    postfix_batches,
 )
 from unlisted.edge.postfix_fast import postfix_fast_batches
 from unlisted.logs.detect import FORMATS, format_of
