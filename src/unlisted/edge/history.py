@@ -299,7 +299,7 @@ class History:
     def exposure(self, start: float, end: float) -> pa.Table:
         """The roll-up per sender, address and hour with start <= hour < end; sender and address
         are dictionary columns, counts 32 bits, so that a month of a large site fits."""
-        codes: _Codes = ({}, {})
+        codes = (_Names(), _Names())
         days = [
             self._day_exposure(day, start, end, codes)
             for day in self._files.days()
@@ -315,7 +315,9 @@ class History:
             arrays.append(_decoded(column, codes[place]) if place < 2 else pa.array(column))
         return pa.table(arrays, names=EXPOSURE.names)
 
-    def _day_exposure(self, day: str, start: float, end: float, codes: _Codes) -> list[Any]:
+    def _day_exposure(
+        self, day: str, start: float, end: float, codes: tuple[_Names, _Names]
+    ) -> list[Any]:
         """The day's columns as numbers, keys once: an hour lies within one day."""
         parts: list[list[Any]] = []
         for path in self._files.paths("exposure", day, day):
@@ -325,8 +327,8 @@ class History:
             table = table.filter(inside).unify_dictionaries()
             parts.append(
                 [
-                    _coded(table["sender"], codes[0]),
-                    _coded(table["address"], codes[1]),
+                    codes[0].coded(table["sender"]),
+                    codes[1].coded(table["address"]),
                     *(table[name].to_numpy() for name in EXPOSURE.names[2:]),
                 ]
             )
@@ -365,28 +367,34 @@ class History:
 
 _NONE = np.zeros(0, dtype=np.int64)
 _KINDS = (np.int32, np.int32, np.int64, np.int32, np.int32, np.int32, np.int32)
-_Codes = tuple[dict[str | None, int], dict[str | None, int]]
 
 
 def _last_day(end: float) -> str:
     return day_of(min(max(0.0, end), LATEST - 1.0))
 
 
-def _coded(column: pa.ChunkedArray, codes: dict[str | None, int]) -> Any:
-    """The column's values as numbers that hold for all files."""
-    found = [_NONE.astype(np.int32)]
-    places: Any = None
-    for chunk in column.chunks:
-        if places is None:  # one dictionary for all: they were unified
-            names = [*chunk.dictionary.to_pylist(), None]
-            places = np.array([_code(codes, one) for one in names], dtype=np.int32)
-        filled = pc.fill_null(chunk.indices, len(places) - 1)
-        found.append(places[filled.to_numpy(zero_copy_only=False)])
-    return np.concatenate(found)
+class _Names:
+    """Names met so far; a name's number is its place. None is -1."""
 
+    def __init__(self) -> None:
+        self.all = pa.array([], pa.string())
 
-def _code(codes: dict[str | None, int], name: str | None) -> int:
-    return codes.setdefault(name, len(codes))
+    def coded(self, column: pa.ChunkedArray) -> Any:
+        """A unified dictionary column as numbers that hold for all files."""
+        found = [_NONE.astype(np.int32)]
+        places: Any = None
+        for chunk in column.chunks:
+            if places is None:
+                places = self._places(chunk.dictionary.cast(pa.string()))
+            indices = pc.fill_null(chunk.indices, len(places) - 1)
+            found.append(places[indices.to_numpy(zero_copy_only=False)])
+        return np.concatenate(found)
+
+    def _places(self, names: pa.Array) -> Any:
+        new = names.filter(pc.invert(pc.is_in(names, value_set=self.all)))
+        self.all = pa.concat_arrays([self.all, new])
+        places = pc.index_in(names, value_set=self.all).to_numpy(zero_copy_only=False)
+        return np.append(places, -1).astype(np.int32)
 
 
 def _summed(columns: list[Any]) -> list[Any]:
@@ -401,6 +409,6 @@ def _summed(columns: list[Any]) -> list[Any]:
     return [key[starts] for key in keys] + counts
 
 
-def _decoded(places: Any, codes: dict[str | None, int]) -> pa.DictionaryArray:
-    names = pa.array(list(codes), pa.string())
-    return pa.DictionaryArray.from_arrays(pa.array(places.astype(np.int32), pa.int32()), names)
+def _decoded(places: Any, names: _Names) -> pa.DictionaryArray:
+    indices = pa.array(places, pa.int32(), mask=places < 0)
+    return pa.DictionaryArray.from_arrays(indices, names.all)
