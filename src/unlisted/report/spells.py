@@ -9,14 +9,16 @@ deliveries than one that refused everything. Refuses to see an end in deliveries
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import msgspec
 import numpy as np
 
-from unlisted.report.cells import SENT, Cells, Floats, Groups
+from unlisted.report.cells import SENT, Cells, Floats, Groups, by_time
 
 CHANCE, WHOLE = math.log(1e-3), math.log(1e-2)
 # Without a known term, the longest silence that may still be one listing.
+MOMENT_S, PARTS = 60.0, 16
 LONGEST_S = 7 * 86400.0
 
 
@@ -34,7 +36,7 @@ class Deliveries:
     def __init__(self, cells: Cells) -> None:
         self._times: dict[int, Floats] = {}
         self._sums: dict[int, Floats] = {}
-        self._all = sent = cells.where(cells.answer == SENT)
+        self._all = sent = _spread(cells.where(cells.answer == SENT))
         groups = Groups(sent.receiver)
         for receiver in groups.keys:
             mine = groups.rows(int(receiver))
@@ -80,6 +82,27 @@ class Deliveries:
             return iter(())
         columns = (self._all.first_at, self._all.receiver, self._all.count)
         return zip(*(column[first:last].tolist() for column in columns), strict=True)
+
+
+def _spread(cells: Cells) -> Cells:
+    """Cells of a wide bucket as several: what was taken over hours was not taken at one moment."""
+    parts = np.where(cells.last_at - cells.first_at > MOMENT_S, np.minimum(cells.count, PARTS), 1)
+    if not len(cells) or int(parts.max()) == 1:
+        return cells
+    rows = np.repeat(np.arange(len(cells)), parts)
+    nth = np.arange(len(rows)) - np.repeat(np.cumsum(parts) - parts, parts)
+    many = parts[rows]
+    step = (cells.last_at - cells.first_at)[rows] / np.maximum(many - 1, 1)
+    whole = cells.count[rows]
+    at = cells.first_at[rows] + step * nth
+    return by_time(
+        replace(
+            cells.where(rows),
+            first_at=at,
+            last_at=at,
+            count=(whole // many + (nth < whole % many)).astype(np.int32),
+        )
+    )
 
 
 def released_at(
