@@ -146,8 +146,11 @@ def _all_taken(refused: int, taken: int, more: int) -> float:
     return math.lgamma(b + more) - math.lgamma(b) + math.lgamma(a + b) - math.lgamma(a + b + more)
 
 
-def spells(refusals: Cells, deliveries: Deliveries, term_s: float | None) -> list[Spell]:
-    """The spells of refusals in time order."""
+def spells(
+    refusals: Cells, deliveries: Deliveries, term_s: float | None, step_s: float = 60.0
+) -> list[Spell]:
+    """The spells of refusals in time order. `step_s`: how wide the buckets of counts are; what was
+    taken within a shorter gap than that is not known."""
     found: list[Spell] = []
     longest = term_s if term_s is not None else LONGEST_S
     begun, why = 0, ""
@@ -164,7 +167,7 @@ def spells(refusals: Cells, deliveries: Deliveries, term_s: float | None) -> lis
             split = ""
             if at - ended > longest:
                 split = "silence longer than a listing lasts"
-            elif released(refused, taken, since, chance):
+            elif at - ended >= step_s and released(refused, taken, since, chance):
                 split = "mail was taken in between"
             if split:
                 found.append(Spell(begun, place - 1, why))
