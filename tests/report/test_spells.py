@@ -73,6 +73,14 @@ def test_one_delivery_is_not_enough() -> None:
     assert cut(refused, every(6 * HOUR, 1)) == [(0, 3)]
 
 
+def test_a_wide_bucket_s_deliveries_lie_over_its_time_and_none_is_lost() -> None:
+    wide = cells([(0.0, 1, SENT, 37)])
+    wide.last_at[:] = 36 * HOUR
+    found = Deliveries(wide)
+    assert found.within(-1.0, 37 * HOUR) == {1: 37}
+    assert 15 <= found.between(1, -1.0, 18 * HOUR) <= 22
+
+
 @pytest.mark.parametrize("answer", [SENT, OTHER])
 def test_only_deliveries_count_as_taken(answer: int) -> None:
     found = Deliveries(cells([(10.0, 1, answer, 3)]))

@@ -102,17 +102,19 @@ class Episode(msgspec.Struct, frozen=True, kw_only=True):
 class Answered:
     """The counts that episodes are read from, with each cell's place; in time order."""
 
-    def __init__(self, cells: Cells, place: NDArray[np.int32], until: float) -> None:
-        self.cells, self.place, self.until = cells, place, until
+    def __init__(
+        self, cells: Cells, place: NDArray[np.int32], until: float, step_s: float = 60.0
+    ) -> None:
+        self.cells, self.place, self.until, self.step_s = cells, place, until, step_s
         self.by_receiver = Groups(cells.receiver)
         self.path = path_of(place.astype(np.int64), cells.receiver)
         self.by_path = Groups(self.path)
 
 
-def answered(names: Names, places: Places, paths: Cells, until: float) -> Answered:
+def answered(places: Places, paths: Cells, until: float, step_s: float) -> Answered:
     """Attempts that a receiver answered: no time-outs, no lost connections."""
     mask = (paths.answer != NO_ANSWER) & (paths.answer != UNSURE) & (paths.count > 0)
-    return Answered(paths.where(mask), places.of_cells[mask], until)
+    return Answered(paths.where(mask), places.of_cells[mask], until, step_s)
 
 
 def episodes_of(names: Names, places: Places, counts: Answered) -> list[Episode]:
@@ -178,7 +180,7 @@ def _of_key(
     zones = _zones(names, refusals)
     row = row_of(blamed, zones)
     term_s = row.term_s if row is not None else None
-    cut = spells(refusals, deliveries, term_s)
+    cut = spells(refusals, deliveries, term_s, counts.step_s)
     made = []
     for number, spell in enumerate(cut, 1):
         part = refusals.where(np.arange(spell.first, spell.last + 1))

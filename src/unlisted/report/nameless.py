@@ -106,6 +106,7 @@ def shifts_of(
             cells.where(elsewhere),
             counts.place[elsewhere],
             mixed.where(of_senders[mixed_place[of_senders] == place]),
+            counts.step_s,
         )
         found += stream.shifts(doubts, meant, streams)
     found = [_beside(one, episodes) for one in found]
@@ -171,8 +172,9 @@ class _Stream:
         there: Cells,
         there_place: NDArray[np.int32],
         by_sender: Cells,
+        step_s: float,
     ) -> None:
-        self.names, self.place = names, places.all[place]
+        self.names, self.place, self.step_s = names, places.all[place], step_s
         self.here, self.there, self.by_sender = here, there, by_sender
         self.neighbours = [places.all[int(number)].name for number in there_place]
 
@@ -183,7 +185,7 @@ class _Stream:
         alarm: float,
     ) -> list[Shift]:
         found = []
-        for spell in spells(doubts, Deliveries(self.here), None):
+        for spell in spells(doubts, Deliveries(self.here), None, self.step_s):
             part = doubts.where(np.arange(spell.first, spell.last + 1))
             if part.total() < LEAST or not self._alarmed(part, alarm):
                 continue

@@ -58,7 +58,8 @@ def build(
     """All sections from one reading; `notes` are the reader's own words about it."""
     names, tallies = gathered.names, gathered.tallies
     places = Places(names, tallies.paths, gathered.ours)
-    counts = answered(names, places, tallies.paths, gathered.until or 0.0)
+    until = gathered.until or 0.0
+    counts = answered(places, tallies.paths, until, tallies.paths_bucket_s)
     episodes = episodes_of(names, places, counts)
     shifts = shifts_of(names, places, counts, tallies.mixed, episodes, gathered.kept)
     rankings = _rankings(gathered, places, episodes, shifts)

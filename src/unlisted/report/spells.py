@@ -9,14 +9,16 @@ deliveries than one that refused everything. Refuses to see an end in deliveries
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import msgspec
 import numpy as np
 
-from unlisted.report.cells import SENT, Cells, Floats, Groups
+from unlisted.report.cells import SENT, Cells, Floats, Groups, by_time
 
 CHANCE, WHOLE = math.log(1e-3), math.log(1e-2)
 # Without a known term, the longest silence that may still be one listing.
+MOMENT_S, PARTS = 60.0, 16
 LONGEST_S = 7 * 86400.0
 
 
@@ -34,7 +36,7 @@ class Deliveries:
     def __init__(self, cells: Cells) -> None:
         self._times: dict[int, Floats] = {}
         self._sums: dict[int, Floats] = {}
-        self._all = sent = cells.where(cells.answer == SENT)
+        self._all = sent = _spread(cells.where(cells.answer == SENT))
         groups = Groups(sent.receiver)
         for receiver in groups.keys:
             mine = groups.rows(int(receiver))
@@ -82,6 +84,27 @@ class Deliveries:
         return zip(*(column[first:last].tolist() for column in columns), strict=True)
 
 
+def _spread(cells: Cells) -> Cells:
+    """Cells of a wide bucket as several: what was taken over hours was not taken at one moment."""
+    parts = np.where(cells.last_at - cells.first_at > MOMENT_S, np.minimum(cells.count, PARTS), 1)
+    if not len(cells) or int(parts.max()) == 1:
+        return cells
+    rows = np.repeat(np.arange(len(cells)), parts)
+    nth = np.arange(len(rows)) - np.repeat(np.cumsum(parts) - parts, parts)
+    many = parts[rows]
+    step = (cells.last_at - cells.first_at)[rows] / np.maximum(many - 1, 1)
+    whole = cells.count[rows]
+    at = cells.first_at[rows] + step * nth
+    return by_time(
+        replace(
+            cells.where(rows),
+            first_at=at,
+            last_at=at,
+            count=(whole // many + (nth < whole % many)).astype(np.int32),
+        )
+    )
+
+
 def released_at(
     refused: dict[int, int], deliveries: Deliveries, span: tuple[float, float], until: float
 ) -> float | None:
@@ -123,8 +146,11 @@ def _all_taken(refused: int, taken: int, more: int) -> float:
     return math.lgamma(b + more) - math.lgamma(b) + math.lgamma(a + b) - math.lgamma(a + b + more)
 
 
-def spells(refusals: Cells, deliveries: Deliveries, term_s: float | None) -> list[Spell]:
-    """The spells of refusals in time order."""
+def spells(
+    refusals: Cells, deliveries: Deliveries, term_s: float | None, step_s: float = 60.0
+) -> list[Spell]:
+    """The spells of refusals in time order. `step_s`: how wide the buckets of counts are; what was
+    taken within a shorter gap than that is not known."""
     found: list[Spell] = []
     longest = term_s if term_s is not None else LONGEST_S
     begun, why = 0, ""
@@ -141,7 +167,7 @@ def spells(refusals: Cells, deliveries: Deliveries, term_s: float | None) -> lis
             split = ""
             if at - ended > longest:
                 split = "silence longer than a listing lasts"
-            elif released(refused, taken, since, chance):
+            elif at - ended >= step_s and released(refused, taken, since, chance):
                 split = "mail was taken in between"
             if split:
                 found.append(Spell(begun, place - 1, why))
