@@ -82,12 +82,18 @@ def _pools(exposures: Exposures) -> Index:
 
 
 def _by_pool(by_cell: Array, exposures: Exposures, buckets: int) -> Array:
+    """The mean over each pool's addresses, per bucket."""
     pool = _pools(exposures)
-    pools = int(pool.max()) + 1 if len(pool) else 1
-    total = np.zeros((pools, buckets))
-    np.add.at(total, pool, by_cell.reshape(-1, buckets))
-    size = np.maximum(1, np.bincount(pool, minlength=pools))
-    return np.asarray((total / size[:, None]).ravel(), dtype=np.float64)
+    order = np.argsort(pool, kind="stable")
+    begins = np.searchsorted(pool[order], np.arange(int(pool.max()) + 1))
+    rows = by_cell.reshape(-1, buckets)
+    if np.any(order[1:] < order[:-1]):
+        rows = rows[order]
+    # A pool without addresses has no rows to add.
+    size = np.diff(begins, append=len(pool))
+    total = np.zeros((len(begins), buckets))
+    total[size > 0] = np.add.reduceat(rows, begins[size > 0], axis=0)
+    return np.asarray((total / np.maximum(1, size)[:, None]).ravel(), dtype=np.float64)
 
 
 def sums(
@@ -187,11 +193,12 @@ def per_group(bets: Bets, groups: int, rate: float) -> Array:
 def without_loudest(group: Index, of_member: Array, groups: int) -> Array:
     """Sums by group, less the `_LEFT_OUT` largest positive members."""
     total = sums(group, of_member, groups)
-    order = np.lexsort((-of_member, group))
-    sorted_group = group[order]
-    first = np.searchsorted(sorted_group, sorted_group, side="left")
-    loud = order[np.arange(len(order)) - first < _LEFT_OUT]
-    return total - sums(group[loud], np.maximum(of_member[loud], 0.0), groups)
+    against = np.flatnonzero(of_member > 0)
+    against = against[np.lexsort((-of_member[against], group[against]))]
+    of = group[against]
+    first = np.searchsorted(of, of, side="left")
+    loud = against[np.arange(len(of)) - first < _LEFT_OUT]
+    return total - sums(group[loud], of_member[loud], groups)
 
 
 def epoch_buckets(exposures: Exposures) -> tuple[int, int]:

@@ -16,7 +16,7 @@ Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
 
 _SHAPE, _RATE_REF = 0.3, 0.01
-_ROUNDS = 40
+_ROUNDS, _CLOSE = 40, 1e-3
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,11 @@ def fit(mass: Array, at_risk: Array, background: float, factor: Array, hours: fl
         ground = base * factor
         whole = pull.sum(axis=1) + ground
         part = pull / whole[:, None]
-        shape = _SHAPE + part.sum(axis=0)
+        before, shape = shape, _SHAPE + part.sum(axis=0)
         # What rivals take is not the background's own.
         base = (0.5 + (ground / whole / factor).sum()) / (0.5 / background + hours)
+        if np.all(np.abs(shape - before) < _CLOSE):
+            break
     return Fit(shape / rate_of, part, base * factor)
 
 

@@ -10,7 +10,7 @@ inside a range counts less, and is not thrown away.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +29,7 @@ _MOST_ODDS = 1e9
 # Culprits who mail by one pool at once, and how well that is known.
 _AT_ONCE = 1.5
 _SHAPE = 3.0
-_CHUNK = 512
+_PAIRS = 2_000_000
 
 
 def range_odds(listings: Sequence[Listing], exposures: Exposures) -> Array:
@@ -42,39 +42,47 @@ def range_odds(listings: Sequence[Listing], exposures: Exposures) -> Array:
     address = np.array([one.address for one in listings], dtype=np.int64)
     lists = {name: place for place, name in enumerate(sorted({x.list_name for x in listings}))}
     on = np.array([lists[one.list_name] for one in listings], dtype=np.int64)
-    pool_size = np.bincount(exposures.pool_of, minlength=int(exposures.pool_of.max()) + 1)
-    pool = exposures.pool_of[address]
-    own_pool = pool_size[pool].astype(float)
+    pool_of = exposures.pool_of.astype(np.int64)
+    size_of = np.bincount(pool_of)
+    pool = pool_of[address]
     seconds = max(1, exposures.buckets) * exposures.bucket_s
-    of_pool = np.bincount(pool, minlength=len(pool_size))[pool] / seconds
+    rate = np.bincount(pool, minlength=len(size_of))[pool] / seconds
     once = {spread: _once(at, address, on, spread) for spread in _SPREADS_S}
-    for begin in range(0, count, _CHUNK):
-        rows = slice(begin, min(count, begin + _CHUNK))
-        apart = np.abs(at[rows, None] - at[None, :])
-        same_list = on[rows, None] == on[None, :]
-        same_pool = pool[rows, None] == pool[None, :]
+    for one, other in _pairs(at):
+        apart = np.abs(at[one] - at[other])
+        same_pool = pool[one] == pool[other]
         for spread in _SPREADS_S:
-            close = same_list & (apart <= spread)
-            weight = once[spread]
-            in_pool = (close & same_pool) @ weight
+            weight = np.where((apart <= spread) & (on[one] == on[other]), once[spread][other], 0.0)
+            in_pool = np.bincount(one, weight * same_pool, count)
             # Nobody brings about more than one address in an epoch.
-            usual = np.maximum(
-                _AT_ONCE * (2 * spread / exposures.epoch_s + 1), 4 * spread * of_pool[rows]
-            )
+            usual = np.maximum(_AT_ONCE * (2 * spread / exposures.epoch_s + 1), 4 * spread * rate)
             for size in _SIZES:
-                for shift in (0, size // 2):
-                    block = (address + shift) // size
-                    near = close & (block[rows, None] == block[None, :])
+                for block in (address // size, (address + size // 2) // size):
+                    near = weight * (block[one] == block[other])
                     found = _odds(
-                        near @ weight,
-                        (near & same_pool) @ weight,
+                        np.bincount(one, near, count),
+                        np.bincount(one, near * same_pool, count),
                         in_pool,
                         size,
-                        own_pool[rows],
+                        size_of[pool].astype(np.float64),
                         usual,
                     )
-                    odds[rows] = np.maximum(odds[rows], found)
+                    odds = np.maximum(odds, found)
     return odds
+
+
+def _pairs(at: Array) -> Iterator[tuple[Index, Index]]:
+    """All pairs of listings that opened within the widest spread, in bounded lots."""
+    order = np.argsort(at, kind="stable")
+    times = at[order]
+    low = np.searchsorted(times, times - _SPREADS_S[-1], "left")
+    high = np.searchsorted(times, times + _SPREADS_S[-1], "right")
+    lot = np.cumsum(high - low) // _PAIRS
+    for number in np.unique(lot):
+        rows = np.flatnonzero(lot == number)
+        length = high[rows] - low[rows]
+        begin = np.repeat(low[rows] - np.cumsum(length) + length, length)
+        yield np.repeat(order[rows], length), order[np.arange(int(length.sum())) + begin]
 
 
 def _once(at: Array, address: Index, on: Index, spread: float) -> Array:
