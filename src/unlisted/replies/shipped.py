@@ -73,10 +73,11 @@ class Shipped:
         if not conditioned.isdisjoint(ids):
             holds = self._holds
             ids = [i for i in ids if i not in conditioned or holds(i, code, enhanced, stage)]
+        found = self.engine.first(text, ids)
         everywhere = self._everywhere(code, enhanced, stage)
-        if everywhere and text:
-            ids = sorted(ids + everywhere)
-        return self.engine.first(text, ids)
+        if everywhere and text and (found is None or everywhere[0] < found[0]):
+            return self.engine.first(text, everywhere)
+        return found
 
 
 def _holds(rule: Rule, code: str, enhanced: str, stage: str | None) -> bool:
