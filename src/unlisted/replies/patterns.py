@@ -45,8 +45,9 @@ def literals(pattern: str) -> tuple[str, ...]:
 
 
 def loosened(pattern: str) -> str:
-    """A pattern without groups' names, assertions and high bounds: it matches every text that
-    `pattern` matches. What it catches beyond that, a search with `pattern` must tell."""
+    """A pattern without groups' names, assertions and high bounds: it matches every ASCII text that
+    `pattern` matches (words and digits of others are another matter for hyperscan than for `re`).
+    What it catches beyond that, a search with `pattern` must tell."""
     out: list[str] = []
     i = 0
     while i < len(pattern):
@@ -69,27 +70,15 @@ def _loosened_item(pattern: str, i: int, out: list[str]) -> int:
     end = i + 1
     if char == "\\":
         end = i + 2
-        out.append(_BEYOND_ASCII.get(pattern[i:end], pattern[i:end]))
+        out.append(pattern[i:end])
     elif char == "[":
         end = _class_end(pattern, i)
-        out.append(_loosened_class(pattern[i:end]))
+        # "[" inside a class opens a POSIX class for hyperscan.
+        body = re.sub(r"\\.|\[", _escaped_bracket, pattern[i + 1 : end - 1])
+        out.append(f"[{body}]")
     else:
         out.append(char)
     return _loosened_repeat(pattern, end, out)
-
-
-# What hyperscan takes for ASCII `re` takes for all of Unicode: words and digits may be any other
-# character. Where a word ends depends on both its sides: any place will do.
-_OTHER = r"\x{80}-\x{10ffff}"
-_BEYOND_ASCII = {r"\w": rf"[\w{_OTHER}]", r"\d": rf"[\d{_OTHER}]", r"\b": "", r"\B": ""}
-
-
-def _loosened_class(one: str) -> str:
-    # "[" inside a class opens a POSIX class for hyperscan.
-    body = re.sub(r"\\.|\[", _escaped_bracket, one[1:-1])
-    if body[0] != "^" and (r"\w" in body or r"\d" in body):
-        body = _OTHER + body  # in front: behind a "-" it would be a range
-    return f"[{body}]"
 
 
 def _escaped_bracket(found: re.Match[str]) -> str:

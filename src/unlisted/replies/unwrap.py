@@ -151,7 +151,7 @@ def _line(text: str) -> str:
     if not text.isascii():
         text = text.replace("\u2019", "'").replace("\u2018", "'")
         text = text.encode("utf-8", "replace").decode()
-    if not text.isprintable() or "  " in text:
+    if "\n" in text or "  " in text or not text.isprintable():
         text = " ".join(text.split())
     if "&" in text and ";" in text:
         text = _ENTITY.sub(lambda found: _ENTITIES[found[1]], text)
