@@ -10,15 +10,20 @@ import re
 import tomllib
 from functools import lru_cache
 from importlib import resources
-from itertools import zip_longest
+from itertools import islice, zip_longest
 from typing import Any
 
 import msgspec
 
-MAX_LABELS = 4000
+MAX_COLONS = 500  # of one post; more are no labels but a flood
 _COLON = re.compile(r":(?!//)")
-_WORDS = re.compile(r"(?:[A-Za-z][A-Za-z'\u2019/-]*[ _-]+){0,5}[A-Za-z][A-Za-z'\u2019/-]*\s{0,2}$")
+# A gap begins with a blank or "_": were it "-" alone, a run of dashes could be cut in many ways.
+_WORDS = re.compile(
+    r"(?:[A-Za-z][A-Za-z'\u2019/-]*[ _][ _-]*){0,5}[A-Za-z][A-Za-z'\u2019/-]*\s{0,2}$"
+)
+_WORD = re.compile(r"[A-Za-z][A-Za-z'\u2019/-]*")
 _SLIP = 0.86
+_LONGEST = 80
 
 
 class Label(msgspec.Struct, frozen=True):
@@ -58,8 +63,12 @@ def known(text: str, table: str, *, slips: bool = True) -> str | None:
     wanted, names = key(text), spellings(table)
     if wanted in names:
         return names[wanted]
-    if not slips or len(wanted) < 7:
-        return None
+    return _close(wanted, table) if slips and 7 <= len(wanted) <= _LONGEST else None
+
+
+@lru_cache(maxsize=4096)
+def _close(wanted: str, table: str) -> str | None:
+    names = spellings(table)
     close = difflib.get_close_matches(wanted, [n for n in names if len(n) > 6], 1, _SLIP)
     return names[close[0]] if close else None
 
@@ -68,13 +77,11 @@ def labels_in(text: str, table: str = "sections") -> list[Label]:
     """The labels of a post in their order."""
     found: list[Label] = []
     floor = 0
-    for colon in _COLON.finditer(text):
+    for colon in islice(_COLON.finditer(text), MAX_COLONS):
         label = _before(text, floor, colon.start(), table)
         if label is not None:
             found.append(label)
             floor = label.end
-            if len(found) >= MAX_LABELS:
-                break
     return found
 
 
@@ -83,8 +90,7 @@ def _before(text: str, floor: int, colon: int, table: str) -> Label | None:
     words = _WORDS.search(text, window, colon)
     if words is None:
         return None
-    starts = [m.start() for m in re.finditer(r"[A-Za-z][A-Za-z'\u2019/-]*", text[window:colon])]
-    candidates = [window + s for s in starts if window + s >= words.start()][-6:]
+    candidates = [word.start() for word in _WORD.finditer(text, words.start(), colon)][-6:]
     for slips in (False, True):
         for start in candidates:
             if not text[start].isupper() and start != floor:

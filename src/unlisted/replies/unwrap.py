@@ -14,7 +14,7 @@ import msgspec
 from unlisted.mail.reply import Reply, parse_reply
 
 MAX_LAYERS = 4
-MAX_TEXT = 4000
+MAX_TEXT = 2048  # beyond it nobody explains; a flood of addresses costs its length many times over
 
 _CODE = r"(?=[#<(]{0,2}[245][0-5]\d(?:[ -]|$))"
 _OPEN = r"[ '\"<(\[]{0,3}"
