@@ -178,7 +178,7 @@ def false_alarms(p: dict[str, Any], level: float) -> tuple[int, int, int]:
     """Quiet streams, by refusals only: what passes in between is taken in one step."""
     alarms = cusum_alarms = 0
     total, events, block = int(p["quiet_streams"]), int(p["quiet_events"]), 100_000
-    uppers = Streams(p | {"streams": 2000})
+    uppers = Streams(p | {"streams": max(10, min(2000, total // 100))})
     for begin in range(0, total, block):
         count = min(block, total - begin)
         chance = np.random.Generator(np.random.PCG64([11, begin]))

@@ -20,9 +20,9 @@ Verdict = Literal["guilty", "probable", "nobody here", "not enough evidence"]
 
 ALPHA = 0.05
 PROBABLE_ODDS = 10.0
-# Below this the draws (or what else is known) say too little, whatever was suspected before; and
-# one episode, however telling, may be one accident.
-LEAST_LOG_E = math.log(100.0)
+# Below this the draws (or what else is known) would not convict even who was suspected beforehand;
+# and one episode, however telling, may be one accident.
+LEAST_LOG_E = math.log(1.0 / ALPHA)
 LEAST_EPISODES = 2
 # Below, no rule could name a unit, however many stand beside it.
 _LEAST_ODDS = 0.5

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from unlisted.causes.draws import sums
 from unlisted.causes.exposure import Exposures, Listing
 
 Array = npt.NDArray[np.float64]
@@ -53,15 +54,15 @@ def range_odds(listings: Sequence[Listing], exposures: Exposures) -> Array:
         same_pool = pool[one] == pool[other]
         for spread in _SPREADS_S:
             weight = np.where((apart <= spread) & (on[one] == on[other]), once[spread][other], 0.0)
-            in_pool = np.bincount(one, weight * same_pool, count)
+            in_pool = sums(one, weight * same_pool, count)
             # Nobody brings about more than one address in an epoch.
             usual = np.maximum(_AT_ONCE * (2 * spread / exposures.epoch_s + 1), 4 * spread * rate)
             for size in _SIZES:
                 for block in (address // size, (address + size // 2) // size):
                     near = weight * (block[one] == block[other])
                     found = _odds(
-                        np.bincount(one, near, count),
-                        np.bincount(one, near * same_pool, count),
+                        sums(one, near, count),
+                        sums(one, near * same_pool, count),
                         in_pool,
                         size,
                         size_of[pool].astype(np.float64),

@@ -18,8 +18,10 @@ CONFIDENCE = 0.99
 _Z = 2.3263  # of CONFIDENCE, one-sided
 _LEAST = 1e-3
 # How many messages' worth the next level counts for.
-_OF_STREAM, _OF_POOL = 200.0, 500.0
+_OF_LEVEL = 500.0
+_OF_STREAM, _OF_POOL = 1000.0, 2000.0
 _PRIOR = (1.0, 99.0)
+_LEAST_KNOWN = 100.0
 
 
 class Week(msgspec.Struct):
@@ -64,11 +66,11 @@ class SeasonalBaseline(msgspec.Struct):
         base = (whole.all_refused + _PRIOR[0]) / (whole.all_attempts + sum(_PRIOR))
         seasonal = (whole.refused[hour] + _OF_POOL * base) / (whole.attempts[hour] + _OF_POOL)
         week = self.streams.get(stream, _EMPTY)
-        own = (week.all_refused + _OF_POOL * base) / (week.all_attempts + _OF_POOL)
+        own = (week.all_refused + _OF_LEVEL * base) / (week.all_attempts + _OF_LEVEL)
         # The pool's season on the stream's own level.
         level = own * seasonal / base
         share = (week.refused[hour] + _OF_STREAM * level) / (week.attempts[hour] + _OF_STREAM)
-        return share, week.attempts[hour] + min(week.all_attempts, 20_000) / 4.0 + _OF_STREAM
+        return share, week.attempts[hour] + min(week.all_attempts, 20_000) / 5.0 + _LEAST_KNOWN
 
     def upper(self, stream: str, pool: str, at: float) -> float:
         """The upper bound of the chance of a refusal, for the detector."""
