@@ -38,9 +38,17 @@ from unlisted.edge.postfix_lines import (
 )
 from unlisted.edge.postfix_stamps import instants
 from unlisted.edge.postfix_tags import Tags
+from unlisted.logs.postfix_attributes import is_queue_id
 from unlisted.logs.postfix_delivery import is_cut, is_enhanced, reply_of
 from unlisted.logs.stamp import Calendar
 
+_SHORT_ID, _LONG_ID = 1, 2
+_IN_IDS = np.zeros(256, np.uint8)
+for _byte in range(256):
+    _text = chr(_byte) * 10
+    _IN_IDS[_byte] = (_SHORT_ID if is_queue_id(_text[:6]) else 0) | (
+        _LONG_ID if is_queue_id(_text) else 0
+    )
 _LONGEST_TEXT = 16_384
 
 
@@ -55,9 +63,11 @@ class Said(NamedTuple):
 class PostfixBlock:
     """The lines and their fields; every `…_lines` is in order."""
 
-    def __init__(self, data: bytes, tags: Tags, calendar: Calendar) -> None:
+    def __init__(
+        self, data: bytes, tags: Tags, calendar: Calendar, buffer: bytearray | None = None
+    ) -> None:
         self.tags = tags
-        self.told: Told = told(data, tags)
+        self.told: Told = told(data, tags, buffer)
         self.odd: Flags = self.told.doubtful
         commas = Commas(self.told.window)
         self.delivery_lines = self._lines(DELIVERY)
@@ -86,7 +96,7 @@ class PostfixBlock:
     def _check_deliveries(self) -> None:
         """Values that must be numbers, ids that must be ids, texts that must be whole."""
         found, window = self.deliveries, self.told.window
-        good = found.good & ~np.isnan(self.at)
+        good = found.good & ~np.isnan(self.at) & self._has_id(self.delivery_lines)
         for begin, end in (found.delay, found.dsn):
             good &= (end > begin) & (end - begin <= 8)
         good &= found.text[1] - found.text[0] <= _LONGEST_TEXT
@@ -99,12 +109,21 @@ class PostfixBlock:
         good &= ~np.isnan(self.delay_s)
         self.said: dict[int, Said] = {}
         for row in np.flatnonzero(good & (found.status != SENT)).tolist():
-            text = window.data[found.text[0][row] : found.text[1][row]].decode("latin-1")
+            text = window.between(found.text[0][row], found.text[1][row]).decode("latin-1")
             if is_cut(text):
                 good[row] = False
             else:
                 self.said[row] = Said(text, *reply_of(text))
         self.odd[self.delivery_lines[~good]] = True
+
+    def _has_id(self, lines: Places) -> Flags:
+        """Short ids are upper-case hexadecimal, long ones have no vowel (`is_queue_id`)."""
+        begin, length = self.told.ids[lines], self.told.colons[lines] - self.told.ids[lines]
+        data = self.told.window.bytes
+        both = np.full(lines.size, _SHORT_ID | _LONG_ID, np.uint8)
+        for place in range(int(length.max(initial=0))):
+            both &= np.where(place < length, _IN_IDS[data[begin + place]], 255)
+        return ((both & _SHORT_ID) > 0) | (((both & _LONG_ID) > 0) & (length >= 10))
 
     def events(self) -> Events:
         """The lines that tell of a message."""
@@ -134,7 +153,7 @@ class PostfixBlock:
 
     def text(self, field: tuple[Places, Places], place: int) -> str:
         """One field of one line."""
-        return self.told.window.data[field[0][place] : field[1][place]].decode("latin-1")
+        return self.told.window.between(field[0][place], field[1][place]).decode("latin-1")
 
     def handed_on(self, line: int) -> str:
         """Who a filter on this machine says it had the message from; "" where it says nothing."""
@@ -143,7 +162,7 @@ class PostfixBlock:
 
     def queue_id(self, line: int) -> str:
         told = self.told
-        return told.window.data[told.ids[line] : told.colons[line]].decode("latin-1")
+        return told.window.between(told.ids[line], told.colons[line]).decode("latin-1")
 
 
 def ranks(lines: Places, wanted: Places) -> Places:

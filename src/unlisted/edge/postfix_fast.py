@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from unlisted.edge.attempts import batch_of
-from unlisted.edge.byte_words import Flags, Places, Window, Words, hashes
+from unlisted.edge.byte_words import PAD, Flags, Places, Window, Words, hashes
 from unlisted.edge.log_input import Block
 from unlisted.edge.log_plain import Reading, text_of
 from unlisted.edge.postfix_bearers import Bearers
@@ -39,6 +39,7 @@ from unlisted.logs.syslog import Entry, entry_of
 from unlisted.mail.attempt import Attempt
 
 _LINE_BITS = 40
+_FEW = 64
 _HELD_BYTES = 32 << 20  # of rows that wait for those before them
 _FORWARDED = "status=sent (forwarded as "
 
@@ -74,6 +75,7 @@ class FastPostfix:
         self._named = Named(self._names, self._instance)
         self._carry = Carry(self._parser, self._tags)
         self._bearers = Bearers()
+        self._buffer = bytearray()
         # Batches of blocks, each with the place behind its last line.
         self._read: list[tuple[tuple[int, int], pa.RecordBatch]] = []
         self._waiting: list[Attempt] = []
@@ -81,7 +83,9 @@ class FastPostfix:
     def read(self, block: Block) -> Iterator[pa.RecordBatch]:
         """The attempts of one block."""
         calendar = self._reading.calendars[block.file]
-        read = PostfixBlock(block.data, self._tags, calendar)
+        if len(self._buffer) < len(block.data) + PAD:
+            self._buffer = bytearray(len(block.data) + PAD)
+        read = PostfixBlock(block.data, self._tags, calendar, self._buffer)
         work = _Work(block.file, block.first_line, read, grouped(read.events()), calendar, {}, {})
         continued = self._choose(work)
         senders, message_keys = self._senders(work)
@@ -125,6 +129,9 @@ class FastPostfix:
         self._waiting = waiting
         if not ready:
             yield from batches
+            return
+        if len(ready) <= _FEW:
+            yield _inserted(batches, ready)
             return
         together = pa.Table.from_batches([*batches, batch_of(ready)]).combine_chunks()
         keys = together["file"].to_numpy().astype(np.int64) << _LINE_BITS
@@ -318,7 +325,7 @@ class FastPostfix:
 
     def _text(self, work: _Work, line: int) -> str:
         told = work.read.told
-        return text_of(told.window.data[told.starts[line] : told.ends[line]]).rstrip("\r")
+        return text_of(told.window.between(told.starts[line], told.ends[line])).rstrip("\r")
 
     def _tag(self, code: int) -> Tag:
         tag = self._tags.known[code]
@@ -331,6 +338,25 @@ class FastPostfix:
     def _instance(self, code: int) -> str:
         tag = self._tag(code)
         return self._parser.instance_of(tag.host, tag.names.instance)
+
+
+def _inserted(batches: list[pa.RecordBatch], rows: list[Attempt]) -> pa.RecordBatch:
+    """A few rows put in their places: what lies between them is copied as a whole."""
+    few = batch_of(sorted(rows, key=lambda row: (row.file, row.line)))
+    keys = [batch["file"].to_numpy().astype(np.int64) << _LINE_BITS for batch in (*batches, few)]
+    lines = [batch["line"].to_numpy() for batch in (*batches, few)]
+    *places, mine = [key + line for key, line in zip(keys, lines, strict=True)]
+    parts = []
+    done = 0
+    for batch, there in zip(batches, places, strict=True):
+        begin = 0
+        for end in np.searchsorted(there, mine[done:]).tolist():
+            if end == there.size:
+                break
+            parts += [batch.slice(begin, end - begin), few.slice(done, 1)]
+            begin, done = end, done + 1
+        parts.append(batch.slice(begin))
+    return pa.concat_batches([*parts, few.slice(done)])
 
 
 def _child(text: str) -> str | None:

@@ -164,12 +164,12 @@ def clients(told: Told, commas: Commas, lines: Places) -> Origins:
     local = ~login & ((words == word(b"127.")) | (words == word(b"::1]")))
     known = login | local | _is_quad(window, address, close)
     for place in np.flatnonzero(good & ~known).tolist():
-        text = window.data[address[place] : close[place]].decode("latin-1")
+        text = window.between(address[place], close[place]).decode("latin-1")
         known[place] = address_or_none(text) == text and not is_loopback(text)
     # Who handed it over is on this machine: what counts is who that had it from.
     passed_on &= good & local
     for place in np.flatnonzero(passed_on).tolist():
-        text = window.data[before[place] : ends[place] - 1].decode("latin-1")
+        text = window.between(before[place], ends[place] - 1).decode("latin-1")
         known[place] = address_or_none(text) == text and not is_loopback(text)
     good &= known & (plain | login | passed_on)
     value_begin = np.where(login, name + 16, np.where(passed_on, before, address))
@@ -182,12 +182,14 @@ def clients(told: Told, commas: Commas, lines: Places) -> Origins:
 def _last_bracket(window: Window, begin: Places, close: Places) -> Places:
     """The `[` of `host[ip]`, within the 48 bytes before the closing one; -1 beyond."""
     found = np.full(begin.size, -1)
-    for back in range(48, 0, -8):
-        at = np.maximum(close - back, 0)
-        index = index_of(window.words[at], _BRACKET)
-        place = at + index
-        there = (index < 8) & (place >= begin) & (place < close)
-        found = np.where(there, place, found)
+    for backs in ((24, 16, 8), (48, 40, 32)):
+        those = np.flatnonzero(found < 0)
+        for back in backs if those.size else ():
+            at = np.maximum(close[those] - back, 0)
+            index = index_of(window.words[at], _BRACKET)
+            place = at + index
+            there = (index < 8) & (place >= begin[those]) & (place < close[those])
+            found[those[there]] = place[there]
     return found
 
 

@@ -23,7 +23,7 @@ from unlisted.edge.byte_words import (
     word,
 )
 from unlisted.edge.postfix_stamps import Heads, heads
-from unlisted.edge.postfix_tags import UNSURE, Tags
+from unlisted.edge.postfix_tags import FOREIGN, UNSURE, Tags
 
 LONG = 4096
 # Kinds: what a line tells of its message.
@@ -53,32 +53,38 @@ class Told:
     doubtful: Flags
 
 
-def told(data: bytes, tags: Tags) -> Told:
-    """Every line of the block."""
-    window = Window(data)
+def told(data: bytes, tags: Tags, buffer: bytearray | None = None) -> Told:
+    """Every line of the block. buffer: memory to use again, of which nothing is kept."""
+    window = Window(data, buffer)
     starts, ends = split(window)
+    count = starts.size
     head = heads(window, starts)
     brackets = _first_brackets(window, head.ends, ends)
-    codes = tags.codes(window, np.minimum(head.ends + 1, brackets), brackets)
-    codes[~head.good] = UNSURE
-    ours = np.flatnonzero(codes > UNSURE)
-    ids = np.zeros(starts.size, np.int64)
-    colons = np.zeros(starts.size, np.int64)
-    keys = np.zeros(starts.size, np.uint64)
-    kinds = np.zeros(starts.size, np.uint8)
+    at = np.where(head.good, _after_process(window, brackets), -1)
+    shaped = np.flatnonzero(at >= 0)
+    colon, words = _colons(window, at[shaped])
+    kind = np.where(colon >= 0, _kinds(window, colon, ends[shaped]), NOTHING)
+    telling = np.flatnonzero((kind != NOTHING) & (colon < ends[shaped]))
+    lines = shaped[telling]
+    # Who wrote it is looked at only where that matters: of lines that tell something, and of
+    # those whose shape says too little.
+    asked = np.flatnonzero(head.good & (at < 0))
+    codes = np.where(head.good, FOREIGN, UNSURE)
+    for some in (lines, asked):
+        begin = np.minimum(head.ends[some] + 1, brackets[some])
+        codes[some] = tags.codes(window, begin, brackets[some])
     doubtful = (codes == UNSURE) & (ends > starts)
-    if ours.size:
-        at = _after_process(window, brackets[ours])
-        # A process without a number, or with more behind it, is for the plain reader.
-        doubtful[ours[at < 0]] = True
-        ours, at = ours[at >= 0], at[at >= 0]
-        colon, key = _queue_ids(window, at, tags.host_seed[codes[ours]])
-        found = colon >= 0
-        ours, at, colon, key = ours[found], at[found], colon[found], key[found]
-        ids[ours], colons[ours], keys[ours] = at, colon, key
-        kinds[ours] = _kinds(window, colon, ends[ours])
-    # A line that is cut right after its queue id tells nothing and is no part of a message.
-    kinds[colons >= ends] = NOTHING
+    # A process without a number, or with more behind it, is for the plain reader.
+    doubtful[asked[codes[asked] > UNSURE]] = True
+    ours = codes[lines] > UNSURE
+    lines, telling = lines[ours], telling[ours]
+    kinds = np.zeros(count, np.uint8)
+    ids, colons = np.zeros(count, np.int32), np.zeros(count, np.int32)
+    keys = np.zeros(count, np.uint64)
+    kinds[lines], colons[lines], ids[lines] = kind[telling], colon[telling], at[lines]
+    length = colon[telling] - at[lines]
+    seeds = tags.host_seed[codes[lines]]
+    keys[lines] = _keys(seeds, length, [part[telling] for part in words])
     doubtful |= _beyond_ascii(window, starts) | ((kinds > 0) & (ends - starts > LONG))
     doubtful |= kinds == HEADER
     return Told(window, starts, ends, head, codes, kinds, ids, colons, keys, doubtful)
@@ -86,44 +92,46 @@ def told(data: bytes, tags: Tags) -> Told:
 
 def _first_brackets(window: Window, after: Places, ends: Places) -> Places:
     """Of each line the first `[` behind its stamp, else its end."""
-    brackets = np.append(window.places(91), window.size + 1)
+    brackets = np.append(window.places(91), np.int32(window.size + 1))
     first = brackets[np.searchsorted(brackets, after)]
     return np.where(first < ends, first, ends)
 
 
 def _after_process(window: Window, brackets: Places) -> Places:
-    """Where the text begins behind `[123]: `, else -1."""
+    """Where the text begins behind `[123]: `, else -1; `[ID ` is no text yet."""
     close = index_of(window.words[brackets + 1], 93)
-    behind = window.at(brackets + 2 + close, 2)
-    good = (close > 0) & (close < 8) & (behind == word(b": "))
+    behind = window.at(brackets + 2 + close, 3)
+    good = (close > 0) & (close < 8) & ((behind & MASKS[2]) == word(b": "))
+    good &= behind != word(b": [")
     return np.where(good, brackets + close + 4, -1)
 
 
-def _queue_ids(window: Window, at: Places, seeds: Words) -> tuple[Places, Words]:
-    """The colon behind the id (-1 where there is no id) and the hash of both."""
-    first, second, third = (window.words[at + offset] for offset in (0, 8, 16))
-    in_first, in_second, in_third = (index_of(words, 58) for words in (first, second, third))
+def _colons(window: Window, at: Places) -> tuple[Places, list[Words]]:
+    """The colon behind the queue id (-1 where there is no id) and the words it is in."""
+    words = [window.words[at + offset] for offset in (0, 8, 16)]
+    in_first, in_second, in_third = (index_of(part, 58) for part in words)
     length = np.where(in_first < 8, in_first, np.where(in_second < 8, 8 + in_second, 16 + in_third))
-    good = (length >= _SHORTEST_ID) & (length <= _LONGEST_ID) & (first != _NO_QUEUE)
-    key = mixed(seeds, first & MASKS[np.minimum(length, 8)])
-    key = mixed(key, second & MASKS[np.clip(length - 8, 0, 8)])
-    key = mixed(key, third & MASKS[np.clip(length - 16, 0, 8)])
-    return np.where(good, at + length, -1), key
+    good = (length >= _SHORTEST_ID) & (length <= _LONGEST_ID) & (words[0] != _NO_QUEUE)
+    return np.where(good, at + length, -1), words
+
+
+def _keys(seeds: Words, lengths: Places, words: list[Words]) -> Words:
+    """The hash of host and queue id."""
+    key = seeds
+    for offset, part in zip((0, 8, 16), words, strict=True):
+        key = mixed(key, part & MASKS[np.clip(lengths - offset, 0, 8)])
+    return key
 
 
 def key_at(window: Window, at: Places, seeds: Words) -> tuple[Places, Words]:
     """The length and hash of queue ids that end with `)`, a space or a colon: of children."""
     lengths = np.full(at.size, _LONGEST_ID + 1)
+    words = [window.words[at + offset] for offset in (0, 8, 16)]
     for stop in (41, 32, 58):
-        words = [index_of(window.words[at + offset], stop) for offset in (0, 8, 16)]
-        length = np.where(
-            words[0] < 8, words[0], np.where(words[1] < 8, 8 + words[1], 16 + words[2])
-        )
+        first, second, third = (index_of(part, stop) for part in words)
+        length = np.where(first < 8, first, np.where(second < 8, 8 + second, 16 + third))
         lengths = np.minimum(lengths, length)
-    key = seeds
-    for offset in (0, 8, 16):
-        key = mixed(key, window.words[at + offset] & MASKS[np.clip(lengths - offset, 0, 8)])
-    return lengths, key
+    return lengths, _keys(seeds, lengths, words)
 
 
 def _kinds(window: Window, colon: Places, ends: Places) -> npt.NDArray[np.uint8]:
@@ -147,7 +155,7 @@ def _kinds(window: Window, colon: Places, ends: Places) -> npt.NDArray[np.uint8]
 def _beyond_ascii(window: Window, starts: Places) -> Flags:
     """The lines that hold such a byte: how they are to be read is the plain reader's to say."""
     found = np.zeros(starts.size, np.bool_)
-    if not window.data.isascii():
+    if not window.is_ascii:
         high = np.flatnonzero(window.bytes > 127)
         found[np.searchsorted(starts, high, side="right") - 1] = True
     return found

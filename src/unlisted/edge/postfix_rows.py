@@ -165,8 +165,11 @@ class Named:
         self._relay: dict[str, tuple[str | None, str | None]] = {}
 
     def by_code(self, codes: Places, tell: Callable[[int], str | None]) -> pa.Array:
-        distinct, which = np.unique(codes, return_inverse=True)
-        return words_of([tell(code) for code in distinct.tolist()], which)
+        present = np.flatnonzero(np.bincount(codes))
+        texts: list[str | None] = [None] * (int(present[-1]) + 1)
+        for code in present.tolist():
+            texts[code] = tell(code)
+        return words_of(texts, codes)
 
     def relay(self, text: str) -> tuple[str | None, str | None]:
         known = self._relay.get(text)

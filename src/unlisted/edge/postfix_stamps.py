@@ -131,13 +131,13 @@ def _yearless(
     within = _digits(clock, 3, 4) * 60 + _digits(clock, 6, 7)
     at = np.full(starts.size, np.nan)
     for low, high in _runs(hour, last_digit, within):
-        first = window.data[starts[low] : ends[low]].decode("latin-1")
+        first = window.between(starts[low], ends[low]).decode("latin-1")
         begin = calendar.yearless(first)
         if begin is None:
             continue
         at[low:high] = begin + (within[low:high] - within[low])
         if high - low > 1:  # so that the calendar knows how late it is
-            calendar.yearless(window.data[starts[high - 1] : ends[high - 1]].decode("latin-1"))
+            calendar.yearless(window.between(starts[high - 1], ends[high - 1]).decode("latin-1"))
     at[within < 0] = np.nan
     return at
 
@@ -176,8 +176,8 @@ def _dated(
     )
     edges = [0, *(np.flatnonzero(turns) + 1).tolist(), starts.size]
     for low, high in itertools.pairwise(edges):
-        text = window.data[starts[low] : starts[low] + 13] + b":00:00"
-        text += window.data[ends[low] - zone_length[low] : ends[low]]
+        text = window.between(starts[low], starts[low] + 13) + b":00:00"
+        text += window.between(ends[low] - zone_length[low], ends[low])
         begin = rfc3339(text.decode("latin-1"))
         if begin is not None:
             whole = (seconds[low:high] + int(begin)) * 1_000_000 + micros[low:high]

@@ -55,7 +55,7 @@ class Tags:
         if unknown.size:
             fresh, first = np.unique(keys[unknown], return_index=True)
             for key, place in zip(fresh.tolist(), places[unknown[first]].tolist(), strict=True):
-                self._learn(key, window.data[starts[place] : ends[place]])
+                self._learn(key, window.between(starts[place], ends[place]))
             self._index()
             at = self._find(keys)
         if self._codes.size:
