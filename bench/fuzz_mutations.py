@@ -60,10 +60,12 @@ _CHARSET = re.compile(rb'charset\s*=\s*"?[^\s;"]*"?', re.I)
 _TRANSFER = re.compile(rb"(content-transfer-encoding:[ \t]*)[^\r\n]*", re.I)
 
 
-def mutated(chance: random.Random, seed: bytes, seeds: Seeds, limit: int) -> bytes:
-    """One to five mutations of a seed."""
-    # A few may fill the whole room there is; the others are of the size of real ones.
-    room = limit if chance.random() < 0.02 else min(limit, max(2 * len(seed), 4096))
+def mutated(
+    chance: random.Random, seed: bytes, seeds: Seeds, limit: int, whole: float = 0.02
+) -> bytes:
+    """One to five mutations of a seed. whole: the share that may fill all the room there is; the
+    others are of the size of real ones."""
+    room = limit if chance.random() < whole else min(limit, max(2 * len(seed), 4096))
     data = seed
     for _ in range(chance.choice((1, 1, 1, 2, 2, 3, 5))):
         data = chance.choice(MUTATIONS)(chance, data, seeds, room)[:limit]
@@ -226,7 +228,7 @@ def _span(chance: random.Random, data: bytes, most: int) -> tuple[int, int]:
 
 
 def _times(chance: random.Random, data: bytes, limit: int) -> bytes:
-    times = min(chance.choice((2, 5, 30, 200, 1000)), limit // max(1, len(data)))
+    times = min(chance.choice((2, 5, 30, 200, 1000, limit)), limit // max(1, len(data)))
     return data * max(1, times)
 
 

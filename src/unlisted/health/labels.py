@@ -17,11 +17,9 @@ import msgspec
 
 MAX_COLONS = 500  # of one post; more are no labels but a flood
 _COLON = re.compile(r":(?!//)")
-# A gap begins with a blank or "_": were it "-" alone, a run of dashes could be cut in many ways.
-_WORDS = re.compile(
-    r"(?:[A-Za-z][A-Za-z'\u2019/-]*[ _][ _-]*){0,5}[A-Za-z][A-Za-z'\u2019/-]*\s{0,2}$"
-)
 _WORD = re.compile(r"[A-Za-z][A-Za-z'\u2019/-]*")
+_GAP = re.compile(r"[ _][ _-]*")
+_MAX_WORDS = 6
 _SLIP = 0.86
 _LONGEST = 80
 
@@ -73,7 +71,8 @@ def _close(wanted: str, table: str) -> str | None:
     return names[close[0]] if close else None
 
 
-def labels_in(text: str, table: str = "sections") -> list[Label]:
+@lru_cache(maxsize=256)  # a post is asked when it is read and again when it is looked through
+def labels_in(text: str, table: str = "sections") -> tuple[Label, ...]:
     """The labels of a post in their order."""
     found: list[Label] = []
     floor = 0
@@ -82,15 +81,11 @@ def labels_in(text: str, table: str = "sections") -> list[Label]:
         if label is not None:
             found.append(label)
             floor = label.end
-    return found
+    return tuple(found)
 
 
 def _before(text: str, floor: int, colon: int, table: str) -> Label | None:
-    window = max(floor, colon - 60)
-    words = _WORDS.search(text, window, colon)
-    if words is None:
-        return None
-    candidates = [word.start() for word in _WORD.finditer(text, words.start(), colon)][-6:]
+    candidates = _words_before(text, max(floor, colon - 60), colon)
     for slips in (False, True):
         for start in candidates:
             if not text[start].isupper() and start != floor:
@@ -103,7 +98,21 @@ def _before(text: str, floor: int, colon: int, table: str) -> Label | None:
     return None
 
 
-def sections_of(text: str) -> tuple[dict[str, str], list[Label]]:
+def _words_before(text: str, window: int, colon: int) -> list[int]:
+    """Where the words begin that stand one behind another right before the colon."""
+    found: list[int] = []
+    next_word = colon
+    for word in reversed(list(_WORD.finditer(text, window, colon))[-_MAX_WORDS:]):
+        gap = text[word.end() : next_word]
+        whole = _GAP.fullmatch(gap) if found else len(gap) <= 2 and not gap.strip()
+        if not whole:
+            break
+        next_word = word.start()
+        found.append(next_word)
+    return found[::-1]
+
+
+def sections_of(text: str) -> tuple[dict[str, str], tuple[Label, ...]]:
     """Section name → its stripped text, in order; and the labels as printed. A label met twice
     keeps both texts, one after the other. Words before the first label are no section."""
     found: dict[str, str] = {}
