@@ -67,7 +67,8 @@ def attribute(
     evidence = log_odds - tried.log_prior
     guilty, bound = naming.named(tried.log_prior, evidence)
     guilty &= evidence >= naming.LEAST_LOG_E
-    stands = [u for u, o in zip(tried.units, log_odds, strict=True) if o >= _STANDS]
+    has_part = guilty | (log_odds >= _STANDS)
+    stands = [u for u, has in zip(tried.units, has_part, strict=True) if has]
     named = [u for u, g in zip(tried.units, guilty, strict=True) if g and u[0] == "campaign"]
     within = spoken_for(case, named, stands)
     solid = [u for u in stands if u not in within]

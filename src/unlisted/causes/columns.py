@@ -25,6 +25,7 @@ def exposures_from(
     probability: Floats | None = None,
     epoch_s: float = 3600.0,
     bucket_s: float = 3600.0,
+    rests_listed: bool = False,
 ) -> tuple[Exposures, tuple[str, ...]]:
     """Exposures, and the addresses' names in their new order, for `Listing.address`.
 
@@ -62,6 +63,7 @@ def exposures_from(
         probability=probability,
         bucket_s=bucket_s,
         epoch_s=epoch_s,
+        rests_listed=rests_listed,
     )
     return exposures, names
 
