@@ -244,6 +244,12 @@ def test_contradictory_columns_are_refused_by_name(changes, word):
         Exposures(start=START, senders=2, pool_of=np.array([0, 0]), **(columns | changes))
 
 
+@pytest.mark.parametrize("ratio", [{400: 1.0}, {-1: 1.0}, {0: float("nan")}])
+def test_other_evidence_that_is_none_is_refused(ratio):
+    with pytest.raises(CausesError, match="other evidence"):
+        attribute(Platform().exposures(), [listing(0, 0, 5)], other=OtherEvidence(ratio))
+
+
 def test_campaign_rows_out_of_range_are_refused():
     platform, one = Platform(senders=5), np.array([9], dtype=np.int64)
     zero = np.zeros(1, dtype=np.int64)

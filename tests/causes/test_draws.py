@@ -18,8 +18,8 @@ POOL = 3
 HOURS = 4
 
 
-def case_of(address: np.ndarray, messages: np.ndarray, listings, epoch_h: int) -> trial.Case:
-    """One sender mails in every hour; another one, idle, gives the pool its size."""
+def case_of(address, messages, listings, epoch_h: int, rests: bool = False) -> trial.Case:
+    """One sender mails in every hour."""
     x = Exposures(
         start=START - START % (4 * HOUR),
         senders=1,
@@ -29,6 +29,7 @@ def case_of(address: np.ndarray, messages: np.ndarray, listings, epoch_h: int) -
         bucket=np.arange(HOURS),
         messages=messages,
         epoch_s=epoch_h * HOUR,
+        rests_listed=rests,
     )
     case, _, _ = _case(x, listings, None, None)
     return case
@@ -56,6 +57,23 @@ def test_over_all_possible_draws_the_e_value_of_an_innocent_is_one_on_average(
         rest = case.background * case.factor
         found.append(math.exp(trial._log_e(case, ("sender", 0), rest, trial._NOBODY)))
     assert np.mean(found) == pytest.approx(1.0, abs=1e-9)
+
+
+@given(st.permutations([0, 1, 2]), st.lists(st.integers(9, 500), min_size=4, max_size=4))
+@settings(max_examples=4, deadline=None)
+def test_where_listed_addresses_are_left_out_of_the_draw_the_mean_is_one_at_most(order, messages):
+    # One address is listed from the first hour on; another's listing is to be explained.
+    start = START - START % (4 * HOUR) - START
+    listings = [
+        listing(0, order[0], start / HOUR, 0.0),
+        listing(1, order[1], start / HOUR + 3.5, 0.0),
+    ]
+    found = []
+    for drawn in product(sorted(order[1:]), repeat=HOURS):
+        case = case_of(np.array(drawn), np.array(messages), listings, 1, rests=True)
+        rest = case.background * case.factor
+        found.append(math.exp(trial._log_e(case, ("sender", 0), rest, trial._NOBODY)))
+    assert np.mean(found) <= 1.0 + 1e-9
 
 
 @given(LISTINGS)

@@ -33,7 +33,7 @@ from unlisted.causes.hazard import Fit
 from unlisted.causes.points import points_of
 from unlisted.causes.rivals import address_excess, range_odds
 from unlisted.causes.shares import interval
-from unlisted.causes.trial import Odds, odds, spoken_for
+from unlisted.causes.trial import MOST_TRIALS, Odds, odds, spoken_for
 
 Array = npt.NDArray[np.float64]
 Table = TypeVar("Table", Exposures, CampaignRows)
@@ -67,7 +67,8 @@ def attribute(
     evidence = log_odds - tried.log_prior
     guilty, bound = naming.named(tried.log_prior, evidence)
     guilty &= evidence >= naming.LEAST_LOG_E
-    stands = [u for u, o in zip(tried.units, log_odds, strict=True) if o >= _STANDS]
+    has_part = guilty | (log_odds >= _STANDS)
+    stands = [u for u, has in zip(tried.units, has_part, strict=True) if has]
     named = [u for u, g in zip(tried.units, guilty, strict=True) if g and u[0] == "campaign"]
     within = spoken_for(case, named, stands)
     solid = [u for u in stands if u not in within]
@@ -153,10 +154,14 @@ def _any_draw(exposures: Exposures) -> bool:
 
 def _also(case: Case, other: OtherEvidence | None) -> list[int]:
     """Senders of whom something else is known, and that had mail by a listed address in time."""
-    known = sorted(other.log_ratio) if other is not None else []
-    if known and not 0 <= known[0] <= known[-1] < case.exposures.senders:
-        raise CausesError("other evidence: no such sender")
-    return [i for i in known if case.mass(("sender", i))[0].sum() > 0]
+    if other is None:
+        return []
+    ratios = other.log_ratio
+    if any(not 0 <= i < case.exposures.senders or math.isnan(v) for i, v in ratios.items()):
+        raise CausesError("other evidence: no such sender, or no number")
+    # Weak evidence changes no verdict; the strongest come first where there is much of it.
+    known = sorted((i for i in ratios if ratios[i] >= 1.0), key=lambda i: (-ratios[i], i))
+    return [i for i in known[: MOST_TRIALS // 2] if case.mass(("sender", i))[0].sum() > 0]
 
 
 def _with_other(case: Case, tried: Odds, log_odds: Array, other: OtherEvidence) -> Array:

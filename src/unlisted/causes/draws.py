@@ -48,7 +48,22 @@ def stakes(points: Points, rest: Array, exposures: Exposures) -> Stakes:
     weight = points.near / (rest[:, None] if rest.ndim == 1 else rest)
     by_cell = sums(points.cell.ravel(), weight.ravel(), cells)
     by_cell = _blind(by_cell, points.hidden, exposures, buckets)
-    return Stakes(by_cell, _by_pool(by_cell, exposures, buckets), _pools(exposures), buckets)
+    by_pool = _by_pool(by_cell, exposures, buckets)
+    if points.listed is not None:
+        # An address listed within a bucket was drawn by some of its senders and not by others.
+        for out in (points.listed > 0, points.listed >= 1):
+            among = _among_open(by_cell, out.astype(np.float64), exposures, buckets)
+            by_pool = np.maximum(by_pool, among)
+    return Stakes(by_cell, by_pool, _pools(exposures), buckets)
+
+
+def _among_open(by_cell: Array, listed: Array, exposures: Exposures, buckets: int) -> Array:
+    """The mean over the addresses that were not listed. Nobody was drawn to the listed ones, and
+    they are nearest to no new listing: with them, each draw among the others would win its bet."""
+    still = 1.0 - listed
+    there = _by_pool(still, exposures, buckets)
+    score = _by_pool(still * by_cell, exposures, buckets)
+    return np.divide(score, there, out=np.zeros_like(score), where=there > 0)
 
 
 def revealed(points: Points, mail: Array, epoch: tuple[int, int]) -> Array:
@@ -70,10 +85,7 @@ def _blind(by_cell: Array, hidden: Array, exposures: Exposures, buckets: int) ->
     """To have mailed by an address whose listing hid what followed speaks neither way: it counts
     as the pool's visible addresses do on average."""
     pool = _pools(exposures)
-    seen = 1.0 - hidden
-    visible = _by_pool(seen, exposures, buckets)
-    score = _by_pool(seen * by_cell, exposures, buckets)
-    usual = np.divide(score, visible, out=np.zeros_like(score), where=visible > 0)
+    usual = _among_open(by_cell, hidden, exposures, buckets)
     return by_cell + hidden * usual.reshape(-1, buckets)[pool].ravel()
 
 

@@ -33,7 +33,8 @@ class Points:
     `cell` are flat indices (address, bucket) of the listed address, `near` how likely a message of
     that bucket brings its evidence at the point, per hour. `listing` is the episode's place,
     `opening` whether it is the first of its two points. `hidden` tells per cell for how much of the
-    bucket further evidence could not be seen: between a listing's two points.
+    bucket further evidence could not be seen: between a listing's two points; `listed` for how much the address was
+    listed and left out of the draw, None where routing does not look at listings.
     """
 
     listing: npt.NDArray[np.int64]
@@ -44,6 +45,7 @@ class Points:
     near: Array
     buckets: int
     hidden: Array
+    listed: Array | None
 
     def __len__(self) -> int:
         return len(self.at)
@@ -85,7 +87,10 @@ def points_of(listings: Sequence[Listing], exposures: Exposures) -> Points:
         cell,
         near,
         exposures.buckets,
-        _hidden(listings, exposures, exposures.buckets),
+        _spans(listings, exposures, exposures.buckets, with_term=False),
+        _spans(listings, exposures, exposures.buckets, with_term=True)
+        if exposures.rests_listed
+        else None,
     )
 
 
@@ -118,11 +123,16 @@ def _twice(lag: Array) -> Array:
     return total
 
 
-def _hidden(listings: Sequence[Listing], exposures: Exposures, buckets: int) -> Array:
-    """For how much of each (address, bucket) a listing hid what came after its first evidence."""
-    hidden = np.zeros((exposures.addresses, max(1, buckets)))
+def _spans(
+    listings: Sequence[Listing], exposures: Exposures, buckets: int, *, with_term: bool
+) -> Array:
+    """For how much of each (address, bucket) a listing hid what came after its first evidence; or
+    with its silent term, for how much the address was listed."""
+    found = np.zeros((exposures.addresses, max(1, buckets)))
     for one in listings:
-        until = np.inf if one.released is None else one.released[1] - (one.term_s or 0.0)
+        until = np.inf
+        if one.released is not None:
+            until = one.released[1] - (0.0 if with_term else one.term_s or 0.0)
         begin = (one.opened[0] - exposures.start) / exposures.bucket_s
         end = min((until - exposures.start) / exposures.bucket_s, float(buckets))
         if end <= max(begin, 0.0):
@@ -132,6 +142,6 @@ def _hidden(listings: Sequence[Listing], exposures: Exposures, buckets: int) -> 
             continue
         at = np.arange(first, last + 1)
         inside = np.minimum(at + 1, end) - np.maximum(at, begin)
-        row = hidden[one.address, first : last + 1]
-        hidden[one.address, first : last + 1] = np.maximum(row, np.clip(inside, 0.0, 1.0))
-    return hidden.ravel()
+        row = found[one.address, first : last + 1]
+        found[one.address, first : last + 1] = np.maximum(row, np.clip(inside, 0.0, 1.0))
+    return found.ravel()
