@@ -23,28 +23,34 @@ DEFERRED_SHARE = 0.07
 SITES = ("alpha", "beta", "gamma", "delta")
 HOME = "home.example"  # where our senders are: notices of failure go there
 POOLS = [Pool(f"smtp-pool{n}", f"127.0.4.{n}") for n in (1, 2, 3)]
-# {ip}: of ours as the receiver sees it; {case}: differs for each attempt.
+# What receivers say. {ip}: of ours as the receiver sees it; {case}: differs for each attempt, and
+# so does {to}. One in `FRESH_SHARE` says something that nobody said before.
+FRESH_SHARE = 0.28
 REFUSALS = (
     "550 5.7.1 Service unavailable; Client host [{ip}] blocked using zen.spamhaus.org; "
     "https://www.spamhaus.org/query/ip/{ip}",
+    "552 5.2.2 Mailbox full, quota exceeded",
+    "550 SC-001 (COL004) Unfortunately, messages from {ip} weren't sent.",
+    "550 5.7.606 Access denied, banned sending IP [{ip}]. To request removal visit the portal "
+    "(AS16012609)",
+)
+FRESH_REFUSALS = (
     "554 5.7.1 Service unavailable; Client host [{ip}] blocked using bl.spamcop.net; Blocked - "
     "see https://www.spamcop.net/bl.shtml?{ip} case {case}",
-    "550 5.7.606 Access denied, banned sending IP [{ip}]. To request removal visit the portal "
-    "(AS16012609) [{case}]",
     "550 5.1.1 <{to}>: Recipient address rejected: User unknown in virtual mailbox table",
-    "552 5.2.2 Mailbox full, quota exceeded",
     "550-5.7.26 This mail has been blocked because the sender is unauthenticated.\n"
     "550 5.7.26 For more information go to the help page {case}",
     "554 5.7.1 Message rejected as spam by content filtering {case}",
-    "550 SC-001 (COL004) Unfortunately, messages from {ip} weren't sent.",
 )
 DEFERRALS = (
     "451 4.7.1 Greylisting in action, please come back later",
-    "421 4.7.0 [TSS04] Messages from {ip} temporarily deferred due to user complaints {case}",
-    "450 4.2.1 <{to}>: Recipient is receiving mail too quickly {case}",
     "451 4.3.2 System not accepting network messages",
     "452 4.2.2 Over quota",
     "451 4.7.650 The mail server [{ip}] has been temporarily rate limited (S775)",
+)
+FRESH_DEFERRALS = (
+    "421 4.7.0 [TSS04] Messages from {ip} temporarily deferred due to user complaints {case}",
+    "450 4.2.1 <{to}>: Recipient is receiving mail too quickly {case}",
 )
 _COMMANDS = {"rcpt": "RCPT TO", "eod": "end of DATA"}
 
@@ -140,14 +146,15 @@ class Receivers:
         share, more = (number % 10_000) / 10_000, number // 10_000
         if stage != ("eod" if more % 4 == 0 else "rcpt"):
             return None
-        texts = REFUSALS
+        fresh = more // 4 % 1000 < 1000 * FRESH_SHARE
+        texts = FRESH_REFUSALS if fresh else REFUSALS
         if share >= REFUSED_SHARE:
             tries = self._tries.get(recipient, 0)
             self._tries[recipient] = tries + 1
             if share >= REFUSED_SHARE + DEFERRED_SHARE or tries:
                 return None
-            texts = DEFERRALS
-        text = texts[more // 4 % len(texts)]
+            texts = FRESH_DEFERRALS if fresh else DEFERRALS
+        text = texts[more // 4000 % len(texts)]
         return text.format(ip=peer, to=recipient, case=f"{more % 10**9:09d}{COPY}")
 
     def _note(

@@ -5,6 +5,7 @@ ASCII, or with a value that is none. What a refusal says is read here with the p
 functions, text by text; everything else for all lines at once.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -109,11 +110,11 @@ class PostfixBlock:
         good &= ~np.isnan(self.delay_s)
         self.said: dict[int, Said] = {}
         for row in np.flatnonzero(good & (found.status != SENT)).tolist():
-            text = window.between(found.text[0][row], found.text[1][row]).decode("latin-1")
-            if is_cut(text):
+            said = _said(window.between(found.text[0][row], found.text[1][row]))
+            if said is None:
                 good[row] = False
             else:
-                self.said[row] = Said(text, *reply_of(text))
+                self.said[row] = said
         self.odd[self.delivery_lines[~good]] = True
 
     def _has_id(self, lines: Places) -> Flags:
@@ -172,6 +173,13 @@ def ranks(lines: Places, wanted: Places) -> Places:
     found = np.minimum(np.searchsorted(lines, wanted), lines.size - 1)
     # A line that turned out odd is none of them, though its message names it.
     return np.where(lines[found] == wanted, found, -1)
+
+
+@lru_cache(maxsize=8192)
+def _said(text: bytes) -> Said | None:
+    """None for a text that is cut."""
+    told = text.decode("latin-1")
+    return None if is_cut(told) else Said(told, *reply_of(told))
 
 
 def _where(good: Flags, field: tuple[Places, Places]) -> tuple[Places, Places]:
