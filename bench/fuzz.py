@@ -34,9 +34,10 @@ from hypothesis import strategies as st
 
 from bench.fuzz_mutations import mutated
 from bench.fuzz_parsers import Parser, parsers
-from bench.harness import ROOT, Figure, Options
+from bench.harness import ROOT, DataAbsent, Figure, Options
 from unlisted.edge import pattern_cache
-from unlisted.replies import classify as classify_module
+from unlisted.health import labels, stamps
+from unlisted.replies.classify import _of_reply, _of_text
 
 INPUTS = 1_000_000
 SEED = 1
@@ -118,6 +119,8 @@ def run(options: Options) -> list[Figure]:
         account = Account(
             {parser.name: Spent() for parser in known if parser.name.startswith(only)}
         )
+        if not account.spent:
+            raise DataAbsent(f"no parser of such a name: {', '.join(only)}")
         examples = int(chosen.get("hypothesis", EXAMPLES))
         for parser in known:
             if parser.name in account.spent and examples:
@@ -148,7 +151,7 @@ def _mutations(inputs: Inputs, account: Account, count: int) -> "Memory":
 
 def _numbers(inputs: Inputs, account: Account, count: int) -> Iterator[int]:
     number = found = 0
-    while found < count and account.spent:
+    while found < count:
         if inputs.parser(number).name in account.spent:
             yield number
             found += 1
@@ -194,9 +197,9 @@ signal.signal(signal.SIGPROF, _hangs)
 
 
 def forget() -> None:
-    """A text classified a moment ago would be answered from memory."""
-    classify_module.__globals__["_of_text"].cache_clear()
-    classify_module.__globals__["_of_reply"].cache_clear()
+    """What was read a moment ago would be answered from memory."""
+    for remembering in (_of_text, _of_reply, labels.labels_in, labels._close, stamps._first):
+        remembering.cache_clear()
 
 
 def place(error: BaseException) -> str:

@@ -7,7 +7,7 @@ from bench import fuzz
 from bench.fuzz import Account, Inputs, Spent
 from bench.fuzz_parsers import TEXT, Parser, parsers
 
-INPUTS = 3000
+INPUTS = 2000
 
 
 def said(data: bytes) -> object:
@@ -36,7 +36,7 @@ def test_damaged_inputs_give_values_or_the_parsers_own_errors(known: list[Parser
 def test_arbitrary_bytes_give_values_or_the_parsers_own_errors(known: list[Parser]) -> None:
     account = Account()
     for parser in known:
-        fuzz.arbitrary(parser, 15, account)
+        fuzz.arbitrary(parser, 10, account)
     assert not account.crashes
 
 

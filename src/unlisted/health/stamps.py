@@ -36,6 +36,7 @@ _FORMS = (
     rf"(?P<year>\d{{4}})-(?P<number>\d{{2}})-(?P<day>\d{{2}}){_BETWEEN}{_CLOCK}",
 )
 _CLOCKED = re.compile(r"\d:\d\d")  # every form has a clock in it; most texts have none
+_BEFORE, _BEHIND = 80, 60  # characters of a stamp around its clock at most
 _SHORT = 200
 STAMP = [re.compile(_WEEKDAY + form + _ZONE, re.IGNORECASE) for form in _FORMS]
 
@@ -82,10 +83,12 @@ def whole(text: str) -> Stamp | None:
 def stamps(text: str, most: int = 1000) -> list[Stamp]:
     """All stamps in their order; what only looks like one is passed over."""
     found: dict[int, Stamp] = {}
-    if _CLOCKED.search(text) is None:
+    clocks = [clock.start() for clock in _CLOCKED.finditer(text)]
+    if not clocks:
         return []
+    begin, end = max(0, clocks[0] - _BEFORE), clocks[-1] + _BEHIND
     for pattern in STAMP:
-        for match in pattern.finditer(text):
+        for match in pattern.finditer(text, begin, end):
             stamp = _stamp(match)
             if stamp is not None:
                 found.setdefault(match.start(), stamp)
