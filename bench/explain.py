@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from unlisted.causes.answer import Attribution, Cause
-from unlisted.causes.attribute import attribute
 
 from bench import explain_world
 from bench.explain_world import HOUR, START, World
 from bench.harness import Figure, Options
+from unlisted.causes.answer import Attribution, Cause
+from unlisted.causes.attribute import attribute
 
 DEFAULTS = Path(__file__).with_suffix(".toml")
 ENOUGH = 4
@@ -120,9 +120,8 @@ class Tally:
 
     def _peers(self, world: World, answer: Attribution) -> None:
         caused = {u[1] for u in world.cause.values() if u[0] == "sender"}
-        if not caused:
-            if not world.listings:
-                return
+        if not world.listings:
+            return
         hit, expected = enrichment(world)
         z = log_tail(hit, expected)
         k = len(caused)

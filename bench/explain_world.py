@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+
 from unlisted.causes.exposure import CampaignRows, Exposures, Listing
 
 HOUR = 3600.0

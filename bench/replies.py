@@ -27,8 +27,8 @@ from unlisted.replies.patterns import compiled
 from unlisted.replies.shipped import current
 
 POOLS = Pool([ip_network("192.0.2.0/24"), ip_network("2001:db8::/32")])
-ROUNDS = 7
-NEW_TEXTS = 6000  # a round; each round has its own
+ROUNDS = 40
+NEW_TEXTS = 1000  # a round; each round has its own
 STARTS = 5
 
 # A start as a user has it: the interpreter with nothing but its start-up is not our doing.

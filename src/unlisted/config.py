@@ -19,7 +19,7 @@ from msgspec import Meta
 
 from unlisted.config_rules import CHECKS
 from unlisted.facts import ListTerm, Policy, Pool
-from unlisted.toml_lines import Lines, dotted, key_lines, line_of
+from unlisted.toml_lines import Lines, dotted, key_lines, line_of, overlong
 
 MAX_BYTES = 1 << 20  # a configuration larger than this is some other file
 DEFAULT_FILE = "unlisted.toml"
@@ -214,6 +214,8 @@ def parse(text: str, name: str = DEFAULT_FILE) -> tuple[Config, Lines]:
     """The configuration and the line of each of its keys. Raises ConfigError with all problems."""
     if len(text) > MAX_BYTES:
         raise ConfigError(name, [Problem(0, "", f"larger than {MAX_BYTES} bytes")])
+    if too_much := overlong(text):
+        raise ConfigError(name, [Problem(too_much[0], "", too_much[1])])
     try:
         data = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as exc:

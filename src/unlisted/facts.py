@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-LOGIC = 1  # version of the stations' logic; derived facts are compared byte for byte within one
+LOGIC = 2  # version of the stations' logic; derived facts are compared byte for byte within one
 
 
 class Fact(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", omit_defaults=True):

@@ -283,3 +283,9 @@ def test_every_setting_is_in_the_documentation_with_its_help() -> None:
     if os.environ.get("UNLISTED_WRITE_DOCS"):
         DOCS.write_text(reference(), "utf-8")
     assert DOCS.read_text("utf-8") == reference()
+
+
+@pytest.mark.parametrize("text", ["[" + "a." * 20_000, "x = " + "[" * 9000, "a." * 40 + "a = 1"])
+def test_a_line_that_no_person_writes_is_refused_before_it_is_parsed(text: str) -> None:
+    with pytest.raises(ConfigError, match=r":2.*(?:longer than|more than)"):
+        parse("\n" + text)

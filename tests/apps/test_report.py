@@ -11,6 +11,7 @@ import pytest
 from tests.report.maillog import DAY, HOUR, MINUTE, SPAMCOP, START, UNKNOWN, MailLog
 
 from unlisted.apps import cli
+from unlisted.apps.progress import Bar
 from unlisted.apps.words import iso
 
 Run = Callable[..., tuple[int, str, str]]
@@ -281,6 +282,37 @@ def test_where_asking_is_welcome_a_person_asks_after_the_source_is_stopped(run: 
     assert advice["page"].endswith(IP)
 
 
+def test_doubtful_words_elsewhere_during_a_listing_are_likely_the_listing(run: Run) -> None:
+    log = MailLog()
+    listed = ((START + 2 * DAY, START + 3 * DAY),)
+    usual(log, START, START + 4 * DAY, listed)
+    usual(log, START + 60, START + 4 * DAY, listed, reply=POLICY, site="example.net")
+    _, found = told(run, log)
+    (one,) = found["shifts"]
+    assert (one["kind"], one["beside"], one["receiver"]) == ("listed", "e1", "example.net")
+    assert found["again"]["by_cause"]["s1"]["resend"] == 48
+    assert found["again"]["by_cause"]["e1"]["resend"] == 48
+
+
+def test_two_addresses_behind_one_transport_are_told_apart_by_the_refusals_only(run: Run) -> None:
+    log = MailLog()
+    for number in range(600):
+        ip = (IP, OTHER_IP)[number % 2]
+        at = START + number * 10 * MINUTE
+        bad = ip == IP and START + 2 * DAY <= at < START + 3 * DAY
+        bad = bad or (ip == OTHER_IP and START + 2.5 * DAY <= at < START + 3.5 * DAY)
+        reply = SPAMCOP.format(ip=ip) if bad else None
+        log.mail(at, f"f{number % 50}@example.com", f"u{number % 13}", reply)
+    _, found = told(run, log)
+    one, two = found["episodes"]
+    assert (one["place"]["name"], one["place"]["known"]) == (IP, "known")
+    assert two["place"]["name"] == OTHER_IP
+    assert one["behind"] == ["the addresses behind transport smtp"]
+    assert one["refusals"] == two["refusals"] == 72 < one["rate"]["trials"]
+    assert one["ending"]["state"] == "over"
+    assert "All mail of the addresses behind transport smtp" in found["rankings"][0]["words"]
+
+
 # ---------------------------------------------------------------- who sent
 
 
@@ -478,3 +510,45 @@ def test_a_clean_log_is_clean_with_a_bound(run: Run) -> None:
     code, out, _ = run("report", "mail.log", *OURS)
     assert code == cli.OK
     assert "No refusal of an address of yours" in out and "2.1%" in out
+
+
+def test_a_file_named_twice_counts_once(run: Run) -> None:
+    log = MailLog()
+    usual(log, START, START + DAY)
+    log.write(Path("mail.log"))
+    Path("link.log").symlink_to("mail.log")
+    _, out, _ = run("report", "mail.log", "./mail.log", "link.log", "--json", "-")
+    assert json.loads(out)["coverage"]["attempts"] == 48
+
+
+def test_several_files_are_named_with_the_lines_of_each(run: Run) -> None:
+    one, two = MailLog(), MailLog()
+    usual(one, START, START + DAY)
+    usual(two, START + DAY, START + 2 * DAY, ((START + DAY, START + 1.5 * DAY),))
+    one.write(Path("mail.log.1"))
+    two.write(Path("mail.log"))
+    _, out, _ = run("report", "mail.log", "mail.log.1", *OURS, "--json", "-")
+    found = json.loads(out)
+    (episode,) = found["episodes"]
+    lines = Path("mail.log").read_text("utf-8").splitlines()
+    for place in episode["evidence"]["lines"]:
+        assert place["file"] == "mail.log" and "status=bounced" in lines[place["line"] - 1]
+    assert episode["evidence"]["count"] == 24
+    assert episode["release"]["high"] == iso(START + 2.5 * DAY - 30 * MINUTE) or (
+        episode["ending"]["state"] == "over"
+    )
+
+
+@pytest.mark.parametrize(
+    ("done", "total", "spent", "said"),
+    [
+        (500_000_000, 1_000_000_000, 10.0, ["50%", "500.0 MB of 1.0 GB", "50.0 MB/s", "10 s left"]),
+        (1_000, None, 1.0, ["1.0 kB", "1.0 kB/s"]),
+        (0, 10, 0.0, ["0%"]),
+    ],
+)
+def test_the_bar_says_bytes_rate_and_time_left(
+    done: int, total: int | None, spent: float, said: list[str]
+) -> None:
+    line = Bar.line(done, total, spent)
+    assert all(part in line for part in said) and len(line) < 80

@@ -27,7 +27,8 @@ def rows(path: Path, **options: Any) -> list[dict[str, Any]]:
         for attempt in attempts_of(batch):
             row = {k: v for k, v in msgspec.to_builtins(attempt).items() if v is not None}
             found.append(row)
-    return found
+    # By line: a reader may give a row that waited for its message after later ones.
+    return sorted(found, key=lambda row: (row["line"], row["recipient"]))
 
 
 def expected(path: Path) -> list[dict[str, Any]]:

@@ -112,6 +112,11 @@ def test_replies_beyond_ascii_are_read_as_the_plain_reader_reads_them() -> None:
     assert_same(latin.decode().encode("latin-1"), 30_000)
 
 
+@pytest.mark.parametrize("field", ["message-id=<", ": client=", "uid="])
+def test_a_message_whose_every_line_of_a_kind_is_odd_is_read_plainly(field: str) -> None:
+    assert_same(log([line.replace(field, f"{field}é") for line in SMALL]), 3_000)
+
+
 def test_what_a_content_filter_hands_back_keeps_its_sender() -> None:
     rows = assert_same(log(Traffic(400, filtered=0.5, forwarded=0.1).lines()), 50_000)
     assert any(row["sender"] and row["sender"].startswith("forward:") for row in rows)

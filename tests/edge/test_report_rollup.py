@@ -177,4 +177,4 @@ def test_our_own_address_in_the_log_is_known_and_text_of_others_is_nobody_s() ->
         rollup.add(batch)
     (episode,) = build(rollup.finish()).episodes
     assert (episode.place.name, episode.place.known) == ("192.0.2.10", "known")
-    assert not episode.shared
+    assert episode.behind == ()

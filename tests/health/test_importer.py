@@ -2,6 +2,7 @@
 
 import contextlib
 import random
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -34,6 +35,19 @@ def test_every_field_of_a_record_is_read() -> None:
     assert [post["kind"] for post in found["posts"]] == ["current"] * 4 + ["final", "report"]
     assert [post["margin_min"] for post in found["posts"]] == [30.0, 50.0, 30.0, 10.0, None, None]
     assert found["findings"] == []
+
+
+def test_an_update_of_a_day_that_no_calendar_has_begins_no_post() -> None:
+    page = records.text().replace("Update: 04-Mar-2025", "Update: 31-Feb-2025")
+    assert len(read(page).posts) == len(records.POSTS) - 1
+
+
+@pytest.mark.parametrize("flood", ["-", "a-", ":", "a:", "A b:", "Update: ", "1:00 "])
+def test_a_flood_of_marks_is_read_soon(flood: str) -> None:
+    page = records.text().replace("User Impact", flood * (8000 // len(flood)) + " User Impact")
+    began = time.process_time()
+    assert read(page).id == "MX100200"
+    assert time.process_time() - began < 1.0  # fractions of it; it was half a minute
 
 
 def test_the_summary_says_how_late_the_first_word_came() -> None:

@@ -117,12 +117,27 @@ def test_words_of_several_open_an_episode_where_no_list_is_asked() -> None:
     assert len(found(log, IncidentOpened)) == 1
 
 
+def test_where_the_log_tells_no_senders_several_recipients_are_enough() -> None:
+    log = Log()
+    for number in range(3):
+        log.at += 7
+        row = log.row(number, "")
+        log.put(
+            Bounce(at=log.at, row=row, address=A, receiver="far.example", code=554,
+                   enhanced="5.7.1", text=NAMED, stage="rcpt")
+        )  # fmt: skip
+    assert len(found(log, EpisodeOpened)) == 1
+
+
 def test_one_sender_refused_at_one_receiver_is_no_episode_by_words() -> None:
     log = Log()
-    log.take(50)
-    for _ in range(6):
-        log.refuse(1)  # always the same sender
-    assert not [e for e in found(log, EpisodeOpened) if getattr(e, "basis", "") == "replies"]
+    for number in range(6):
+        log.at += 7
+        log.put(
+            Bounce(at=log.at, row=log.row(number, "s1"), address=A, receiver="far.example",
+                   code=554, enhanced="5.7.1", text=NAMED, stage="rcpt")
+        )  # fmt: skip
+    assert not found(log, EpisodeOpened)
 
 
 def test_an_unknown_user_is_no_refusal() -> None:

@@ -11,6 +11,7 @@ import pytest
 from unlisted.replies import classify
 
 OURS = (ip_network("192.0.2.0/24"), ip_network("2001:db8::/32"))
+_WRAPPED = re.compile(r"refused to talk to me: | said: | reason: |\]: (?=[45]\d\d)")
 TABLES = sorted(Path(__file__).with_name("wordings").glob("*.txt"))
 
 
@@ -26,7 +27,7 @@ def _rows(refusal: str) -> list[tuple[str, str]]:
 
 
 def _whose(text: str) -> str:
-    text = text.split("refused to talk to me: ")[-1]
+    text = _WRAPPED.split(text)[-1]
     if "192.0.2." in text or "2001:db8" in text:
         return "yes"
     return "no" if re.search(r"198\.51\.100\.|203\.0\.113\.", text) else "unknown"

@@ -62,9 +62,23 @@ def test_a_receiver_that_refuses_for_half_of_its_users_is_no_sequence_of_listing
     assert cut(refused, taken) == [(0, 39)]
 
 
+def test_many_receivers_that_refuse_now_and_then_are_no_sequence_of_listings() -> None:
+    refused = [(HOUR * number, number * 7 % 101) for number in range(300)]
+    taken = [(HOUR * number / 12 + 1, number * 11 % 101) for number in range(3600)]
+    assert len(cut(refused, taken)) == 1
+
+
 def test_one_delivery_is_not_enough() -> None:
     refused = [*every(0, 2), *every(12 * HOUR, 2)]
     assert cut(refused, every(6 * HOUR, 1)) == [(0, 3)]
+
+
+def test_a_wide_bucket_s_deliveries_lie_over_its_time_and_none_is_lost() -> None:
+    wide = cells([(0.0, 1, SENT, 37)])
+    wide.last_at[:] = 36 * HOUR
+    found = Deliveries(wide)
+    assert found.within(-1.0, 37 * HOUR) == {1: 37}
+    assert 15 <= found.between(1, -1.0, 18 * HOUR) <= 22
 
 
 @pytest.mark.parametrize("answer", [SENT, OTHER])

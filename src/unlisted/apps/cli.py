@@ -190,6 +190,20 @@ COMMANDS: tuple[tuple[str, str, str, str, tuple[Argument, ...]], ...] = (
      ((("id",), {"metavar": "FILE"}), ZONE, JSON)),
     ("report", "", "who blocks us, who sent what, what to send again: by mail logs",
      "unlisted report /var/log/mail.log* --ours 192.0.2.0/24 --html report.html", REPORT),
+    ("history", "add", "keep the delivery attempts of logs, each line once",
+     "unlisted history add /var/log/mail.log*",
+     ((("log",), {"nargs": "+", "metavar": "LOG", "help": "files, packed ones too, folders, or -"}),
+      (("--ours",), {"action": "append", "metavar": "CIDR", "help": "your sending addresses"}),
+      (("--zone",), {"metavar": "ZONE", "help": "of stamps without one (this machine's)"}), JSON)),
+    ("history", "info", "what is kept, by day", "unlisted history info", (JSON,)),
+    ("history", "query", "ask it in SQL: attempts, minutes, exposure",
+     'unlisted history query "select receiver, sum(refusals) from minutes group by receiver"',
+     ((("sql",), {"metavar": "SQL"}), JSON)),
+    ("history", "erase", "forget a person in what is kept", "unlisted history erase bob@example.net",
+     ((("name",), {"metavar": "NAME", "help": "an address, or a sender as login:anna"}),)),
+    ("history", "tidy", "merge small files, drop old days",
+     "unlisted history tidy --keep-days 90",
+     ((("--keep-days",), {"type": _count, "metavar": "N", "help": "drop what is older"}),)),
     ("watch", "", "follow another MTA's logs: episodes and incidents as they come",
      "unlisted watch /var/log/mail.log",
      ((("log",), {"nargs": "*", "type": Path, "metavar": "LOG", "help": "else [watch] logs"}),
@@ -201,7 +215,7 @@ COMMANDS: tuple[tuple[str, str, str, str, tuple[Argument, ...]], ...] = (
 )  # fmt: skip
 # Nouns and verbs with a module of their own in apps/; the others are in cli_commands.
 _MODULES = {
-    "classify": "classify", "health": "health", "intake": "intake", "report": "report",
+    "classify": "classify", "health": "health", "history": "history", "intake": "intake", "report": "report",
     "watch": "watch",
 }  # fmt: skip
 NOUNS = {
@@ -213,7 +227,7 @@ NOUNS = {
     "episode": "a listing of one of our addresses",
     "sender": "who puts mail in",
     "hold": "mail kept back on purpose",
-    "history": "senders before the journal",
+    "history": "senders before the journal; delivery attempts kept from logs",
     "operator": "the operator's page",
 }
 

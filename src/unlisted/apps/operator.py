@@ -208,6 +208,7 @@ class Operator:
             notice=_NOTICES.get(request.query_params.get("done", ""), ""),
             now=now,
             faults=model.faults,
+            silent=list(model.silent.values()),
             open=[one for one in episodes if one.closed is None],
             episodes=episodes[:SHOWN],
             more_episodes=max(0, len(episodes) - SHOWN),

@@ -81,7 +81,11 @@ def _gather(
             kept=args.keep,
         )
         reader = read_logs(
-            args.logs, format=args.format, zone=args.zone, year=args.year, progress=bar.show
+            _each_once(args.logs),
+            format=args.format,
+            zone=args.zone,
+            year=args.year,
+            progress=bar.show,
         )
         for batch in reader:
             rollup.add(batch)
@@ -99,6 +103,18 @@ def _gather(
     about_files = tuple(f"{file.name}: " for file in files)
     notes = tuple(said for said in reader.report.words() if not said.startswith(about_files))
     return rollup.finish(), files, notes
+
+
+def _each_once(paths: Sequence[str]) -> list[str]:
+    """The same file named twice (by a glob, by a link) would count twice."""
+    found: dict[object, str] = {}
+    for path in paths:
+        try:
+            told = os.stat(path)
+            found.setdefault((told.st_dev, told.st_ino), path)
+        except OSError:
+            found.setdefault(path, path)
+    return list(found.values())
 
 
 def _files(read: LogReport) -> tuple[FileRead, ...]:

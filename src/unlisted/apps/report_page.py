@@ -21,7 +21,7 @@ def page(found: Report) -> str:
     def lines(evidence: Evidence) -> str:
         return says.lines(evidence, names, most=8)
 
-    order = sorted(found.episodes, key=lambda e: (e.ending.state == "over", -e.last_at))
+    order = says.foremost(found)
     return web.rendered(
         "report.html",
         found=found,

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+import textwrap
 
 from unlisted.apps import report_words as says
 from unlisted.apps.cli_commands import say, table, wrapped
+from unlisted.apps.terminal import plain
 from unlisted.report.advice import Advice
 from unlisted.report.episodes import Episode
 from unlisted.report.nameless import Shift
@@ -21,7 +24,8 @@ FILES = 12
 
 
 def _styled(text: str, code: str) -> str:
-    return f"\x1b[{code}m{text}\x1b[0m" if sys.stdout.isatty() else text
+    coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    return f"\x1b[{code}m{text}\x1b[0m" if coloured else text
 
 
 def _head(text: str) -> None:
@@ -40,13 +44,13 @@ def tell(found: Report) -> None:
         print()
     for line in _lines(says.headline(found)):
         print(_styled(line, "1;31" if found.blocked else "1;32"))
-    for episode in _foremost(found)[:FREE]:
+    for episode in says.foremost(found)[:FREE]:
         if episode.ending.state != "over":
             wrapped(f"{says.title(episode)}: {says.free(episode)}", "  ")
     names = [file.name for file in cover.files]
     if found.episodes:
         _head("LISTINGS")
-        for episode in _foremost(found):
+        for episode in says.foremost(found)[:EPISODES]:
             _episode(episode, names)
         if len(found.episodes) > EPISODES:
             say(f"and {len(found.episodes) - EPISODES} more; --html and --json have them all")
@@ -67,17 +71,7 @@ def tell(found: Report) -> None:
     _coverage(cover)
 
 
-def _foremost(found: Report) -> list[Episode]:
-    """Those not over first, then the newest."""
-    order = sorted(found.episodes, key=lambda e: (e.ending.state == "over", -e.last_at))
-    return order[:EPISODES]
-
-
 def _lines(text: str) -> list[str]:
-    import textwrap
-
-    from unlisted.apps.terminal import plain
-
     return textwrap.wrap(plain(text), 80)
 
 
@@ -112,7 +106,7 @@ def _shift(shift: Shift, names: list[str]) -> None:
     kind = says.KINDS[shift.kind]
     title = f"{shift.id}  {shift.place.name} at {shift.receiver}: {kind}"
     for line in _lines(title):
-        print(_styled(line, "1;31" if shift.kind == "address" else "1"))
+        print(_styled(line, "1;31" if shift.blocks else "1"))
     indent = "    "
     wrapped(says.shift(shift), indent)
     wrapped(f"{says.at(shift.first_at)} to {says.at(shift.last_at)}", indent)
@@ -131,9 +125,8 @@ def _ranking(found: Ranking, names: list[str]) -> None:
     wrapped(found.words)
     if not found.suspects:
         return
-    say(
-        f"{says.times(found.mail)} recipients from {says.at(found.since)} to {says.at(found.until)}"
-    )
+    count = says.several(found.mail, "recipient", "recipients")
+    say(f"{count} from {says.at(found.since)} to {says.at(found.until)}")
     print()
     rows = [
         [

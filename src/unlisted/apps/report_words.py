@@ -15,6 +15,7 @@ from unlisted.report.senders import Suspect
 
 KINDS = {
     "address": "block",
+    "listed": "likely the listing",
     "suspected": "suspicion",
     "all": "not an address",
     "one_sender": "one sender",
@@ -96,13 +97,20 @@ def _on(found: Report, names: list[str]) -> list[str]:
 
 def several(count: int, one: str, more: str) -> str:
     """1 file, 2 files."""
-    return f"{count} {one if count == 1 else more}"
+    return f"{times(count)} {one if count == 1 else more}"
 
 
 def _some(names: Iterable[str], most: int = 3) -> str:
     listed = list(names)
     more = f" and {len(listed) - most} more" if len(listed) > most else ""
     return ", ".join(listed[:most]) + more
+
+
+def foremost(found: Report) -> list[Episode]:
+    """Those not over first, those with the most refusals first among them."""
+    return sorted(
+        found.episodes, key=lambda e: (e.ending.state == "over", -e.refusals, e.first_at, e.id)
+    )
 
 
 def title(episode: Episode) -> str:
@@ -161,8 +169,11 @@ def reported_again(episode: Episode) -> str | None:
 
 def attempts(episode: Episode) -> str:
     said = f"{rate(episode.rate)} attempts refused"
-    if episode.shared:
-        said += "; the attempts are of all addresses of that transport, so this is a lower bound"
+    if episode.behind:
+        said += (
+            f"; the attempts are all of {', '.join(episode.behind)}, by whichever of its addresses, "
+            "so this is a lower bound"
+        )
     return said
 
 
@@ -195,6 +206,11 @@ def shift(found: Shift) -> str:
             return (
                 f"{found.receiver} refuses {found.place.name} and not the other addresses: "
                 "a block that names no list."
+            )
+        case "listed":
+            return (
+                f"{found.receiver} turned against {found.place.name} while it was listed "
+                f"({found.beside}): likely the same block, in words that name no list."
             )
         case "all":
             return (

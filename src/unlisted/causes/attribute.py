@@ -11,18 +11,20 @@ columns and listings with `CausesError`.
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from unlisted.causes import naming
 from unlisted.causes.answer import Attribution, Cause, EpisodeCause, Rival
+from unlisted.causes.case import Case, Unit
 from unlisted.causes.draws import drawn
 from unlisted.causes.exposure import (
     CampaignRows,
     CausesError,
     Exposures,
+    Ints,
     Listing,
     OtherEvidence,
     check_listings,
@@ -31,7 +33,7 @@ from unlisted.causes.hazard import Fit
 from unlisted.causes.points import points_of
 from unlisted.causes.rivals import address_excess, range_odds
 from unlisted.causes.shares import interval
-from unlisted.causes.trial import Case, Odds, Unit, odds
+from unlisted.causes.trial import MOST_TRIALS, Odds, odds, spoken_for
 
 Array = npt.NDArray[np.float64]
 Table = TypeVar("Table", Exposures, CampaignRows)
@@ -58,26 +60,30 @@ def attribute(
         what = "no episode is known" if not listings else "no mail is known"
         return Attribution("not enough evidence", what, (), (), 1.0, None, 1.0)
     case, ranges, errors = _case(exposures, listings, campaigns, tenants)
-    tried = odds(case)
+    tried = odds(case, _also(case, other))
     log_odds = tried.log_prior + tried.log_e
     if other is not None:
         log_odds = _with_other(case, tried, log_odds, other)
-    guilty, bound = naming.named(tried.log_prior, log_odds - tried.log_prior)
-    stands = [u for u, o in zip(tried.units, log_odds, strict=True) if o >= _STANDS]
-    within = _within(case, tried, guilty, stands)
+    evidence = log_odds - tried.log_prior
+    guilty, bound = naming.named(tried.log_prior, evidence)
+    guilty &= evidence >= naming.LEAST_LOG_E
+    has_part = guilty | (log_odds >= _STANDS)
+    stands = [u for u, has in zip(tried.units, has_part, strict=True) if has]
+    named = [u for u, g in zip(tried.units, guilty, strict=True) if g and u[0] == "campaign"]
+    within = spoken_for(case, named, stands)
     solid = [u for u in stands if u not in within]
-    fitted = case.fitted(solid, [case.mass(u) for u in solid])
+    fitted = case.fitted([case.mass(u) for u in solid])
     causes = _causes(case, tried, log_odds, guilty, solid, fitted, within, listings, other)
     causes = causes[: max(most, int(guilty.sum()))]
     standing = {(c.kind, c.unit): c.standing for c in causes}
     episodes = _episodes(case, solid, fitted, standing, listings, ranges, errors)
     opening = fitted.part[case.points.opening]
-    nobody = 1.0 / max(tried.total, 1e-12)
+    any_draw = _any_draw(case.exposures)
+    nobody = math.exp(min(-tried.tenth, 700.0)) if any_draw else 1.0
     best = float(log_odds.max(initial=-math.inf))
     size = int(np.bincount(case.exposures.pool_of).max())
-    any_draw = _any_draw(case.exposures)
     needed = naming.episodes_needed(best, bound, size) if any_draw else None
-    verdict, reason = _verdict(causes, episodes, nobody, any_draw, size)
+    verdict, reason = _verdict(causes, episodes, nobody, any_draw)
     return Attribution(
         verdict,
         reason,
@@ -110,8 +116,11 @@ def _case(
     exposures = _ordered(exposures, ("sender", "bucket", "address"))
     campaigns = _ordered(campaigns, ("campaign", "sender", "bucket", "address"))
     points = points_of(listings, exposures)
-    ranges, _ = range_odds(listings, exposures)
-    errors = address_excess(listings, exposures) - 1.0
+    ranges = range_odds(listings, exposures)
+    # Only a draw treats all addresses alike; else the one listed often is the culprit's own.
+    errors = np.zeros(len(listings))
+    if _any_draw(exposures):
+        errors = address_excess(listings, exposures) - 1.0
     factor = (1.0 + ranges + errors)[points.listing]
     hours = exposures.addresses * exposures.buckets * exposures.bucket_s / 3600.0
     background = len(points) / hours
@@ -119,7 +128,7 @@ def _case(
 
 
 def _ordered(table: Table, by: tuple[str, ...]) -> Table:
-    columns = [getattr(table, name) for name in by]
+    columns: list[Ints] = [getattr(table, name) for name in by]
     ordered = np.ones(max(0, len(columns[0]) - 1), dtype=bool)
     equal = ordered.copy()
     for column in columns:
@@ -128,7 +137,7 @@ def _ordered(table: Table, by: tuple[str, ...]) -> Table:
     if ordered.all():
         return table
     order = np.lexsort([table.messages, *columns[::-1]])
-    moved = {
+    moved: dict[str, Any] = {
         f.name: value[order]
         for f in dataclasses.fields(table)
         if f.name != "pool_of" and isinstance(value := getattr(table, f.name), np.ndarray)
@@ -143,32 +152,27 @@ def _any_draw(exposures: Exposures) -> bool:
     return rows is None or bool(rows.any())
 
 
+def _also(case: Case, other: OtherEvidence | None) -> list[int]:
+    """Senders of whom something else is known, and that had mail by a listed address in time."""
+    if other is None:
+        return []
+    ratios = other.log_ratio
+    if any(not 0 <= i < case.exposures.senders or math.isnan(v) for i, v in ratios.items()):
+        raise CausesError("other evidence: no such sender, or no number")
+    # Weak evidence changes no verdict; the strongest come first where there is much of it.
+    known = sorted((i for i in ratios if ratios[i] >= 1.0), key=lambda i: (-ratios[i], i))
+    return [i for i in known[: MOST_TRIALS // 2] if case.mass(("sender", i))[0].sum() > 0]
+
+
 def _with_other(case: Case, tried: Odds, log_odds: Array, other: OtherEvidence) -> Array:
-    """Other evidence multiplies the odds of senders on trial; one kind alone by ten at most."""
+    """Other evidence multiplies the odds; one kind alone by ten at most."""
     out = log_odds.copy()
     for place, (kind, unit) in enumerate(tried.units):
-        if kind == "sender" and unit in other.log_ratio:
+        if kind == "sender" and unit in other.log_ratio and math.isfinite(log_odds[place]):
             ratio = other.log_ratio[unit]
             if other.kinds.get(unit, 1) < 2:
                 ratio = min(ratio, _SECOND_KIND)
             out[place] += ratio
-    return out
-
-
-def _within(
-    case: Case, tried: Odds, guilty: npt.NDArray[np.bool_], stands: list[Unit]
-) -> dict[Unit, int]:
-    """Senders for whom a guilty campaign speaks: most of their mail near the points is its."""
-    out: dict[Unit, int] = {}
-    named = [u for u, g in zip(tried.units, guilty, strict=True) if g and u[0] == "campaign"]
-    for campaign in named:
-        members = set(case.members(campaign).tolist())
-        for unit in stands:
-            if unit[0] == "sender" and unit[1] in members:
-                own = case.mass(unit)[0].sum()
-                whole, rest = case.mass(campaign)[0], case.mass(campaign, case.members(unit))[0]
-                if whole.sum() - rest.sum() >= 0.5 * own:
-                    out[unit] = campaign[1]
     return out
 
 
@@ -189,14 +193,14 @@ def _causes(
     for place in np.lexsort((np.arange(len(log_odds)), -log_odds)):
         unit = tried.units[place]
         value = float(log_odds[place])
-        standing: naming.Standing = "open"
-        if guilty[place]:
-            standing = "guilty"
-        elif value >= math.log(naming.PROBABLE_ODDS):
-            standing = "probable"
         part = fitted.part[opening, place_of[unit]] if unit in place_of else np.zeros(0)
         share, low, high = interval(part, len(listings), naming.probability(value))
         for_it, against = _episodes_of(case, unit, part, opening, listings)
+        standing: naming.Standing = "open"
+        if guilty[place] and len(for_it) >= naming.LEAST_EPISODES:
+            standing = "guilty"
+        elif guilty[place] or value >= math.log(naming.PROBABLE_ODDS):
+            standing = "probable"
         told = other.reasons.get(unit[1], ()) if other and unit[0] == "sender" else ()
         reason = (
             f"its draws are {math.exp(min(tried.log_e[place], 600.0)):.3g} times likelier had it "
@@ -287,7 +291,7 @@ def _episodes(
 
 
 def _verdict(
-    causes: list[Cause], episodes: list[EpisodeCause], nobody: float, any_draw: bool, pool: int
+    causes: list[Cause], episodes: list[EpisodeCause], nobody: float, any_draw: bool
 ) -> tuple[naming.Verdict, str]:
     named = [c for c in causes if c.standing == "guilty" and c.within is None]
     probable = [c for c in causes if c.standing == "probable" and c.within is None]
@@ -300,9 +304,6 @@ def _verdict(
         return "nobody here", f"{rival} of {len(episodes)} listings need no sender of ours"
     if not any_draw:
         return "not enough evidence", _NO_DRAW
-    # Who caused half of the listings would have been named: each multiplies the odds by half a
-    # pool, and the least of those who could have has odds of one in a million.
-    power = len(episodes) / 2 * math.log(max(1.0, pool / 2)) >= math.log(1e6 / naming.ALPHA)
-    if power and nobody >= naming.NOBODY_ODDS:
-        return "nobody here", "the draws of all who mailed before the listings speak for them"
+    if len(episodes) >= naming.NOBODY_EPISODES and nobody >= naming.NOBODY_ODDS:
+        return "nobody here", "the draws speak against any sender behind a tenth of these listings"
     return "not enough evidence", "no unit's draws reach the odds that naming takes"

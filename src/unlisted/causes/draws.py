@@ -22,10 +22,10 @@ from unlisted.causes.points import Points
 Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
 
-# Evidence one message brings, over more than one order: the first pays at once, the last survives much
+# Evidence one message brings, over two orders: the first pays at once, the last survives much
 # honest mail beside the spam; and how much is bet on each.
-RATES = (0.03, 0.01, 0.001)
-_BET = np.log(np.array((0.4, 0.4, 0.2)))
+RATES = (0.03, 0.01, 0.003, 0.0007)
+_BET = np.log(np.array((0.3, 0.3, 0.25, 0.15)))
 _LEFT_OUT = 2
 _DRAWN = 1e-3
 
@@ -46,9 +46,24 @@ def stakes(points: Points, rest: Array, exposures: Exposures) -> Stakes:
     buckets = max(1, points.buckets)
     cells = exposures.addresses * buckets
     weight = points.near / (rest[:, None] if rest.ndim == 1 else rest)
-    by_cell = np.bincount(points.cell.ravel(), weight.ravel(), minlength=cells)[:cells]
+    by_cell = sums(points.cell.ravel(), weight.ravel(), cells)
     by_cell = _blind(by_cell, points.hidden, exposures, buckets)
-    return Stakes(by_cell, _by_pool(by_cell, exposures, buckets), _pools(exposures), buckets)
+    by_pool = _by_pool(by_cell, exposures, buckets)
+    if points.listed is not None:
+        # An address listed within a bucket was drawn by some of its senders and not by others.
+        for out in (points.listed > 0, points.listed >= 1):
+            among = _among_open(by_cell, out.astype(np.float64), exposures, buckets)
+            by_pool = np.maximum(by_pool, among)
+    return Stakes(by_cell, by_pool, _pools(exposures), buckets)
+
+
+def _among_open(by_cell: Array, listed: Array, exposures: Exposures, buckets: int) -> Array:
+    """The mean over the addresses that were not listed. Nobody was drawn to the listed ones, and
+    they are nearest to no new listing: with them, each draw among the others would win its bet."""
+    still = 1.0 - listed
+    there = _by_pool(still, exposures, buckets)
+    score = _by_pool(still * by_cell, exposures, buckets)
+    return np.divide(score, there, out=np.zeros_like(score), where=there > 0)
 
 
 def revealed(points: Points, mail: Array, epoch: tuple[int, int]) -> Array:
@@ -70,10 +85,7 @@ def _blind(by_cell: Array, hidden: Array, exposures: Exposures, buckets: int) ->
     """To have mailed by an address whose listing hid what followed speaks neither way: it counts
     as the pool's visible addresses do on average."""
     pool = _pools(exposures)
-    seen = 1.0 - hidden
-    visible = _by_pool(seen, exposures, buckets)
-    score = _by_pool(seen * by_cell, exposures, buckets)
-    usual = np.divide(score, visible, out=np.zeros_like(score), where=visible > 0)
+    usual = _among_open(by_cell, hidden, exposures, buckets)
     return by_cell + hidden * usual.reshape(-1, buckets)[pool].ravel()
 
 
@@ -82,12 +94,25 @@ def _pools(exposures: Exposures) -> Index:
 
 
 def _by_pool(by_cell: Array, exposures: Exposures, buckets: int) -> Array:
+    """The mean over each pool's addresses, per bucket."""
     pool = _pools(exposures)
-    pools = int(pool.max()) + 1 if len(pool) else 1
-    total = np.zeros((pools, buckets))
-    np.add.at(total, pool, by_cell.reshape(-1, buckets))
-    size = np.maximum(1, np.bincount(pool, minlength=pools))
-    return np.asarray((total / size[:, None]).ravel(), dtype=np.float64)
+    order = np.argsort(pool, kind="stable")
+    begins = np.searchsorted(pool[order], np.arange(int(pool.max()) + 1))
+    rows = by_cell.reshape(-1, buckets)
+    if np.any(order[1:] < order[:-1]):
+        rows = rows[order]
+    # A pool without addresses has no rows to add.
+    size = np.diff(begins, append=len(pool))
+    total = np.zeros((len(begins), buckets))
+    total[size > 0] = np.add.reduceat(rows, begins[size > 0], axis=0)
+    return np.asarray((total / np.maximum(1, size)[:, None]).ravel(), dtype=np.float64)
+
+
+def sums(
+    index: npt.NDArray[np.integer], weight: npt.NDArray[np.integer | np.floating], count: int
+) -> Array:
+    """The sum of the weights of each index below `count`."""
+    return np.asarray(np.bincount(index, weight, count)[:count], dtype=np.float64)
 
 
 def drawn(
@@ -163,7 +188,7 @@ def mixed(by_rate: Array) -> Array:
 
 def per_unit(bets: Bets, units: int, rate: float) -> Array:
     """ln of the product of each unit's bets."""
-    return np.bincount(bets.unit, log_bets(bets, rate), units)[:units]
+    return sums(bets.unit, log_bets(bets, rate), units)
 
 
 def per_group(bets: Bets, groups: int, rate: float) -> Array:
@@ -179,12 +204,13 @@ def per_group(bets: Bets, groups: int, rate: float) -> Array:
 
 def without_loudest(group: Index, of_member: Array, groups: int) -> Array:
     """Sums by group, less the `_LEFT_OUT` largest positive members."""
-    total = np.bincount(group, of_member, groups)[:groups]
-    order = np.lexsort((-of_member, group))
-    sorted_group = group[order]
-    first = np.searchsorted(sorted_group, sorted_group, side="left")
-    loud = order[np.arange(len(order)) - first < _LEFT_OUT]
-    return total - np.bincount(group[loud], np.maximum(of_member[loud], 0.0), groups)[:groups]
+    total = sums(group, of_member, groups)
+    against = np.flatnonzero(of_member > 0)
+    against = against[np.lexsort((-of_member[against], group[against]))]
+    of = group[against]
+    first = np.searchsorted(of, of, side="left")
+    loud = against[np.arange(len(of)) - first < _LEFT_OUT]
+    return total - sums(group[loud], of_member[loud], groups)
 
 
 def epoch_buckets(exposures: Exposures) -> tuple[int, int]:

@@ -47,7 +47,8 @@ class Exposures:
     `pool_of` names each address's pool. `probability` is the recorded chance of the row's draw; a
     row counts as drawn where it is 1 in the size of the pool. Rested, warmed up, capped or forced
     addresses have another chance, and their rows say nothing about anybody. None: all were drawn.
-    `epoch_s` is for how long one draw holds.
+    `epoch_s` is for how long one draw holds. `rests_listed`: while an address is listed, whoever
+    drew it waits or draws again; so the rows that count were drawn among the others.
     """
 
     start: float
@@ -60,6 +61,7 @@ class Exposures:
     probability: Floats | None = None
     bucket_s: float = 3600.0
     epoch_s: float = 3600.0
+    rests_listed: bool = False
 
     def __post_init__(self) -> None:
         if not (self.bucket_s > 0 and self.epoch_s >= self.bucket_s and np.isfinite(self.start)):

@@ -16,7 +16,7 @@ Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
 
 _SHAPE, _RATE_REF = 0.3, 0.01
-_ROUNDS = 40
+_ROUNDS, _CLOSE = 40, 1e-3
 
 
 @dataclass(frozen=True)
@@ -26,14 +26,6 @@ class Fit:
     rate: Array
     part: Array
     background: Array
-
-    def rest(self, mass: Array, without: int | None = None) -> Array:
-        """The hazard of each point, less one unit's."""
-        units = mass * self.rate
-        total = units.sum(axis=1) if mass.shape[1] else np.zeros(len(self.background))
-        if without is not None:
-            total = total - units[:, without]
-        return np.asarray(self.background + total, dtype=np.float64)
 
 
 def mass_of(points: Points, cell: Index, messages: Array, scratch: Array) -> Array:
@@ -58,9 +50,11 @@ def fit(mass: Array, at_risk: Array, background: float, factor: Array, hours: fl
         ground = base * factor
         whole = pull.sum(axis=1) + ground
         part = pull / whole[:, None]
-        shape = _SHAPE + part.sum(axis=0)
+        before, shape = shape, _SHAPE + part.sum(axis=0)
         # What rivals take is not the background's own.
         base = (0.5 + (ground / whole / factor).sum()) / (0.5 / background + hours)
+        if np.all(np.abs(shape - before) < _CLOSE):
+            break
     return Fit(shape / rate_of, part, base * factor)
 
 

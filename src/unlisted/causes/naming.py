@@ -20,11 +20,20 @@ Verdict = Literal["guilty", "probable", "nobody here", "not enough evidence"]
 
 ALPHA = 0.05
 PROBABLE_ODDS = 10.0
+# Below this the draws (or what else is known) would not convict even who was suspected beforehand;
+# and one episode, however telling, may be one accident.
+LEAST_LOG_E = math.log(1.0 / ALPHA)
+LEAST_EPISODES = 2
 # Below, no rule could name a unit, however many stand beside it.
 _LEAST_ODDS = 0.5
 _MOST_LOG_E = 60.0
-# Odds at which "nobody here" is said.
+# "Nobody here" is said of so many episodes, if the draws are so much likelier without a sender who
+# caused a tenth of them.
+NOBODY_EPISODES = 10
 NOBODY_ODDS = 4.0
+# Below, no rule could name a unit, however many stand beside it.
+_LEAST_ODDS = 0.5
+_MOST_LOG_E = 60.0
 
 
 def named(

@@ -20,7 +20,7 @@ from unlisted.causes.exposure import Exposures, Listing
 Array = npt.NDArray[np.float64]
 
 # (weight, mean lag in s)
-LAGS = ((0.4, 1200.0), (0.35, 5 * 3600.0), (0.25, 36 * 3600.0))
+LAGS = ((0.3, 1200.0), (0.4, 5 * 3600.0), (0.3, 24 * 3600.0))
 REACH_S = 48 * 3600.0
 # Nothing is known more exactly than this: the list's own delay to publish.
 _LEAST_WIDTH_S = 300.0
@@ -33,7 +33,8 @@ class Points:
     `cell` are flat indices (address, bucket) of the listed address, `near` how likely a message of
     that bucket brings its evidence at the point, per hour. `listing` is the episode's place,
     `opening` whether it is the first of its two points. `hidden` tells per cell for how much of the
-    bucket further evidence could not be seen: between a listing's two points.
+    bucket further evidence could not be seen: between a listing's two points; `listed` for how much the address was
+    listed and left out of the draw, None where routing does not look at listings.
     """
 
     listing: npt.NDArray[np.int64]
@@ -44,6 +45,7 @@ class Points:
     near: Array
     buckets: int
     hidden: Array
+    listed: Array | None
 
     def __len__(self) -> int:
         return len(self.at)
@@ -62,40 +64,40 @@ def points_of(listings: Sequence[Listing], exposures: Exposures) -> Points:
     for place, one in enumerate(listings):
         both = [(True, one.opened)]
         if one.released is not None and one.term_s is not None:
-            low, high = one.released[0] - one.term_s, one.released[1] - one.term_s
+            last = (one.released[0] - one.term_s, one.released[1] - one.term_s)
             # Before its opening: it was released by hand, or the term is not what it was.
-            if low > one.opened[1]:
-                both.append((False, (low, high)))
+            if last[0] > one.opened[1]:
+                both.append((False, last))
         before = taken.setdefault(one.address, [])
-        for opening, (low, high) in both:
+        for opening, (begin, end) in both:
             # Several lists that live on the same evidence are one witness.
-            if not opening and any(a <= high and low <= b for a, b in before):
+            if not opening and any(a <= end and begin <= b for a, b in before):
                 continue
-            before.append((low, high))
-            rows.append((place, opening, one.address, low, high))
-    listing, opening, address, low, high = (
-        np.array(column) for column in (zip(*rows, strict=True) if rows else ((),) * 5)
-    )
-    buckets = exposures.buckets
-    cell, near = _nearness(
-        address.astype(np.int64), low.astype(float), high.astype(float), exposures, buckets
-    )
+            before.append((begin, end))
+            rows.append((place, opening, one.address, begin, end))
+    low = np.array([row[3] for row in rows], dtype=np.float64)
+    high = np.array([row[4] for row in rows], dtype=np.float64)
+    address = np.array([row[2] for row in rows], dtype=np.int64)
+    cell, near = _nearness(address, low, high, exposures)
     return Points(
-        listing.astype(np.int64),
-        opening.astype(bool),
-        address.astype(np.int64),
-        (low.astype(float) + high.astype(float)) / 2,
+        np.array([row[0] for row in rows], dtype=np.int64),
+        np.array([row[1] for row in rows], dtype=bool),
+        address,
+        (low + high) / 2,
         cell,
         near,
-        buckets,
-        _hidden(listings, exposures, buckets),
+        exposures.buckets,
+        _spans(listings, exposures, exposures.buckets, with_term=False),
+        _spans(listings, exposures, exposures.buckets, with_term=True)
+        if exposures.rests_listed
+        else None,
     )
 
 
 def _nearness(
-    address: npt.NDArray[np.int64], low: Array, high: Array, exposures: Exposures, buckets: int
+    address: npt.NDArray[np.int64], low: Array, high: Array, exposures: Exposures
 ) -> tuple[npt.NDArray[np.int64], Array]:
-    wide = exposures.bucket_s
+    wide, buckets = exposures.bucket_s, exposures.buckets
     reach = int(np.ceil(REACH_S / wide)) + 1
     low = np.minimum(low, high - _LEAST_WIDTH_S)
     last = np.floor((high - exposures.start) / wide).astype(np.int64)
@@ -121,11 +123,16 @@ def _twice(lag: Array) -> Array:
     return total
 
 
-def _hidden(listings: Sequence[Listing], exposures: Exposures, buckets: int) -> Array:
-    """For how much of each (address, bucket) a listing hid what came after its first evidence."""
-    hidden = np.zeros((exposures.addresses, max(1, buckets)))
+def _spans(
+    listings: Sequence[Listing], exposures: Exposures, buckets: int, *, with_term: bool
+) -> Array:
+    """For how much of each (address, bucket) a listing hid what came after its first evidence; or
+    with its silent term, for how much the address was listed."""
+    found = np.zeros((exposures.addresses, max(1, buckets)))
     for one in listings:
-        until = np.inf if one.released is None else one.released[1] - (one.term_s or 0.0)
+        until = np.inf
+        if one.released is not None:
+            until = one.released[1] - (0.0 if with_term else one.term_s or 0.0)
         begin = (one.opened[0] - exposures.start) / exposures.bucket_s
         end = min((until - exposures.start) / exposures.bucket_s, float(buckets))
         if end <= max(begin, 0.0):
@@ -135,6 +142,6 @@ def _hidden(listings: Sequence[Listing], exposures: Exposures, buckets: int) -> 
             continue
         at = np.arange(first, last + 1)
         inside = np.minimum(at + 1, end) - np.maximum(at, begin)
-        row = hidden[one.address, first : last + 1]
-        hidden[one.address, first : last + 1] = np.maximum(row, np.clip(inside, 0.0, 1.0))
-    return hidden.ravel()
+        row = found[one.address, first : last + 1]
+        found[one.address, first : last + 1] = np.maximum(row, np.clip(inside, 0.0, 1.0))
+    return found.ravel()

@@ -10,98 +10,121 @@ inside a range counts less, and is not thrown away.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
+from unlisted.causes.draws import sums
 from unlisted.causes.exposure import Exposures, Listing
 
 Array = npt.NDArray[np.float64]
+Index = npt.NDArray[np.int64]
 
 _SIZES = (4, 8, 16, 32, 64, 128, 256)
 _SPREADS_S = (1800.0, 2 * 3600.0, 6 * 3600.0, 24 * 3600.0)
 _FEWEST = 3
-# One range in a hundred places looked at, before the listings are seen.
-_PRIOR = 0.01
+# The odds of a range around a listing, before the others are seen.
+_PRIOR = 0.03
 _MOST_ODDS = 1e9
-# Culprits who mail by one pool at once, as far as this is about ranges.
+# Culprits who mail by one pool at once, and how well that is known.
 _AT_ONCE = 1.5
-_CHUNK = 512
+_SHAPE = 3.0
+_PAIRS = 2_000_000
 
 
-def range_odds(listings: Sequence[Listing], exposures: Exposures) -> tuple[Array, Array]:
-    """For each listing the odds that a range listing brought it, and how many it shares it with."""
+def range_odds(listings: Sequence[Listing], exposures: Exposures) -> Array:
+    """For each listing the odds that a range listing brought it."""
     count = len(listings)
-    odds, together = np.zeros(count), np.zeros(count)
+    odds = np.zeros(count)
     if count < _FEWEST:
-        return odds, together
+        return odds
     at = np.array([sum(one.opened) / 2 for one in listings])
     address = np.array([one.address for one in listings], dtype=np.int64)
     lists = {name: place for place, name in enumerate(sorted({x.list_name for x in listings}))}
-    on = np.array([lists[one.list_name] for one in listings])
-    pool_size = np.bincount(exposures.pool_of, minlength=int(exposures.pool_of.max()) + 1)
-    pool = exposures.pool_of[address]
-    own_pool = pool_size[pool].astype(float)
-    for begin in range(0, count, _CHUNK):
-        rows = slice(begin, min(count, begin + _CHUNK))
-        apart = np.abs(at[rows, None] - at[None, :])
-        same_list = on[rows, None] == on[None, :]
-        same_pool = pool[rows, None] == pool[None, :]
+    on = np.array([lists[one.list_name] for one in listings], dtype=np.int64)
+    pool_of = exposures.pool_of.astype(np.int64)
+    size_of = np.bincount(pool_of)
+    pool = pool_of[address]
+    seconds = max(1, exposures.buckets) * exposures.bucket_s
+    rate = np.bincount(pool, minlength=len(size_of))[pool] / seconds
+    once = {spread: _once(at, address, on, spread) for spread in _SPREADS_S}
+    for one, other in _pairs(at):
+        apart = np.abs(at[one] - at[other])
+        same_pool = pool[one] == pool[other]
         for spread in _SPREADS_S:
-            close = same_list & (apart <= spread)
-            in_pool = (close & same_pool).sum(1)
+            weight = np.where((apart <= spread) & (on[one] == on[other]), once[spread][other], 0.0)
+            in_pool = sums(one, weight * same_pool, count)
+            # Nobody brings about more than one address in an epoch.
+            usual = np.maximum(_AT_ONCE * (2 * spread / exposures.epoch_s + 1), 4 * spread * rate)
             for size in _SIZES:
-                for shift in (0, size // 2):
-                    block = (address + shift) // size
-                    near = close & (block[rows, None] == block[None, :])
+                for block in (address // size, (address + size // 2) // size):
+                    near = weight * (block[one] == block[other])
                     found = _odds(
-                        near.sum(1),
-                        (near & same_pool).sum(1),
+                        sums(one, near, count),
+                        sums(one, near * same_pool, count),
                         in_pool,
                         size,
-                        own_pool[rows],
-                        spread / exposures.epoch_s,
+                        size_of[pool].astype(np.float64),
+                        usual,
                     )
-                    better = found > odds[rows]
-                    odds[rows] = np.where(better, found, odds[rows])
-                    together[rows] = np.where(better, near.sum(1), together[rows])
-    return odds, together
+                    odds = np.maximum(odds, found)
+    return odds
+
+
+def _pairs(at: Array) -> Iterator[tuple[Index, Index]]:
+    """All pairs of listings that opened within the widest spread, in bounded lots."""
+    order = np.argsort(at, kind="stable")
+    times = at[order]
+    low = np.searchsorted(times, times - _SPREADS_S[-1], "left")
+    high = np.searchsorted(times, times + _SPREADS_S[-1], "right")
+    lot = np.cumsum(high - low) // _PAIRS
+    for number in np.unique(lot):
+        rows = np.flatnonzero(lot == number)
+        length = high[rows] - low[rows]
+        begin = np.repeat(low[rows] - np.cumsum(length) + length, length)
+        yield np.repeat(order[rows], length), order[np.arange(int(length.sum())) + begin]
+
+
+def _once(at: Array, address: Index, on: Index, spread: float) -> Array:
+    """What each listing counts for, so that one address counts once within a spread."""
+    weight = np.ones(len(at))
+    order = np.lexsort((at, on, address))
+    new = (np.diff(address[order]) != 0) | (np.diff(on[order]) != 0)
+    for group in np.split(order, np.flatnonzero(new) + 1):
+        times = at[group]
+        until = np.searchsorted(times, times + 2 * spread, "right")
+        weight[group] = 1.0 / (until - np.searchsorted(times, times - 2 * spread, "left"))
+    return weight
 
 
 def _odds(
-    here: npt.NDArray[np.int64],
-    of_pool: npt.NDArray[np.int64],
-    in_pool: npt.NDArray[np.int64],
+    count: Array,
+    of_pool: Array,
+    in_pool: Array,
     size: int,
     pool_size: Array,
-    epochs: float,
+    usual: Array,
 ) -> Array:
     """Odds for a range against senders who rotate, from counts within a block and outside it.
 
-    Where the pool is larger than the block, its rest says how many to expect: the predictive
-    negative binomial. Else nobody brings about more than one address in an epoch, and how many
-    culprits mail at once is Gamma about `_AT_ONCE`, one more for each pool.
+    `usual` is how many of the pool's addresses may be listed meanwhile without a range: a Gamma of
+    shape `_SHAPE` about it, sharpened by what was listed of the pool outside the block, predicts
+    the block. A block of several pools asks that of each.
     """
     pools = np.maximum(1.0, size / pool_size)
-    inside = np.minimum(size, pool_size)
-    outside = pool_size - inside
-    by_space = outside >= inside
-    shape = np.where(by_space, in_pool - of_pool + 0.5, _AT_ONCE * pools)
-    mean = np.where(
-        by_space,
-        shape * inside / np.maximum(outside, 1.0),
-        shape * (2 * epochs + 1) * inside / pool_size,
-    )
+    inside = np.minimum(1.0, size / pool_size)
+    shape = (_SHAPE + in_pool - of_pool) * pools
+    mean = shape / (_SHAPE / usual + 1.0 - inside) * inside
     log_senders = (
-        _log_gamma(here + shape)
+        _log_gamma(count + shape)
         - _log_gamma(shape)
-        - _log_gamma(here + 1.0)
+        - _log_gamma(count + 1.0)
         - shape * np.log1p(mean / shape)
-        + here * np.log(mean / (mean + shape))
+        + count * np.log(mean / (mean + shape))
     )
     odds = np.exp(np.minimum(np.log(_PRIOR / (size + 1)) - log_senders, np.log(_MOST_ODDS)))
-    return np.where((here >= _FEWEST) & (here > mean), odds, 0.0)
+    return np.where((count > _FEWEST - 0.5) & (count > mean), odds, 0.0)
 
 
 def _log_gamma(x: Array) -> Array:

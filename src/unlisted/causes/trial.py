@@ -5,20 +5,14 @@ Who goes on trial is decided by the unit's own draws alone; who stands as an exp
 rest as well. So the second e-value of a unit is fitted on nothing that its own draws touched.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
-from unlisted.causes import draws, hazard, prior
+from unlisted.causes import draws, prior
 from unlisted.causes.answer import UnitKind
-from unlisted.causes.exposure import CampaignRows, Exposures
-from unlisted.causes.points import Points
-
-Array = npt.NDArray[np.float64]
-Index = npt.NDArray[np.int64]
-Unit = tuple[UnitKind, int]
+from unlisted.causes.case import Array, Case, Index, Unit
 
 # Odds from which a unit goes on trial, and from which it stands as an explanation.
 _TRIAL, _SOLID = np.log(0.01), 0.0
@@ -29,109 +23,25 @@ _KINDS: tuple[UnitKind, ...] = ("sender", "campaign", "tenant")
 
 
 @dataclass(frozen=True)
-class Case:
-    """All that is known, rows in order of (sender, bucket) and (campaign, sender, bucket)."""
-
-    exposures: Exposures
-    campaigns: CampaignRows
-    tenants: npt.NDArray[np.integer]
-    points: Points
-    factor: Array  # per point: what rivals multiply the background with
-    background: float
-
-    @cached_property
-    def sender_begins(self) -> Index:
-        return np.searchsorted(self.exposures.sender, np.arange(self.exposures.senders + 1))
-
-    @cached_property
-    def campaign_begins(self) -> Index:
-        return np.searchsorted(self.campaigns.campaign, np.arange(self.campaigns.campaigns + 1))
-
-    @cached_property
-    def tenant_order(self) -> tuple[Index, Index]:
-        order = np.argsort(self.tenants, kind="stable")
-        count = self.tenant_count
-        return order, np.searchsorted(self.tenants[order], np.arange(count + 1))
-
-    @property
-    def tenant_count(self) -> int:
-        return int(self.tenants.max()) + 1 if len(self.tenants) else 0
-
-    @cached_property
-    def hours(self) -> float:
-        return self.exposures.addresses * self.exposures.buckets * self.exposures.bucket_s / 3600.0
-
-    @cached_property
-    def scratch(self) -> Array:
-        return np.zeros(self.exposures.addresses * max(1, self.points.buckets))
-
-    def members(self, unit: Unit) -> Index:
-        """The senders of a unit."""
-        kind, number = unit
-        if kind == "sender":
-            return np.array([number], dtype=np.int64)
-        if kind == "tenant":
-            order, begins = self.tenant_order
-            return order[begins[number] : begins[number + 1]]
-        rows = self.rows(unit)
-        return np.unique(self.campaigns.sender[rows]).astype(np.int64)
-
-    def rows(self, unit: Unit) -> Index:
-        """Its rows in its table."""
-        kind, number = unit
-        if kind == "tenant":
-            return self.rows_of(self.members(unit))
-        begins = self.sender_begins if kind == "sender" else self.campaign_begins
-        return np.arange(begins[number], begins[number + 1])
-
-    def rows_of(self, senders: Index) -> Index:
-        """The exposure rows of some senders."""
-        begins = self.sender_begins
-        length = begins[senders + 1] - begins[senders]
-        offset = np.repeat(begins[senders] - np.cumsum(length) + length, length)
-        return np.arange(int(length.sum())) + offset
-
-    def table(self, unit: Unit) -> Exposures | CampaignRows:
-        return self.campaigns if unit[0] == "campaign" else self.exposures
-
-    def mass(self, unit: Unit, without: Index | None = None) -> tuple[Array, float]:
-        """Its mail near each point by the point's address, and in all; less some senders'."""
-        rows, table = self.rows(unit), self.table(unit)
-        if without is not None:
-            rows = rows[~np.isin(table.sender[rows], without)]
-        cell = table.address[rows].astype(np.int64) * self.points.buckets + table.bucket[rows]
-        messages = table.messages[rows].astype(np.float64)
-        return hazard.mass_of(self.points, cell, messages, self.scratch), float(messages.sum())
-
-    def fitted(self, units: list[Unit], columns: list[tuple[Array, float]]) -> hazard.Fit:
-        mass = np.stack([c[0] for c in columns], axis=1) if units else self.nothing
-        at_risk = np.array([c[1] for c in columns])
-        return hazard.fit(mass, at_risk, self.background, self.factor, self.hours)
-
-    @property
-    def nothing(self) -> Array:
-        return np.zeros((len(self.points), 0))
-
-
-@dataclass(frozen=True)
 class Odds:
-    """ln of prior weight and e-value of the units on trial; `total` is the odds of all units
-    together that somebody is guilty."""
+    """ln of prior weight and e-value of the units on trial; `tenth` is ln of how much
+    likelier the draws are if some sender that could caused a tenth of the listings than if not."""
 
     units: list[Unit]
     log_prior: Array
     log_e: Array
     solids: list[Unit]
-    total: float
+    tenth: float
 
 
-def odds(case: Case) -> Odds:
-    """Both looks."""
-    log_prior, first = _first_look(case)
+def odds(case: Case, also: Collection[int] = ()) -> Odds:
+    """Both looks. `also` are senders that go on trial whatever their draws say."""
+    log_prior, first, tenth = _first_look(case)
     start = {kind: log_prior[kind] + first[kind] for kind in _KINDS}
     units: list[Unit] = []
     for kind in _KINDS:
         units += [(kind, int(i)) for i in np.flatnonzero(start[kind] >= _TRIAL)]
+    units += [("sender", i) for i in sorted(also) if start["sender"][i] < _TRIAL]
     if len(units) > MOST_TRIALS:
         units = sorted(units, key=lambda u: (-start[u[0]][u[1]], u))[:MOST_TRIALS]
     units.sort()
@@ -139,17 +49,16 @@ def odds(case: Case) -> Odds:
     own = {u: _log_e(case, u, alone, _NOBODY) + float(log_prior[u[0]][u[1]]) for u in units}
     solids = _solids(case, [u for u in units if own[u] >= _SOLID])
     found = _second_look(case, units, solids)
-    total = sum(float(np.exp(np.minimum(start[kind], 50.0)).sum()) for kind in _KINDS)
     return Odds(
         units,
         np.array([log_prior[u[0]][u[1]] for u in units]),
         np.array([found[u] for u in units]),
         solids,
-        total,
+        tenth,
     )
 
 
-def _first_look(case: Case) -> tuple[dict[str, Array], dict[str, Array]]:
+def _first_look(case: Case) -> tuple[dict[UnitKind, Array], dict[UnitKind, Array], float]:
     """Prior weights, and what every unit's draws say at a glance: once if evidence comes within
     the hour, once if it takes a day, the mean of both."""
     x, c = case.exposures, case.campaigns
@@ -163,14 +72,15 @@ def _first_look(case: Case) -> tuple[dict[str, Array], dict[str, Array]]:
         for rate in draws.RATES:
             senders.append(draws.per_unit(bets, x.senders, rate))
             campaigns.append(draws.per_group(members, c.campaigns, rate))
-    when, _ = prior.times(x, case.points, case.factor)
-    of_senders = prior.weigh(x, share, when, bets, x.senders)
-    weight = {
+    when = prior.times(x, case.points, case.factor)
+    day = max(1, round(86400.0 / x.bucket_s))
+    of_senders = prior.weigh(x, share, when, bets, x.senders, day)
+    weight: dict[UnitKind, Array] = {
         "sender": of_senders,
-        "campaign": prior.weigh(c, share, when, members, c.campaigns),
+        "campaign": prior.weigh(c, share, when, members, c.campaigns, day),
         "tenant": prior.of_tenants(of_senders, case.tenants, case.tenant_count),
     }
-    e = {
+    e: dict[UnitKind, Array] = {
         "sender": draws.mixed(np.stack(senders)),
         "campaign": draws.mixed(np.stack(campaigns)),
         "tenant": np.zeros(0),
@@ -186,35 +96,47 @@ def _first_look(case: Case) -> tuple[dict[str, Array], dict[str, Array]]:
         e["tenant"] = draws.mixed(np.stack(of_tenants))
     with np.errstate(divide="ignore"):
         log_prior = {kind: np.log(prior.PART[kind] * weight[kind]) for kind in _KINDS}
-    return log_prior, e
+    return log_prior, e, _tenth(case, bets)
+
+
+def _tenth(case: Case, bets: draws.Bets) -> float:
+    """ln of the mean e-value for having caused a tenth of the listings, over all senders that
+    mailed in epochs enough to."""
+    senders = case.exposures.senders
+    part = 0.1 * float(case.points.opening.sum())
+    could = np.flatnonzero(prior.at_stake(bets, senders) >= part)
+    if not len(could):
+        return -np.inf
+    volume = np.bincount(case.exposures.sender, case.exposures.messages, senders)
+    rate = (part / np.maximum(volume, 1.0))[bets.unit]
+    fits = np.log1p(rate * bets.drawn) - np.log1p(rate * bets.even)
+    found = np.bincount(bets.unit, fits, senders)[could]
+    return float(np.logaddexp.reduce(found) - np.log(len(could)))
 
 
 def _solids(case: Case, units: list[Unit]) -> list[Unit]:
     """Explanations for others: a campaign stands for its members, they not beside it."""
-    groups = [u for u in units if u[0] != "sender"]
-    spoken_for: set[int] = set()
-    for unit in groups:
-        if unit[0] == "campaign":
-            spoken_for.update(m for m in case.members(unit).tolist() if ("sender", m) in set(units))
-    out = []
-    for unit in units:
-        if unit[0] == "sender" and unit[1] in spoken_for:
-            own = float(case.mass(unit)[0].sum())
-            shared = sum(
-                float(case.mass(g)[0].sum() - case.mass(g, case.members(unit))[0].sum())
-                for g in groups
-                if g[0] == "campaign"
-            )
-            if shared >= 0.5 * own:
-                continue
-        out.append(unit)
+    spoken = spoken_for(case, [u for u in units if u[0] == "campaign"], units)
+    return [unit for unit in units if unit not in spoken]
+
+
+def spoken_for(case: Case, campaigns: list[Unit], units: list[Unit]) -> dict[Unit, int]:
+    """Senders among the units most of whose mail near the points is one campaign's, and whose."""
+    out: dict[Unit, int] = {}
+    for campaign in campaigns:
+        members = set(case.members(campaign).tolist())
+        whole = case.mass(campaign)[0].sum()
+        for unit in units:
+            if unit[0] == "sender" and unit[1] in members:
+                apart = case.mass(campaign, case.members(unit))[0].sum()
+                if whole - apart >= 0.5 * case.mass(unit)[0].sum():
+                    out[unit] = campaign[1]
     return out
 
 
 def _second_look(case: Case, units: list[Unit], solids: list[Unit]) -> dict[Unit, float]:
     columns = [case.mass(u) for u in solids]
-    mass = np.stack([c[0] for c in columns], axis=1) if solids else case.nothing
-    common = case.fitted(solids, columns).rest(mass)
+    common = _rest(case, columns)
     sets = [set(case.members(u).tolist()) for u in solids]
     out: dict[Unit, float] = {}
     for unit in units:
@@ -241,23 +163,27 @@ def _apart(
 ) -> float:
     """The e-value with the rest fitted without any mail of the unit."""
     own = case.members(unit)
-    kept: list[Unit] = []
     found: list[tuple[Array, float]] = []
     apart: list[Index] = [_NOBODY]
     for place, solid in enumerate(solids):
         if place not in touched:
-            kept.append(solid)
             found.append(columns[place])
         elif solid[0] == "sender" or solid == unit:
             # Itself, or a member who stands for itself: neither for nor against its group.
             if solid[0] == "sender" and unit[0] == "tenant":
                 apart.append(case.members(solid))
         else:
-            kept.append(solid)
             found.append(case.mass(solid, own))
-    mass = np.stack([c[0] for c in found], axis=1) if kept else case.nothing
-    rest = case.fitted(kept, found).rest(mass)
-    return _log_e(case, unit, rest, np.concatenate(apart))
+    return _log_e(case, unit, _rest(case, found), np.concatenate(apart))
+
+
+def _rest(case: Case, columns: list[tuple[Array, float]]) -> Array:
+    """What explains each point beside the unit on trial. The background stays what it was before
+    the fit: where culprits explain nearly all, what is left would else count for nothing, and one
+    late report would speak for a culprit as loudly as five listings against it."""
+    fitted = case.fitted(columns)
+    others = sum((c[0] * rate for c, rate in zip(columns, fitted.rate, strict=True)), np.zeros(1))
+    return np.asarray(case.background * case.factor + others, dtype=np.float64)
 
 
 def _log_e(case: Case, unit: Unit, rest: Array, apart: Index) -> float:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 import msgspec
@@ -20,9 +20,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from unlisted.edge.history_exposure import last_day, read_exposure
 from unlisted.edge.history_files import ATTEMPTS, Files, HistoryError, Writing, day_of
-from unlisted.edge.history_rollups import EXPOSURE, MINUTES, ROLLUPS, added_up, exposure, minutes
-from unlisted.edge.history_rows import LATEST, STORED, Stored
+from unlisted.edge.history_rollups import MINUTES, ROLLUPS, added_up, exposure, minutes
+from unlisted.edge.history_rows import STORED, Stored
 from unlisted.edge.history_seen import HOUR_S, Seen
 
 __all__ = ["Added", "History", "HistoryError", "HistoryWriter"]
@@ -44,6 +45,15 @@ class Added(msgspec.Struct, frozen=True):
 
     def __add__(self, other: Added) -> Added:
         return Added(self.new + other.new, self.known + other.known, self.lost + other.lost)
+
+
+class Size(NamedTuple):
+    """What a day takes."""
+
+    day: str
+    files: int
+    attempts: int
+    bytes: int
 
 
 class HistoryWriter:
@@ -247,6 +257,16 @@ class History:
         """Days with attempts, oldest first."""
         return self._files.days()
 
+    def sizes(self) -> list[Size]:
+        """Each day's files, rows and bytes, roll-ups included in the bytes."""
+        found = []
+        for day in self._files.days():
+            paths = self._files.paths(ATTEMPTS, day, day)
+            every = [path for kind in SCHEMAS for path in self._files.paths(kind, day, day)]
+            rows = sum(pq.read_metadata(path).num_rows for path in paths)
+            found.append(Size(day, len(paths), rows, sum(one.stat().st_size for one in every)))
+        return found
+
     def query(self, sql: str, values: Sequence[object] = ()) -> pa.RecordBatchReader:
         """SQL over the views attempts, minutes and exposure. Raises HistoryError."""
         db = self._database()
@@ -269,7 +289,7 @@ class History:
     def minutes(self, start: float, end: float) -> pa.Table:
         """The roll-up per minute with start <= minute < end."""
         found = []
-        for path in self._files.paths("minutes", day_of(max(0.0, start)), _last_day(end)):
+        for path in self._files.paths("minutes", day_of(max(0.0, start)), last_day(end)):
             table = pq.read_table(path, schema=MINUTES)
             inside = pc.and_(
                 pc.greater_equal(table["minute"], int(start)), pc.less(table["minute"], int(end))
@@ -280,41 +300,7 @@ class History:
     def exposure(self, start: float, end: float) -> pa.Table:
         """The roll-up per sender, address and hour with start <= hour < end; sender and address
         are dictionary columns, counts 32 bits, so that a month of a large site fits."""
-        codes: tuple[dict[str | None, int], dict[str | None, int]] = ({}, {})
-        days: list[list[Any]] = []
-        for day in self._files.days():
-            if day_of(max(0.0, start)) <= day <= _last_day(end):
-                days.append(self._day_exposure(day, start, end, codes))
-        columns = [np.concatenate([day[i] for day in days] or [_NONE]) for i in range(7)]
-        arrays = [
-            _decoded(columns[0], codes[0]),
-            _decoded(columns[1], codes[1]),
-            pa.array(columns[2], pa.int64()),
-            *(pa.array(column.astype(np.int32), pa.int32()) for column in columns[3:]),
-        ]
-        return pa.table(arrays, names=EXPOSURE.names)
-
-    def _day_exposure(
-        self,
-        day: str,
-        start: float,
-        end: float,
-        codes: tuple[dict[str | None, int], dict[str | None, int]],
-    ) -> list[Any]:
-        found = [
-            pq.read_table(path, schema=EXPOSURE) for path in self._files.paths("exposure", day, day)
-        ]
-        table = pa.concat_tables([EXPOSURE.empty_table(), *found])
-        table = table.filter(
-            pc.and_(pc.greater_equal(table["hour"], int(start)), pc.less(table["hour"], int(end)))
-        )
-        if len(found) > 1:  # an hour lies within one day: only here can a key be twice
-            table = added_up("exposure", table)
-        return [
-            _coded(table["sender"], codes[0]),
-            _coded(table["address"], codes[1]),
-            *(table[name].to_numpy() for name in EXPOSURE.names[2:]),
-        ]
+        return read_exposure(self._files, start, end)
 
     def _database(self) -> duckdb.DuckDBPyConnection:
         db = duckdb.connect(":memory:")
@@ -338,21 +324,3 @@ class History:
                     f"create view {kind} as select *, null::date as day, {extra} from no_{kind}"
                 )
         return db
-
-
-_NONE = np.zeros(0, dtype=np.int64)
-
-
-def _last_day(end: float) -> str:
-    return day_of(min(max(0.0, end), LATEST - 1.0))
-
-
-def _coded(column: pa.ChunkedArray, codes: dict[str | None, int]) -> Any:
-    coded = column.combine_chunks().dictionary_encode(null_encoding="encode")
-    places = [codes.setdefault(one, len(codes)) for one in coded.dictionary.to_pylist()]
-    return np.array(places or [0], dtype=np.int32)[coded.indices.to_numpy(zero_copy_only=False)]
-
-
-def _decoded(places: Any, codes: dict[str | None, int]) -> pa.DictionaryArray:
-    names = pa.array(list(codes), pa.string())
-    return pa.DictionaryArray.from_arrays(pa.array(places.astype(np.int32), pa.int32()), names)

@@ -36,13 +36,14 @@ from unlisted.edge.log_plain import (
     kumomta_batches,
     lines_of,
     m365_batches,
+    postfix_batches,
 )
 from unlisted.edge.postfix_fast import postfix_fast_batches
 from unlisted.logs.detect import FORMATS, format_of
 from unlisted.logs.names import names_of
 from unlisted.logs.postfix import OPEN_LIMIT
 from unlisted.logs.stamp import Calendar, zone_words
-from unlisted.logs.syslog import entry_of
+from unlisted.logs.syslog import entry_of, is_wrapped
 from unlisted.logs.tally import Sample, Tally
 from unlisted.mail.attempt import Format
 
@@ -206,6 +207,7 @@ class _Look(NamedTuple):
     first_at: float
     format: Format | None
     hosts: frozenset[str]
+    wrapped: bool
 
 
 class _Plan:
@@ -244,13 +246,15 @@ class _Plan:
         """Pipes come last: they can be looked at only once, and not yet."""
         lines = _head_lines(head)
         calendar = self._calendar(source)
-        entries = [e for line in lines[:_HOST_LINES] if (e := entry_of(line, calendar))]
+        read = [(e, line) for line in lines[:_HOST_LINES] if (e := entry_of(line, calendar))]
+        entries = [entry for entry, _ in read]
         hosts = frozenset(e.host for e in entries if names_of(e.tag) is not None)
         if source.written_at is None:
             first_at = math.inf
         else:
             first_at = entries[0].at if entries else source.written_at
-        return _Look(first_at, format_of(lines), hosts)
+        wrapped = any(is_wrapped(line) for _, line in read)
+        return _Look(first_at, format_of(lines), hosts, wrapped)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         streams = [self._peeked(file) for file in range(len(self.sources))]
@@ -267,7 +271,10 @@ class _Plan:
                 dropped=self._dropped,
             )
             blocks = chain.from_iterable(self._whole(streams[file], name) for file in files)
-            yield from BATCHES[name](blocks, reading)
+            read = BATCHES[name]
+            if name == "postfix" and any(self._looks[file].wrapped for file in files):
+                read = postfix_batches  # the fast one reads bare system logs
+            yield from read(blocks, reading)
 
     def _peeked(self, file: int) -> Iterator[Block]:
         """A pipe tells its format by its first block, which is read now and kept."""

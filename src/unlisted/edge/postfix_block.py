@@ -168,7 +168,11 @@ class PostfixBlock:
 
 def ranks(lines: Places, wanted: Places) -> Places:
     """The number of each wanted line among `lines`, -1 for none."""
-    return np.where(wanted >= 0, np.searchsorted(lines, np.maximum(wanted, 0)), -1)
+    if not lines.size:
+        return np.full(wanted.size, -1)
+    found = np.minimum(np.searchsorted(lines, wanted), lines.size - 1)
+    # A line that turned out odd is none of them, though its message names it.
+    return np.where(lines[found] == wanted, found, -1)
 
 
 @lru_cache(maxsize=8192)

@@ -307,6 +307,7 @@ class FastPostfix:
         read = work.read
         places = places[work.groups.message_id[places] >= 0]
         rows = ranks(read.id_lines, work.groups.message_id[places])
+        rows = rows[rows >= 0]  # an odd line has no fields here: the parser reads it itself
         begin, end = (side[rows] for side in read.message_ids)
         seeds = np.zeros(rows.size, np.uint64)
         told = self._bearers.senders(hashes(read.told.window, begin, end - begin, seeds))

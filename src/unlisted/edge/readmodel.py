@@ -20,6 +20,7 @@ import msgspec
 
 from unlisted.edge import journal
 from unlisted.facts import (
+    Carried,
     CausesRanked,
     Configured,
     Delisted,
@@ -29,6 +30,8 @@ from unlisted.facts import (
     EpisodeOpened,
     Fact,
     FactError,
+    FeedHeard,
+    FeedSilent,
     HoldReleased,
     IncidentClosed,
     IncidentOpened,
@@ -118,6 +121,7 @@ class ReadModel:
         self.addresses: dict[str, Address] = {}
         self.pools: tuple[Pool, ...] = ()
         self.faults: list[StationFault] = []
+        self.silent: dict[str, FeedSilent] = {}  # inputs that say nothing, by name
         self.records: dict[str, Record] = {}
         self.rules: dict[str, RuleStepped] = {}
         self.refusals: Counter[int] = Counter()
@@ -171,8 +175,21 @@ class ReadModel:
                 episode.refusals += 1
 
     def _delivery(self, fact: Any) -> None:
+        self._left(fact, fact.row.sender, 1)
+
+    def _carried(self, fact: Any) -> None:
+        for sender, count in fact.senders:
+            self._left(fact, sender, count)
+
+    def _silent(self, fact: Any) -> None:
+        self.silent[fact.feed] = fact
+
+    def _heard(self, fact: Any) -> None:
+        self.silent.pop(fact.feed, None)
+
+    def _left(self, fact: Any, sender: str, count: int) -> None:
         hour = int(fact.at // HOUR_S)
-        self._delivered.setdefault(hour, Counter())[fact.row.sender] += 1
+        self._delivered.setdefault(hour, Counter())[sender] += count
         if len(self._delivered) > KEPT_HOURS:
             del self._delivered[min(self._delivered)]
         address = self.addresses.get(fact.address)
@@ -180,7 +197,7 @@ class ReadModel:
             day = int(fact.at // 86400)
             if address.day != day:
                 address.day, address.today = day, 0
-            address.today += 1
+            address.today += count
 
     def _causes(self, fact: Any) -> None:
         episode = self.episodes.get(fact.episode)
@@ -326,6 +343,9 @@ def _takes() -> dict[str, Callable[[ReadModel, Fact], None]]:
         EpisodeOpened: ReadModel._opened,
         Refusal: ReadModel._refusal,
         Delivery: ReadModel._delivery,
+        Carried: ReadModel._carried,
+        FeedSilent: ReadModel._silent,
+        FeedHeard: ReadModel._heard,
         CausesRanked: ReadModel._causes,
         SenderHeld: ReadModel._held,
         HoldReleased: ReadModel._released,

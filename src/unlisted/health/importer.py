@@ -7,7 +7,7 @@ row nor a post, with ImportFailed.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
 from msgspec.structs import replace
@@ -73,7 +73,7 @@ def _parts(
 
 def _fields(text: str) -> tuple[dict[str, str], str]:
     """The record's own "Label: value" lines before the first post, and the rest."""
-    begin = min((m.start() for p in _BEGIN for m in p.finditer(text)), default=None)
+    begin = min((m.start() for m in _begins(text)), default=None)
     head = text[:begin] if begin is not None else text
     found: dict[str, str] = {}
     for line in head.splitlines():
@@ -91,10 +91,18 @@ def _fields(text: str) -> tuple[dict[str, str], str]:
     return found, ""
 
 
+def _begins(text: str) -> Iterator[re.Match[str]]:
+    """Where a post begins: an update with a time. A day no calendar has begins none."""
+    for pattern in _BEGIN:
+        for match in pattern.finditer(text):
+            if stamps.read(match[0]) is not None:
+                yield match
+
+
 def _posts(text: str) -> list[Entry]:
     """Oldest first. A page prints the newest first; equal stamps keep that order."""
     begins = sorted(
-        {(m.start(), m.end()): m for p in _BEGIN for m in p.finditer(text)}.values(),
+        {m.span(): m for m in _begins(text)}.values(),
         key=lambda m: m.start(),
     )[:MAX_POSTS]
     found = []

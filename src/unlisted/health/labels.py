@@ -10,15 +10,18 @@ import re
 import tomllib
 from functools import lru_cache
 from importlib import resources
-from itertools import zip_longest
+from itertools import islice, zip_longest
 from typing import Any
 
 import msgspec
 
-MAX_LABELS = 4000
+MAX_COLONS = 500  # of one post; more are no labels but a flood
 _COLON = re.compile(r":(?!//)")
-_WORDS = re.compile(r"(?:[A-Za-z][A-Za-z'\u2019/-]*[ _-]+){0,5}[A-Za-z][A-Za-z'\u2019/-]*\s{0,2}$")
+_WORD = re.compile(r"[A-Za-z][A-Za-z'\u2019/-]*")
+_GAP = re.compile(r"[ _][ _-]*")
+_MAX_WORDS = 6
 _SLIP = 0.86
+_LONGEST = 80
 
 
 class Label(msgspec.Struct, frozen=True):
@@ -58,33 +61,31 @@ def known(text: str, table: str, *, slips: bool = True) -> str | None:
     wanted, names = key(text), spellings(table)
     if wanted in names:
         return names[wanted]
-    if not slips or len(wanted) < 7:
-        return None
+    return _close(wanted, table) if slips and 7 <= len(wanted) <= _LONGEST else None
+
+
+@lru_cache(maxsize=4096)
+def _close(wanted: str, table: str) -> str | None:
+    names = spellings(table)
     close = difflib.get_close_matches(wanted, [n for n in names if len(n) > 6], 1, _SLIP)
     return names[close[0]] if close else None
 
 
-def labels_in(text: str, table: str = "sections") -> list[Label]:
+@lru_cache(maxsize=256)  # a post is asked when it is read and again when it is looked through
+def labels_in(text: str, table: str = "sections") -> tuple[Label, ...]:
     """The labels of a post in their order."""
     found: list[Label] = []
     floor = 0
-    for colon in _COLON.finditer(text):
+    for colon in islice(_COLON.finditer(text), MAX_COLONS):
         label = _before(text, floor, colon.start(), table)
         if label is not None:
             found.append(label)
             floor = label.end
-            if len(found) >= MAX_LABELS:
-                break
-    return found
+    return tuple(found)
 
 
 def _before(text: str, floor: int, colon: int, table: str) -> Label | None:
-    window = max(floor, colon - 60)
-    words = _WORDS.search(text, window, colon)
-    if words is None:
-        return None
-    starts = [m.start() for m in re.finditer(r"[A-Za-z][A-Za-z'\u2019/-]*", text[window:colon])]
-    candidates = [window + s for s in starts if window + s >= words.start()][-6:]
+    candidates = _words_before(text, max(floor, colon - 60), colon)
     for slips in (False, True):
         for start in candidates:
             if not text[start].isupper() and start != floor:
@@ -97,7 +98,21 @@ def _before(text: str, floor: int, colon: int, table: str) -> Label | None:
     return None
 
 
-def sections_of(text: str) -> tuple[dict[str, str], list[Label]]:
+def _words_before(text: str, window: int, colon: int) -> list[int]:
+    """Where the words begin that stand one behind another right before the colon."""
+    found: list[int] = []
+    next_word = colon
+    for word in reversed(list(_WORD.finditer(text, window, colon))[-_MAX_WORDS:]):
+        gap = text[word.end() : next_word]
+        whole = _GAP.fullmatch(gap) if found else len(gap) <= 2 and not gap.strip()
+        if not whole:
+            break
+        next_word = word.start()
+        found.append(next_word)
+    return found[::-1]
+
+
+def sections_of(text: str) -> tuple[dict[str, str], tuple[Label, ...]]:
     """Section name → its stripped text, in order; and the labels as printed. A label met twice
     keeps both texts, one after the other. Words before the first label are no section."""
     found: dict[str, str] = {}

@@ -59,7 +59,7 @@ def read(
         (cell, i) for i, (cell, kind) in enumerate(zip(cells, kinds, strict=True)) if kind == "text"
     ]
     columns = [labels.known(header, "columns") for header in headers]
-    title = _title(texts, titles, columns)
+    title = _title(texts, tuple(dict.fromkeys(titles)), columns)
     feature = next((found for found in texts if found is not title), None)
     start = times[0] if len(times) > 1 else None
     last = times[-1] if len(times) > 1 else None

@@ -8,6 +8,7 @@ Monday). A day that no calendar has is no stamp. Numeric dates whose day and mon
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 
 import msgspec
 
@@ -34,6 +35,9 @@ _FORMS = (
     rf"{_MONTH}\s+{_DAY},?\s+(?P<year>\d{{4}}){_BETWEEN}{_CLOCK}",
     rf"(?P<year>\d{{4}})-(?P<number>\d{{2}})-(?P<day>\d{{2}}){_BETWEEN}{_CLOCK}",
 )
+_CLOCKED = re.compile(r"\d:\d\d")  # every form has a clock in it; most texts have none
+_BEFORE, _BEHIND = 80, 60  # characters of a stamp around its clock at most
+_SHORT = 200
 STAMP = [re.compile(_WEEKDAY + form + _ZONE, re.IGNORECASE) for form in _FORMS]
 
 
@@ -60,7 +64,13 @@ class Stamp(msgspec.Struct, frozen=True, kw_only=True):
 
 def read(text: str) -> Stamp | None:
     """The first stamp in a short text (up to 4,000 characters)."""
-    return next(iter(stamps(text[:4000], most=1)), None)
+    return _first(text) if len(text) <= _SHORT else next(iter(stamps(text[:4000], most=1)), None)
+
+
+@lru_cache(maxsize=1024)
+def _first(text: str) -> Stamp | None:
+    # A post's stamp is asked for by everybody who looks at the post.
+    return next(iter(stamps(text, most=1)), None)
 
 
 def whole(text: str) -> Stamp | None:
@@ -73,8 +83,12 @@ def whole(text: str) -> Stamp | None:
 def stamps(text: str, most: int = 1000) -> list[Stamp]:
     """All stamps in their order; what only looks like one is passed over."""
     found: dict[int, Stamp] = {}
+    clocks = [clock.start() for clock in _CLOCKED.finditer(text)]
+    if not clocks:
+        return []
+    begin, end = max(0, clocks[0] - _BEFORE), clocks[-1] + _BEHIND
     for pattern in STAMP:
-        for match in pattern.finditer(text):
+        for match in pattern.finditer(text, begin, end):
             stamp = _stamp(match)
             if stamp is not None:
                 found.setdefault(match.start(), stamp)

@@ -61,6 +61,17 @@ def entry_of(line: str, calendar: Calendar, wrappings: int = _WRAPPINGS) -> Entr
     return _wrapped(line, calendar, wrappings) if wrappings else None
 
 
+def is_wrapped(line: str) -> bool:
+    """Whether something stands around the line that the program itself wrote."""
+    if line[9:10] == ":" and line[12:13] == ":":
+        return False
+    if line[4:5] != "-" or line[13:14] != ":":
+        return True
+    rest = line.partition(" ")[2]
+    inner = rest[9:10] == rest[12:13] == ":" or (rest[4:5] == "-" and rest[:4].isdigit())
+    return inner or _STREAM.match(rest) is not None
+
+
 def _after_stamp(at: float, line: str, end: int) -> Entry | None:
     if line[end] == ".":  # fractions: `journalctl -o short-precise`
         fraction, _, _ = line[end : end + 12].partition(" ")

@@ -226,7 +226,8 @@ def _by_words(states: States, fact: Outcome, zone: str | None, n: int) -> Iterat
     if (fact.address, where) in state.open or (fact.address, f"@{fact.receiver}") in state.open:
         return
     said = [one for one in state.said.get((fact.address, where), ()) if fact.at - one[0] < RECENT_S]
-    said = [*said[-49:], (fact.at, fact.row.sender, fact.receiver)]
+    # Where the log cannot tell the senders, recipients stand for them: letters, at least, differ.
+    said = [*said[-49:], (fact.at, fact.row.sender or fact.row.recipient, fact.receiver)]
     state.said[fact.address, where] = said
     several = len({one[1] for one in said}) > 1 or len({one[2] for one in said}) > 1
     if len(said) < WORDS_ENOUGH or not several:

@@ -6,7 +6,6 @@ what is a bounce by its own words: a delivery report carries Auto-Submitted as w
 
 import re
 
-from unlisted.mail import message
 from unlisted.mail.mimescan import Mail
 
 _FIELDS = (
@@ -39,5 +38,5 @@ def is_auto_reply(mail: Mail) -> bool:
     if mail.header(b"precedence").lower() in _PRECEDENCE:
         return True
     if mail.header(b"x-auto-response-suppress") and submitted.startswith("auto-generated"):
-        return bool(_SUBJECT.match(message.decoded(mail.header(b"subject"))))
-    return bool(_SUBJECT.match(message.decoded(mail.header(b"subject"))))
+        return bool(_SUBJECT.match(mail.subject()))
+    return bool(_SUBJECT.match(mail.subject()))

@@ -11,9 +11,11 @@ from typing import Literal
 
 import msgspec
 
-from unlisted.mail import free_text, message, ses
+from unlisted.mail import free_text, ses
 from unlisted.mail.auto_reply import is_auto_reply
+from unlisted.mail.bounce_signs import from_mailer, is_bounce
 from unlisted.mail.delivery_status import PRESENT, Group, Status, parse_status
+from unlisted.mail.diagnostic import REPLY, command_in, exact_status, host_in
 from unlisted.mail.feedback import Feedback, of_scanned
 from unlisted.mail.mimescan import Mail, Part, scan
 from unlisted.mail.original import KINDS, Original, of_mail
@@ -23,12 +25,13 @@ MAX_TEXT = 6000
 Kind = Literal["bounce", "delayed", "delivered", "feedback", "vacation"]
 
 
-class BounceRecord(msgspec.Struct, frozen=True, kw_only=True):
+class BounceRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One recipient of one report.
 
     action: as RFC 3464 section 2.3.3, "" if unknown. status: the most exact one given. code: SMTP
     reply code, 0 without. command: what the reply answered (connect, ehlo, mail, rcpt, data, eod),
     None if unknown. text: the human part, bounded. source: feedback only, where the mail came from.
+    category: what a mailer calls the cause by itself (PowerMTA's bounce categories).
     """
 
     kind: Kind
@@ -48,65 +51,11 @@ class BounceRecord(msgspec.Struct, frozen=True, kw_only=True):
     source: str | None = None
     subject: str = ""
     text: str = ""
+    category: str = ""
 
 
-_SENDER = re.compile(
-    r"mailer[-_ ]?daemon|postmaster|mail(?: |\.)?deliver\w*|mail administrator|bounce|mdaemon|"
-    r"delivery[- ](?:sub)?system|system administrator|mailsys|mailerdaemon|mail system|<>|"
-    r"post_?master|no-?reply@sns\.|mrelay|mmdf|listserv|majordomo",
-    re.I,
-)
-_SUBJECT = re.compile(
-    r"undeliver|returned (?:e?mail|to sender|message)|(?:mail|message|delivery|status)\W{0,3}(?:delivery|status|system)?\W{0,3}"
-    r"(?:fail|error|problem|notif|report|refus|delay|return|warning|rejected|block)|fail(?:ure|ed)|could not (?:be )?(?:send|sent|deliver)|"
-    r"delivery (?:status|error|problem|has been)|non[- ]?(?:remis|deliver|delivery|zustell)|unzustellbar|"
-    r"not (?:be )?delivered|nondeliver|rejected|mail error|returning|bounce|can(?:not|'t) (?:send|deliver)|"
-    r"unable to deliver|message delay|delayed mail|no se (?:pudo|ha podido)|non recapitabile|mancato recapito|"
-    r"nicht (?:zugestellt|zustellbar)|fehlgeschlagen|échec|n'a pas pu|onbestelbaar|niet (?:bezorgd|afgeleverd)|"
-    r"недоставлен|не доставлено|配送|配信|送信でき|エラー|戻り|届け|退信|投递|系统退信|반송|undelivrable|"
-    r"you .{0,80} (?:are|is) not (?:a )?member|virus|delivery suspend|warning: could not|considered unsolicited",
-    re.I,
-)
-_INTRO = re.compile(
-    r"delivery (?:has |to |of |status|attempt|failed)|could ?n[o']t be delivered|not be delivered|was not delivered|"
-    r"unable to deliver|un?able to (?:send|deliver)|undeliver|not deliver|fail(?:ed|ure)|delivery error|"
-    r"recipient|returned|permanent error|had (?:permanent|transient|delivery)|did not (?:reach|receive)|"
-    r"error while|an error occurred|cannot be delivered|mailbox|transcript of session|user unknown|^\s*[45]\d\d[ -]|"
-    r"not a member|invalid final delivery|rejected|refused|message (?:is )?too large",
-    re.I | re.M,
-)
-# The digits come first in the pattern, for `re` skips to them; what stands before is asked after.
-REPLY = re.compile(
-    r"([245]\d\d)(?<![^\s:;\"'(<>\[#=,][245]\d\d)"
-    r"(?:(?=[ \t-]{1,2}['\"]?[#(]?[245]\.\d{1,3}\.\d{1,3})|[ \t-]+(?=[^\d\s])|(?=:[: ]))"
-)
 _NUMBER = re.compile(r"^[ \t]*(?:to|recipient)[ \t]*:?[ \t]*\+?(\d{8,15})[ \t]*$", re.I | re.M)
 _WORD = re.compile(r"[^\W\d_]{3,}\W+[^\W\d_]{2,}")
-_STATUS = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
-_COMMAND = re.compile(
-    r"(?:in (?:reply|response) to (?:the |end of )?|after |did not like our |failed on |>>>[ \t]*|\[|"
-    r"smtp command\s+|command: ?|stage: ?|did not accept our |during |sent (?:the )?)"
-    r"(?P<word>end of data|initial connection|rcpt(?:[ _]to)?|mail(?:[ _]from)?|data\b|[he][eh]lo|starttls)"
-    r"|(?P<qmail>does not like recipient|but sender was rejected|but my name was rejected|"
-    r"but greeting failed|failed on data|failed after i sent the message)"
-    r"|(?P<talk>refused to talk to me)",
-)
-# The command pattern costs its length at every character; these tell in no time it is in vain.
-_TRIGGERS = (
-    "eply to", "esponse to", "after ", "like our", "failed ", ">>>", "[rcpt", "[data", "[mail",
-    "smtp command", "ommand:", "tage:", "accept our", "uring ", "sent ", "like recipient",
-    "was rejected", "talk to me", "greeting failed",
-)  # fmt: skip
-_WORDS = {
-    "end of data": "eod", "initial connection": "connect", "starttls": "starttls",
-    "does not like recipient": "rcpt", "but sender was rejected": "mail",
-    "but my name was rejected": "ehlo", "but greeting failed": "connect",
-    "failed on data": "data", "failed after i sent the message": "eod",
-}  # fmt: skip
-_TALKED_TO = re.compile(
-    r"host ([\w.-]{1,255})[\[ (]|while talking to ([\w.-]{1,255}?)\.?:|"
-    r"(?:remote host|server)[: ]+([\w-]{1,63}(?:\.[\w-]{1,63})+)"
-)
 _DELAY = (
     "warning message only", "still being retried", "still trying", "still in the queue",
     "will be retried", "has been delayed", "delivery delayed", "do not need to resend",
@@ -146,13 +95,13 @@ def _records(mail: Mail, trace_header: str) -> list[BounceRecord]:
     noted = ses.find(human)
     if noted:
         return [_noted(row, original) for row in noted]
-    if _is_bounce(mail, human):
+    if is_bounce(mail, human):
         found = _told(mail, human, original)
         if found:
             return found
     if is_auto_reply(mail):
         sender = free_text.first_address(mail.header(b"from"))
-        subject = message.decoded(mail.header(b"subject"))
+        subject = mail.subject()
         return [
             BounceRecord(
                 kind="vacation", recipient=sender, subject=subject[:300], text=human[:MAX_TEXT]
@@ -176,7 +125,7 @@ def _status(mail: Mail, human: str) -> Status | None:
             found = parse_status(part.text())
             if found.groups:
                 return found
-    if "ecipient" in human and PRESENT.search(human):
+    if ("-Recipient" in human or "-recipient" in human) and PRESENT.search(human):
         return parse_status(human)
     for part in mail.parts:
         # The status in a part of another type (application/octet-stream and the like).
@@ -221,14 +170,16 @@ def _noted(row: ses.Notified, original: Original) -> BounceRecord:
 
 
 def _reported(mail: Mail, status: Status, human: str, original: Original) -> list[BounceRecord]:
-    text = free_text.human(human)
+    poor = any(_is_poor(group.diagnostic) for group in status.groups)
+    # The human part is asked for little where the status says all, and is not cut then.
+    text = free_text.human(human) if poor else human
     known = tuple(dict.fromkeys(group.recipient for group in status.groups))
     spoken = {}
-    if any(_is_poor(group.diagnostic) for group in status.groups):
+    if poor:
         own = _own(mail)
         spoken = {said.recipient: said.text for said in free_text.said(text, own, known)}
     out = []
-    subject = message.decoded(mail.header(b"subject"))[:300]
+    subject = mail.subject()[:300]
     for group in status.groups:
         out.append(
             _record(
@@ -245,6 +196,7 @@ def _reported(mail: Mail, status: Status, human: str, original: Original) -> lis
                 diagnostic_type=group.diagnostic_type,
                 reporting_mta=status.reporting_mta,
                 remote_mta=group.remote_mta,
+                category=group.category,
                 message_id=_bare(original.message_id),
                 trace=original.trace,
                 subject=subject,
@@ -275,20 +227,6 @@ def _kind(group: Group) -> Kind:
     return "delivered" if status.startswith("2") else "bounce"
 
 
-def _is_bounce(mail: Mail, human: str) -> bool:
-    """Signs of a mailer: who wrote it, what it calls itself, how it begins."""
-    if b"x-failed-recipients" in mail.headers or mail.report_type == "delivery-status":
-        return True
-    sender = _SENDER.search(mail.header(b"from")) is not None
-    subject = _SUBJECT.search(message.decoded(mail.header(b"subject"))) is not None
-    null = mail.header(b"return-path") in ("<>", "<MAILER-DAEMON>")
-    if mail.header(b"auto-submitted").lower().startswith("auto-replied") and not subject:
-        return sender and _INTRO.search(human[:4000]) is not None
-    if sender + subject + null >= 2:
-        return True
-    return (sender or null or subject) and _INTRO.search(human[:4000]) is not None
-
-
 def _own(mail: Mail) -> frozenset[str]:
     """Whom the report is to and from: named in it often, and never its recipients."""
     own: set[str] = set()
@@ -311,12 +249,14 @@ def _told(mail: Mail, human: str, original: Original) -> list[BounceRecord]:
         found = free_text.said(text, frozenset())
     if not found:
         found = [free_text.Said(address, text.strip()[:3000]) for address in original.to()[:1]]
-    if not found and not (text.strip() and _SENDER.search(mail.header(b"from"))):
+    if not found and not (text.strip() and from_mailer(mail)):
         return []
     found = found or [free_text.Said(_number(text), text.strip()[:3000])]
     lowered = text.lower()
-    delayed = any(words in lowered for words in _DELAY)
-    subject = message.decoded(mail.header(b"subject"))[:300]
+    delayed = False
+    for words in _DELAY:
+        delayed = delayed or words in lowered
+    subject = mail.subject()[:300]
     out = []
     for said in found:
         out.append(
@@ -358,24 +298,19 @@ def _record(
     feedback_type: str | None = None,
     subject: str = "",
     text: str = "",
+    category: str = "",
 ) -> BounceRecord:
     """What the diagnostic text itself says is read out: code, status, command, host."""
-    reply = REPLY.search(diagnostic)
-    if reply is None and hint:
-        reply = REPLY.search(hint)
-    if status is None or status.endswith(".0.0") or status.endswith(".0"):
-        exact = _STATUS.search(
-            diagnostic, reply.end() if reply and reply.string is diagnostic else 0
-        )
-        exact = (
-            exact
-            or _STATUS.search(diagnostic)
-            or (_STATUS.search(hint) if status is None else None)
-        )
-        if exact and (status is None or not exact[0].endswith(".0.0")):
-            status = f"{exact[1]}.{int(exact[2])}.{int(exact[3])}"
+    own = REPLY.search(diagnostic)
+    reply = own or REPLY.search(hint)
+    if status is None or status.endswith(".0"):
+        exact = exact_status(diagnostic, own.end() if own else 0)
+        if exact is None and status is None:
+            exact = exact_status(hint)
+        if exact and (status is None or not exact.endswith(".0.0")):
+            status = exact
     if remote_mta is None:
-        remote_mta = _host_in(diagnostic) or _host_in(hint)
+        remote_mta = host_in(diagnostic) or (host_in(hint) if "alking to" in hint else None)
     return BounceRecord(
         kind=kind,
         recipient=recipient,
@@ -385,7 +320,7 @@ def _record(
         code=int(reply[1]) if reply else 0,
         diagnostic=" ".join(diagnostic.split()),
         diagnostic_type=diagnostic_type,
-        command=_command(diagnostic) or (_command(hint[:3000]) if hint else None),
+        command=command_in(diagnostic) or command_in(hint[:3000], whole_report=True),
         reporting_mta=reporting_mta,
         remote_mta=remote_mta,
         message_id=message_id,
@@ -393,37 +328,8 @@ def _record(
         feedback_type=feedback_type,
         subject=subject,
         text=text,
+        category=category,
     )
-
-
-def _host_in(text: str) -> str | None:
-    if "ost" not in text and "alking to" not in text and "erver" not in text:
-        return None
-    host = _TALKED_TO.search(text.lower())
-    return next(g for g in host.groups() if g) if host else None
-
-
-def _command(text: str) -> str | None:
-    """The last command named: a transcript ends with the one that failed."""
-    text = text.lower()
-    for trigger in _TRIGGERS:
-        if trigger in text:
-            break
-    else:
-        return None
-    last = None
-    for found in _COMMAND.finditer(text):
-        last = found
-    if last is None:
-        return None
-    if last["talk"]:
-        return "connect"
-    word = last["word"] or last["qmail"]
-    if word in _WORDS:
-        return _WORDS[word]
-    if "end of" in last[0]:
-        return "eod"
-    return {"rc": "rcpt", "ma": "mail", "da": "data"}.get(word[:2], "ehlo")
 
 
 def _bare(message_id: str | None) -> str | None:

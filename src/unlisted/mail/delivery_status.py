@@ -13,7 +13,8 @@ import msgspec
 MAX_GROUPS = 200
 MAX_VALUE = 4000
 
-_FIELD = re.compile(r"^([A-Za-z][A-Za-z0-9-]{1,60})[ \t]*:[ \t]*([^\n]*(?:\n[ \t]+[^\n]*)*)", re.M)
+# A line break in front, and not "^": `re` skips to it.
+_FIELD = re.compile(r"\n([A-Za-z][A-Za-z0-9-]{1,60})[ \t]*:[ \t]*([^\n]*(?:\n[ \t]+[^\n]*)*)")
 _FOLD = re.compile(r"\s*\n\s*")
 _TYPED = re.compile(r"\s*([A-Za-z][\w-]{0,30})\s*;\s*")
 _STATUS = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
@@ -28,8 +29,9 @@ PRESENT = re.compile(r"^(?:final|original)-recipient[ \t]*:", re.I | re.M)
 _DIAGNOSTIC = ("diagnostic-code", "x-supplementary-info", "x-display-name", "x-notes")
 
 
-class Group(msgspec.Struct, frozen=True):
-    """One recipient. diagnostic_type: "smtp", "x-unix", "x-notes" …, "" where none is named."""
+class Group(msgspec.Struct, frozen=True, gc=False):
+    """One recipient. diagnostic_type: "smtp", "x-unix", "x-notes" …, "" where none is named.
+    category: the bounce category that PowerMTA adds."""
 
     recipient: str
     original_recipient: str | None
@@ -38,6 +40,7 @@ class Group(msgspec.Struct, frozen=True):
     diagnostic_type: str
     diagnostic: str
     remote_mta: str | None
+    category: str = ""
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -50,7 +53,7 @@ def parse_status(text: str) -> Status:
     """The fields wherever they stand in the text."""
     common: dict[str, str] = {}
     groups: list[dict[str, str]] = []
-    for name, value in _FIELD.findall(text):
+    for name, value in _FIELD.findall("\n" + text):
         name = name.lower()
         value = _FOLD.sub(" ", value).strip()[:MAX_VALUE]
         here = groups[-1] if groups else common
@@ -80,7 +83,10 @@ def _lend(common: dict[str, str], groups: list[dict[str, str]]) -> None:
 
 
 def _group(fields: dict[str, str]) -> Group | None:
-    final = _address(fields.get("x-actual-recipient")) or _address(fields.get("final-recipient"))
+    final = _address(fields.get("final-recipient"))
+    actual = _address(fields.get("x-actual-recipient"))
+    if actual and ("@" in actual or final is None):  # it may be a program: "X-Unix; |/bin/x"
+        final = actual
     original = _address(fields.get("original-recipient"), xtext=True)
     if final is None or ("@" not in final and original and "@" in original):
         final = original or final
@@ -104,6 +110,7 @@ def _group(fields: dict[str, str]) -> Group | None:
         diagnostic_type=kind,
         diagnostic=diagnostic,
         remote_mta=_host(fields.get("remote-mta")),
+        category=fields.get("x-powermta-bouncecategory", "")[:60].lower(),
     )
 
 

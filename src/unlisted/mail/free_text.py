@@ -33,13 +33,13 @@ _ORIGINAL = re.compile(
     r"|(?:a |the )?(?:copy of|text of|header of|first \d{1,5} lines of) (?:the |your )?(?:original|message|mail)[^\n]{0,40}:?[ \t]*$"
     r"|(?:received|return-path|dkim-signature|x-received|message-id|mime-version|arc-seal):[ \t]*\S"
     r"|-{3,}[ \t]*original message)",
-    re.I,
+    re.I | re.M,
 )
 
+# What such a line may begin with; the line break in front lets `re` skip to it.
 _STARTS = re.compile(
-    r"[ \t>]*(?:[-=_*#]|original|returned|undelivered|unsent|message|the |below|here|included|following|this |attached|a |"
+    r"\n[ \t>]*(?:[-=_*#]|original|returned|undelivered|unsent|message|the |below|here|included|following|this |attached|a |"
     r"copy|text|header|first|received|return-path|dkim|x-received|mime|arc-)",
-    re.I,
 )
 
 _LABEL = (
@@ -70,12 +70,10 @@ _SENTENCE = re.compile(
 )
 _ANY = re.compile(ADDRESS)
 _SECTION = re.compile(r"^[ \t]*[-=*_#]{2,}[ \t]*[^-=*_#\n]{0,100}[-=*_#.: ]*$")
-_TALKING = re.compile(r"^[ \t.]*while talking to ", re.I)
-_CODE_LINE = re.compile(r"^[ \t]*[245]\d\d[ -]")
+_CODE_LINE = re.compile(r"[245]\d\d[ -]")
 _CODE = re.compile(r"(?:^|[\s:(<])[45]\d\d[ -]")
 # A field of the returned message's header that the human part repeats.
 _QUOTED = re.compile(r"^[ \t]*(?:to|cc|from|reply-to|sender):[ \t]", re.I)
-_SENT = re.compile(r"^[ \t]*>>>[ \t]*([A-Za-z]{3,8})")
 _EXPANDED = re.compile(
     r"^[ \t]*\(?(?:expanded|generated|ultimately generated|originally addressed|delivered) "
     r"(?:from|to|address)",
@@ -92,13 +90,16 @@ class Said(msgspec.Struct, frozen=True):
 
 def human(text: str) -> str:
     """The text without the returned message below it."""
-    start = 0
-    for line in text.split("\n", MAX_LINES):
-        # Most lines are words; what begins the message is a rule, a label or a field.
-        if _STARTS.match(line) and _ORIGINAL.match(line[:MAX_LINE]):
+    lowered = text.lower()
+    if len(lowered) != len(text):
+        lowered = text  # a letter of two in lower case would shift every place after it
+    for count, start in enumerate(_STARTS.finditer("\n" + lowered)):
+        if count > MAX_LINES:
+            break
+        at = start.start()
+        if _ORIGINAL.match(text, at, at + MAX_LINE):
             # A header block at the very top is a gateway's own; nothing human would be left.
-            return text[:start] if text[:start].strip() else text
-        start += len(line) + 1
+            return text[:at] if text[:at].strip() else text
     return text
 
 
@@ -134,32 +135,36 @@ class _Reader:
         self._talking = False
 
     def take(self, line: str) -> None:
-        if not line or line.isspace():
-            (self.common if self._current is None else self._current).append("")
-            return
         line = line[:MAX_LINE]
+        stripped = line.strip()
+        current = self._current
+        if not stripped:
+            (self.common if current is None else current).append("")
+            return
         if "@" in line and self._opened(line):
             return
-        if _SECTION.match(line):
+        if stripped[0] in "-=_*#" and _SECTION.match(stripped):
             self._current = None
             self._talking = "ranscript" in line
             return
-        sent = _SENT.match(line)
-        if sent or _TALKING.match(line):
+        if stripped[:3] == ">>>" or "alking to " in line:
             # What a command that names no recipient was answered may be said of all of them.
-            self._current = None
+            self._current = current = None
             self._pending = []
-        stripped = line.strip()
-        answered = self._current and not self._current[-1].startswith(">>>")
-        if self._talking and answered and (_CODE_LINE.match(line) or stripped[:3] == "<<<"):
+        elif (
+            self._talking
+            and current
+            and not current[-1].startswith(">>>")
+            and (stripped[:3] == "<<<" or _CODE_LINE.match(stripped))
+        ):
             # The next reply is about whoever comes next, if anybody.
-            self._current = None
-        if self._current is None:
-            self.common.append(stripped)
-            if stripped.startswith("<<<"):
-                self._pending.append(stripped)
-        else:
-            self._current.append(stripped)
+            self._current = current = None
+        if current is not None:
+            current.append(stripped)
+            return
+        self.common.append(stripped)
+        if stripped[:3] == "<<<":
+            self._pending.append(stripped)
 
     def _opened(self, line: str) -> bool:
         opened = _OPENS.match(line)

@@ -16,7 +16,8 @@ MAX_PARTS = 64
 MAX_DEPTH = 6
 MAX_TEXT = 64 * 1024
 
-_HEADER = re.compile(rb"^([!-9;-~]{1,80}):[ \t]*([^\n]*(?:\n[ \t][^\n]*)*)", re.M)
+# A line break in front, and not "^": `re` skips to it.
+_HEADER = re.compile(rb"\n([!-9;-~]{1,80}):[ \t]*([^\n]*(?:\n[ \t][^\n]*)*)")
 _FOLD = re.compile(r"[ \t]*\n[ \t]+")
 _KIND = re.compile(r"[ \t\"]*([\w.+-]{1,60}/[\w.+-]{1,80})")
 _PARAMETER = re.compile(
@@ -66,17 +67,24 @@ class Part:
 class Mail:
     """Header fields (first of each name, lower-cased) and the leaves in their order."""
 
-    __slots__ = ("headers", "kind", "parts", "report_type")
+    __slots__ = ("_subject", "headers", "kind", "parts", "report_type")
 
     def __init__(self, headers: Headers, kind: str, report_type: str, parts: list[Part]) -> None:
         self.headers = headers
         self.kind = kind
         self.report_type = report_type
         self.parts = parts
+        self._subject: str | None = None
 
     def header(self, name: bytes) -> str:
         """The value of a field, unfolded and not decoded; "" without it."""
         return value_of(self.headers, name)
+
+    def subject(self) -> str:
+        """Decoded (RFC 2047), bounded."""
+        if self._subject is None:
+            self._subject = message.decoded(self.header(b"subject")[:2000])[:500]
+        return self._subject
 
 
 def scan(raw: bytes) -> Mail:
@@ -94,7 +102,7 @@ def scan(raw: bytes) -> Mail:
 
 def fields(head: bytes) -> Headers:
     found: Headers = {}
-    for name, value in _HEADER.findall(head[:MAX_HEAD]):
+    for name, value in _HEADER.findall(b"\n" + head[:MAX_HEAD]):
         found.setdefault(name.lower(), value)
     return found
 

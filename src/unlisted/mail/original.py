@@ -19,6 +19,7 @@ KINDS = frozenset(
     }
 )  # fmt: skip
 MAX_ORIGINAL = 32 * 1024
+_REST = re.compile(rb"[^\n]*(?:\n[ \t][^\n]*){0,4}")
 _ADDRESS = re.compile(r"[^\s<>\"',;:()]{1,64}@[^\s<>\"',;()]{1,255}")
 _ID_LINE = re.compile(rb"^[ \t]*(?:message-id|received|return-path|from):[ \t]*[^\n]", re.I | re.M)
 
@@ -82,11 +83,22 @@ def of_block(block: bytes, trace_header: str = TRACE_HEADER) -> Original:
     if b"\r" in block:
         block = block.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     head = message.split(block)[0][:MAX_ORIGINAL]
+    lowered = b"\n" + head.lower()
     return Original(
         headers=head,
-        message_id=(message.header(head, "Message-ID") or "")[:300] or None,
-        trace=(message.header(head, trace_header) or "")[:300] or None,
+        message_id=_value(head, lowered, b"message-id"),
+        trace=_value(head, lowered, trace_header.lower().encode("ascii", "replace")),
     )
+
+
+def _value(head: bytes, lowered: bytes, name: bytes) -> str | None:
+    """As `message.header`, for two fields of one block: it is lower-cased once."""
+    start = lowered.find(b"\n" + name + b":")
+    if start < 0:
+        return None
+    found = _REST.match(head, start + len(name) + 1)
+    value = b" ".join(found[0].split()).decode("utf-8", "replace") if found else ""
+    return value[:300] or None
 
 
 def _block_start(data: bytes, at: int) -> int:

@@ -20,9 +20,9 @@ Kind = Literal["address", "all", "one_sender", "unclear"]
 NAMED_AT = 0.95
 MIN_SENDERS = 3
 # The ordinary share of refusals: about 2 %, rarely above 8 %.
-_USUAL = (1.0, 49.0)
+USUAL = (1.0, 49.0)
 # A raised share: anything, but little of it so low that it could be the ordinary one.
-_RAISED = (1.5, 1.0)
+RAISED = (1.5, 1.0)
 _PRIOR = {"address": 0.1, "all": 0.05, "one_sender": 0.15, "usual": 0.7}
 
 Counts = Mapping[str, tuple[int, int]]
@@ -38,7 +38,17 @@ class Contrast(msgspec.Struct, frozen=True):
     reason: str
 
 
-def _beta_binomial(refused: int, attempts: int, shape: tuple[float, float]) -> float:
+def damped(senders: Counts) -> dict[str, tuple[int, int]]:
+    """At most three refused and three accepted of each sender: its messages go together."""
+    return {
+        sender: (min(refused, 3), min(refused, 3) + min(attempts - refused, 3))
+        for sender, (refused, attempts) in sorted(senders.items())
+        if attempts
+    }
+
+
+def beta_binomial(refused: int, attempts: int, shape: tuple[float, float]) -> float:
+    """ln of the marginal likelihood, without the coefficient."""
     a, b = shape
     return (
         math.lgamma(a + refused)
@@ -62,11 +72,8 @@ def contrast(counts: Counts, address: str, senders: Counts) -> Contrast:
             raise ValueError(f"{refused} of {attempts} is no count")
     ours = [(sender, *pair) for sender, pair in sorted(senders.items()) if pair[1]]
     refused_senders = sum(1 for _, refused, _ in ours if refused)
-    damped = {
-        sender: (min(refused, 3), min(refused, 3) + min(attempts - refused, 3))
-        for sender, refused, attempts in ours
-    }
-    here = (sum(r for r, _ in damped.values()), sum(n for _, n in damped.values()))
+    counted = damped(senders)
+    here = (sum(r for r, _ in counted.values()), sum(n for _, n in counted.values()))
     # The neighbours' senders are not known here; the share is kept, the weight bounded.
     others_refused = sum(r for name, (r, _) in counts.items() if name != address)
     others_tried = sum(n for name, (_, n) in counts.items() if name != address)
@@ -76,16 +83,16 @@ def contrast(counts: Counts, address: str, senders: Counts) -> Contrast:
 
     both = (here[0] + there[0], here[1] + there[1])
     log = {
-        "address": _beta_binomial(*here, _RAISED) + _beta_binomial(*there, _USUAL),
-        "all": _beta_binomial(*both, _RAISED),
-        "usual": _beta_binomial(*both, _USUAL),
+        "address": beta_binomial(*here, RAISED) + beta_binomial(*there, USUAL),
+        "all": beta_binomial(*both, RAISED),
+        "usual": beta_binomial(*both, USUAL),
     }
-    top = max(damped, key=lambda s: (damped[s][0], s), default=None)
+    top = max(counted, key=lambda s: (counted[s][0], s), default=None)
     if top is not None:
-        mine = damped[top]
+        mine = counted[top]
         rest = (both[0] - mine[0], both[1] - mine[1])
         log["one_sender"] = (
-            _beta_binomial(*mine, _RAISED) + _beta_binomial(*rest, _USUAL) - math.log(len(damped))
+            beta_binomial(*mine, RAISED) + beta_binomial(*rest, USUAL) - math.log(len(counted))
         )
     most = max(value + math.log(_PRIOR[name]) for name, value in log.items())
     weight = {

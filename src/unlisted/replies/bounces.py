@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from unlisted.mail.bounce import REPLY, BounceRecord
+from unlisted.mail.bounce import BounceRecord
+from unlisted.mail.diagnostic import REPLY
 from unlisted.replies.addresses import Network
 from unlisted.replies.classify import Meaning, classify
 
@@ -26,32 +27,68 @@ class Judged(msgspec.Struct, frozen=True):
     meaning: Meaning | None
 
 
-# RFC 3463, RFC 7505, RFC 7372 in Sisimai's names; the longest key that fits counts. Class 4 and 5
-# share a row: whether to try again is another question than why.
+# RFC 3463, RFC 7505, RFC 7372 in Sisimai's names; a key with its class before one without, the
+# exact before the subject's. Missing on purpose: x.0.0, 4.3.0, 4.5.0, which say nothing.
 _STATUS = {
     "1.0": "userunknown", "1.1": "userunknown", "1.2": "hostunknown", "1.3": "userunknown",
     "1.4": "filtered", "1.5": "delivered", "1.6": "hasmoved", "1.7": "rejected", "1.8": "rejected",
     "1.9": "systemerror", "1.10": "notaccept",
-    "2.0": "filtered", "2.1": "suspend", "2.2": "mailboxfull", "2.3": "exceedlimit",
-    "2.4": "filtered",
-    "3": "systemerror", "3.1": "systemfull", "3.2": "notaccept", "3.4": "mesgtoobig",
-    "4": "networkerror", "4.1": "expired", "4.3": "systemerror", "4.4": "hostunknown",
-    "4.5": "systemfull", "4.7": "expired",
-    "5": "syntaxerror", "5.3": "toomanyconn",
+    "2.0": "filtered", "2.1": "filtered", "4.2.1": "blocked", "2.2": "mailboxfull",
+    "2.3": "exceedlimit", "2.4": "filtered",
+    "5.3.0": "systemerror", "3.1": "systemfull", "3.2": "notaccept", "3.3": "systemerror",
+    "3.4": "mesgtoobig", "3.5": "systemerror",
+    "4": "networkerror", "4.1": "expired", "4.3": "systemerror", "4.4.4": "networkerror",
+    "4.4": "hostunknown", "4.5": "systemfull", "4.7": "expired",
+    "5.1": "syntaxerror", "5.2": "syntaxerror", "4.5.3": "systemerror", "5.3": "toomanyconn",
+    "5.4": "systemerror", "5.5": "systemerror", "5.6": "syntaxerror",
     "6": "contenterror",
-    "7": "securityerror", "7.13": "suspend", "7.15": "policyviolation", "7.16": "rejected",
-    "7.17": "hasmoved", "7.20": "authfailure", "7.21": "authfailure", "7.22": "authfailure",
-    "7.23": "authfailure", "7.24": "authfailure", "7.25": "requireptr", "7.26": "authfailure",
-    "7.27": "notaccept", "7.28": "badreputation", "7.29": "authfailure",
+    "7": "securityerror", "4.7.1": "blocked", "4.7.2": "blocked", "7.13": "suspend",
+    "7.16": "mesgtoobig", "7.17": "hasmoved", "7.18": "hasmoved", "7.20": "authfailure",
+    "7.21": "authfailure", "7.22": "authfailure", "7.23": "authfailure", "7.24": "authfailure",
+    "7.25": "requireptr", "7.26": "authfailure", "7.27": "notaccept", "7.28": "spamdetected",
+    "7.29": "authfailure", "7.30": "failedstarttls",
 }  # fmt: skip
+# What both words and status can say, in the order in which Sisimai asks: the first of the two wins.
+_ASKED = (
+    "mailboxfull", "mesgtoobig", "exceedlimit", "suspend", "hasmoved", "norelaying", "authfailure",
+    "userunknown", "filtered", "requireptr", "notcompliantrfc", "badreputation", "contenterror",
+    "rejected", "hostunknown", "spamdetected", "speeding", "toomanyconn", "blocked",
+)  # fmt: skip
+# A status that does not say enough for the words not to be asked.
+_OPEN = frozenset({"systemerror", "securityerror", "networkerror", "expired"})
+# Said beside "5.1.1" these are the cause, and the status is only where it showed.
+_NOT_UNKNOWN = frozenset(
+    {"norelaying", "blocked", "mailboxfull", "hasmoved", "rejected", "notaccept"}
+)
+# RFC 7504 (521, 556), RFC 5248 (523 to 525, 538).
+_CODES = {
+    521: "notaccept", 556: "notaccept", 525: "suspend",
+    523: "failedstarttls", 524: "failedstarttls", 538: "failedstarttls",
+}  # fmt: skip
+# PowerMTA's bounce categories (its user's guide).
+_CATEGORIES = {
+    "bad-domain": "hostunknown", "bad-mailbox": "userunknown", "inactive-mailbox": "suspend",
+    "message-expired": "expired", "no-answer-from-host": "networkerror",
+    "policy-related": "policyviolation", "quota-issues": "mailboxfull",
+    "relaying-issues": "norelaying", "routing-errors": "systemerror",
+    "spam-related": "spamdetected", "virus-related": "virusdetected",
+}  # fmt: skip
+# Gmail's numbers for where a session was when it was refused; these are after DATA.
+_STATE = re.compile(r"\(state (\d{1,2})\)")
+_REFUSED_LATE = frozenset({"15", "17", "18"})
 # Says the address itself: beyond doubt even after DATA.
-_ADDRESS_STATUS = frozenset({"1.0", "1.1", "1.3", "1.10", "2.1", "4.1", "5.0"})
+_ADDRESS_STATUS = frozenset({"1.0", "1.1", "1.3", "1.10", "4.1", "5.0"})
+# Operators whose "unknown" is about the address, whenever they say it.
+_CHECK_ADDRESSES = (
+    ".messagelabs.com", ".outlook.com", ".hotmail.com", ".yahoodns.net", ".secureserver.net",
+    ".icloud.com", ".cox.net", ".qq.com", ".zoho.com", ".mimecast.com",
+)  # fmt: skip
 # Exchange: the message expired, and this is what it was told each time.
 _LAST_ERROR = re.compile(r"\bLED=([245]\d\d [^}]{1,600})")
 # qmail's own sentence after the reply it quotes.
 _BOILERPLATE = re.compile(r"I'm not going to try again|Giving up on|STARTTLS proto=")
 _CONNECTIONS = re.compile(r"connection|concurren|session|recipients|threads|too many|simultan")
-CONTENT = "content/spam-content"
+_SPAM = re.compile(r"spam|\bub?e\b|unsolicited|junk|bulk", re.I)
 _LINK = re.compile(r"\b(?:ur[il]s?|links?|web ?sites?|uribl|surbl)\b", re.I)
 _SENDERS_FAULT = frozenset(
     {"hostunknown", "userunknown", "policyviolation", "securityerror", "filtered", "notaccept"}
@@ -62,8 +99,6 @@ def judge(record: BounceRecord, *, ours: Sequence[Network] = ()) -> Judged:
     """`ours`: as for `classify`."""
     if record.kind in ("feedback", "vacation", "delivered"):
         return Judged(record, record.kind, None)
-    if record.code in (521, 556):
-        return Judged(record, "notaccept", classify(record.diagnostic, ours=ours))  # RFC 7504
     weak: Meaning | None = None
     first: Meaning | None = None
     for text in _texts(record):
@@ -79,15 +114,35 @@ def judge(record: BounceRecord, *, ours: Sequence[Network] = ()) -> Judged:
         if meaning.confidence == "low" and meaning.refusal == "no":
             weak = weak or meaning
             continue
-        return Judged(record, _weighed(record, meaning), meaning)
-    reason = by_status(record.status)
-    if reason == "networkerror" and record.kind == "delayed":
-        reason = "expired"  # nothing is wrong yet but the time it takes
+        return Judged(record, _by_sender(record) or _weighed(record, meaning), meaning)
+    reason = _by_sender(record) or _by_numbers(record)
     if reason is None and weak is not None and weak.reason is not None:
         return Judged(record, _weighed(record, weak), weak)
     if reason is None:
         return Judged(record, _last_resort(record), weak or first)
     return Judged(record, _before_rcpt(record, reason), weak or first)
+
+
+def _by_sender(record: BounceRecord) -> str | None:
+    """What the reporting mailer calls it by itself."""
+    if record.category:
+        return _CATEGORIES.get(record.category)
+    state = _STATE.search(record.diagnostic)
+    if state and state[1] in _REFUSED_LATE and (record.status or ".0")[-2:] == ".0":
+        return "filtered"
+    return None
+
+
+def _by_numbers(record: BounceRecord) -> str | None:
+    """Status and reply code, where the words say nothing."""
+    if record.code in _CODES:
+        return _CODES[record.code]
+    reason = by_status(record.status)
+    if reason == "networkerror" and record.kind == "delayed":
+        return "expired"  # nothing is wrong yet but the time it takes
+    if reason is None and record.diagnostic_type == "x-unix":
+        return "mailererror"
+    return reason
 
 
 def _texts(record: BounceRecord) -> Iterator[str]:
@@ -113,48 +168,85 @@ def by_status(status: str | None) -> str | None:
     """The reason a status alone tells; None for x.0.0 and what RFC 3463 does not know."""
     if not status:
         return None
-    _, subject, detail = status.split(".")
-    return _STATUS.get(f"{subject}.{detail}") or _STATUS.get(subject)
+    subject, _, detail = status[2:].partition(".")
+    exact = _STATUS.get(status) if status[0] == "4" or status == "5.3.0" else None
+    return exact or _STATUS.get(f"{subject}.{detail}") or _STATUS.get(subject)
+
+
+def _agreed(status: str | None, words: str) -> str:
+    """One reason where the words say one and the status another."""
+    told = by_status(status)
+    if told is None or told == words:
+        return words
+    if words not in _ASKED:
+        return words if told in _OPEN or told == "hostunknown" else told
+    if told == "userunknown" and words in _NOT_UNKNOWN:
+        return words
+    if told in _FIRST and _ASKED.index(told) < _ASKED.index(words):
+        return told
+    return words
+
+
+_FIRST = frozenset(_ASKED) - {"suspend", "hasmoved", "filtered"}
 
 
 def _weighed(record: BounceRecord, meaning: Meaning) -> str:
     """The reason of the words, where status and command do not say it better."""
+    reason = _in_context(record, meaning)
+    if reason in ("systemerror", "mailererror") and record.diagnostic_type == "x-unix":
+        return reason
+    return _before_rcpt(record, _agreed(record.status, reason))
+
+
+def _in_context(record: BounceRecord, meaning: Meaning) -> str:
+    """What the words mean in this record: one word, several reasons."""
     reason = meaning.reason or "onhold"
     status = (record.status or "").partition(".")[2]
     if reason in ("userunknown", "hasmoved") and (status == "1.6" or record.code == 551):
         return "hasmoved"  # RFC 5321 section 4.2.3: 551 is "user not local", try elsewhere
     if reason == "syntaxerror" and status in ("1.1", "1.3"):
         return "userunknown"  # the syntax of an address
-    if reason == "spamdetected" and status.startswith("6.") and meaning.rule == CONTENT:
-        return "contenterror"
+    if reason == "userunknown":
+        return _unknown(record, meaning, status)
+    if reason in ("ratelimited", "exceedlimit") and meaning.subject in ("rate", "recipient"):
+        return _too_much(record, reason)
+    if reason in ("blocked", "contenterror", "spamdetected", "badreputation", "rejected"):
+        return _refused(record, meaning, reason, status)
+    if reason == "mesgtoobig":
+        if status.startswith("6."):
+            return "contenterror"
+        return "exceedlimit" if status == "2.3" else reason
+    if reason == "systemerror" and status == "3.1":
+        return "systemfull"
+    return reason
+
+
+def _too_much(record: BounceRecord, reason: str) -> str:
+    if reason == "exceedlimit":
+        return "speeding"
+    reply = REPLY.search(record.diagnostic[:MAX_TEXT])
+    text = record.diagnostic[reply.start(1) if reply else 0 : MAX_TEXT].lower()
+    return "toomanyconn" if _CONNECTIONS.search(text) else "speeding"
+
+
+def _refused(record: BounceRecord, meaning: Meaning, reason: str, status: str) -> str:
+    """Whose fault it is: the address or name that speaks, the sender, the text."""
+    if meaning.subject == "helo":
+        return "blocked"
+    if reason == "contenterror" and meaning.said_by and not status.startswith("6."):
+        return "spamdetected"  # an operator that denies the content judges it, not its form
+    if reason == "spamdetected" and status.startswith("6.") and meaning.confidence != "high":
+        return reason if _SPAM.search(record.diagnostic) else "contenterror"
     if reason in ("blocked", "contenterror") and (
         meaning.subject == "url"
         or (meaning.subject == "domain" and _LINK.search(record.diagnostic))
     ):
         return "spamdetected"  # a list of links judges the text, not the sender
-    if meaning.subject == "domain" and (reason == "blocked" or _only_listed(record, reason)):
+    if reason == "badreputation" and "reputation" not in record.diagnostic.lower():
+        reason = "blocked"  # listed or suspected, and nothing said of a score
+    if meaning.subject == "domain" and reason == "blocked":
         return "rejected"  # the sender's domain; "blocked" is of our address or name
-    if reason == "mesgtoobig" and status == "2.3":
-        return "exceedlimit"
-    if reason == "mesgtoobig" and status.startswith("6."):
-        return "contenterror"
-    if reason == "systemerror" and status == "3.1":
-        return "systemfull"
-    if reason == "systemerror" and record.diagnostic_type == "x-unix":
-        return "mailererror"
-    if reason == "userunknown":
-        reason = _unknown(record, status)
-    if reason == "ratelimited":
-        reply = REPLY.search(record.diagnostic[:MAX_TEXT])
-        text = record.diagnostic[reply.start(1) if reply else 0 : MAX_TEXT].lower()
-        reason = "toomanyconn" if _CONNECTIONS.search(text) else "speeding"
-    if reason == "exceedlimit" and meaning.subject in ("rate", "recipient"):
-        reason = "speeding"
-    return _before_rcpt(record, reason)
-
-
-def _only_listed(record: BounceRecord, reason: str) -> bool:
-    return reason == "badreputation" and "reputation" not in record.diagnostic.lower()
+    return reason
 
 
 def _before_rcpt(record: BounceRecord, reason: str) -> str:
@@ -172,21 +264,23 @@ _BEFORE_MAIL = frozenset(
 )  # fmt: skip
 
 
-def _unknown(record: BounceRecord, status: str) -> str:
+def _unknown(record: BounceRecord, meaning: Meaning, status: str) -> str:
     """ "User unknown" after DATA is the site's filter speaking (Sisimai's "filtered"); so it is
-    where a reply is quoted that nobody says was to RCPT and whose status is not of the address."""
+    where nobody says that it answers RCPT and the status is not of the address. A mailer's own
+    words about its own users are no reply."""
     if status in _ADDRESS_STATUS or record.command == "rcpt":
         return "userunknown"
-    if record.code == 0 and record.command is None:
-        return "userunknown"  # the mailer's own words, not a reply
+    if (meaning.rule or "").startswith("mailer/"):
+        return "userunknown"
+    for host in (record.remote_mta, record.reporting_mta):
+        if host and f".{host}".endswith(_CHECK_ADDRESSES):
+            return "userunknown"
     return "filtered"
 
 
 def _last_resort(record: BounceRecord) -> str:
     if record.kind == "delayed" or record.action in ("delayed", "expired"):
         return "expired"
-    if record.diagnostic_type == "x-unix":
-        return "mailererror"
     if record.command in ("connect", "ehlo"):
         return "blocked"
     if record.command == "mail":

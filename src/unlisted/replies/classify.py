@@ -69,10 +69,10 @@ def classify(
     if isinstance(reply, str):
         if len(reply) <= MAX_REMEMBERED:
             return _of_text(reply, pool, source, stage)
-        return _of_reply.__wrapped__(_parsed(reply), pool, source, stage)
+        return _answer(_parsed(reply), pool, source, stage)
     if len(reply.text) <= MAX_REMEMBERED:
         return _of_reply(reply, pool, source, stage)
-    return _of_reply.__wrapped__(reply, pool, source, stage)
+    return _answer(reply, pool, source, stage)
 
 
 def as_json(meaning: Meaning) -> dict[str, Any]:
@@ -92,11 +92,15 @@ def _parsed(text: str) -> Reply:
 
 @lru_cache(maxsize=REMEMBERED)
 def _of_text(text: str, pool: Pool, source: str | None, stage: str | None) -> Meaning:
-    return _of_reply.__wrapped__(_parsed(text), pool, source, stage)
+    return _answer(_parsed(text), pool, source, stage)
 
 
 @lru_cache(maxsize=REMEMBERED)
 def _of_reply(reply: Reply, pool: Pool, source: str | None, stage: str | None) -> Meaning:
+    return _answer(reply, pool, source, stage)
+
+
+def _answer(reply: Reply, pool: Pool, source: str | None, stage: str | None) -> Meaning:
     said = unwrap(reply)
     known = shipped.current()
     found = known.first(said.text, said.inner.code, said.inner.enhanced, said.stage or stage)
@@ -197,7 +201,7 @@ _ADDRESSED = frozenset({"address", "network", "rate", "rdns"})
 _PEOPLE = re.compile(r"[^\s<>@]{1,64}@[^\s<>@]{1,255}")
 # A zone as asked: octets of an address, or a customer's key, before the zone itself.
 _QUERIED = re.compile(
-    r"(?:[0-9]{1,3}\.){4}(?=[a-z])|[a-z0-9]{20,40}\.(?=[a-z]+\.dq\.|[a-z]+\.mail\.)"
+    r"(?:[0-9]{1,3}\.){2,4}(?=[a-z0-9-]*[a-z])|[a-z0-9]{20,40}\.(?=[a-z]+\.dq\.|[a-z]+\.mail\.)"
 )
 
 
@@ -208,8 +212,7 @@ def _named(token: str) -> str:
 
 
 def _decoded(rule: Rule, groups: dict[str, str]) -> list[str]:
-    """Families that an operator's code names. Of several bits the highest decides: the lowest is
-    Spamhaus in every table, and most senders know that one without being told."""
+    """Families that an operator's code names; of several bits the highest is named first."""
     code = groups.get("code")
     if code is not None and code in rule.table:
         return [rule.table[code]]

@@ -61,15 +61,18 @@ class Literals:
 
 
 class Scanner:
-    """Candidates by hyperscan. Its scratch space serves one scan at a time, and a scan lets other
+    """Candidates by hyperscan, for ASCII texts; `others` takes the rest. Its scratch space serves one scan at a time, and a scan lets other
     threads run: each takes one from a stack (pop and append are atomic) or makes its own."""
 
-    def __init__(self, database: Any, always: Sequence[int] = ()) -> None:
+    def __init__(self, database: Any, others: Candidates, always: Sequence[int] = ()) -> None:
         self._database = database
+        self._others = others
         self._always = tuple(always)
         self._scratches: list[Any] = []
 
     def __call__(self, text: str) -> list[int]:
+        if not text.isascii():
+            return self._others(text)
         hits: list[int] = []
         try:
             scratch = self._scratches.pop()
@@ -77,7 +80,7 @@ class Scanner:
             import hyperscan
 
             scratch = hyperscan.Scratch(self._database)
-        self._database.scan(text.encode("utf-8", "replace"), _hit, 0, hits, scratch)
+        self._database.scan(text.encode(), _hit, 0, hits, scratch)
         self._scratches.append(scratch)
         hits += self._always
         hits.sort()
@@ -108,11 +111,11 @@ def scan_database(patterns: Sequence[str]) -> tuple[bytes, tuple[int, ...]]:
 def _database(loose: dict[int, bytes]) -> Any:
     import hyperscan
 
-    one_each = hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_UTF8 | hyperscan.HS_FLAG_ALLOWEMPTY
+    one_each = hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_ALLOWEMPTY
+    # A "é?" must stay one character, though no ASCII text has it.
+    flags = [one_each | (0 if one.isascii() else hyperscan.HS_FLAG_UTF8) for one in loose.values()]
     database = hyperscan.Database()
-    database.compile(
-        expressions=list(loose.values()), ids=list(loose), flags=[one_each] * len(loose)
-    )
+    database.compile(expressions=list(loose.values()), ids=list(loose), flags=flags)
     return database
 
 
@@ -135,7 +138,7 @@ def scan_platform() -> str:
     return str(probe.info())
 
 
-def scanner(serialised: bytes, always: Sequence[int] = ()) -> Scanner:
+def scanner(serialised: bytes, others: Candidates, always: Sequence[int] = ()) -> Scanner:
     """Refuses (ValueError) a database of another version or processor."""
     import hyperscan
 
@@ -143,4 +146,4 @@ def scanner(serialised: bytes, always: Sequence[int] = ()) -> Scanner:
         database = hyperscan.loadb(serialised, hyperscan.HS_MODE_BLOCK)
     except hyperscan.error as exc:
         raise ValueError(f"no database for here: {type(exc).__name__}") from exc
-    return Scanner(database, always)
+    return Scanner(database, others, always)

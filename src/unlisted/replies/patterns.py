@@ -2,8 +2,8 @@
 
 `compiled` refuses what could take more than linear time, as far as a look at the text of a pattern
 can tell. `literals` gives words one of which every match holds. `loosened` gives a pattern for
-hyperscan that matches wherever the pattern does, and little besides. Patterns are `re` with ASCII
-classes, over lower-cased text with single spaces.
+hyperscan that matches wherever the pattern does, and little besides. Patterns are for `re`, over
+lower-cased text with single spaces.
 """
 
 import re
@@ -31,7 +31,7 @@ def compiled(pattern: str) -> re.Pattern[str]:
     if re.search(r"\\[1-9AZGgpPX]|(?<!\\)\(\?(?:P=|[aiLmsux(])", pattern):
         raise PatternError("back references, conditions, flags and \\A \\Z are not for rules")
     try:
-        return re.compile(pattern, re.ASCII)
+        return re.compile(pattern)
     except re.error as exc:
         raise PatternError(str(exc)) from exc
 
@@ -45,8 +45,9 @@ def literals(pattern: str) -> tuple[str, ...]:
 
 
 def loosened(pattern: str) -> str:
-    """A pattern without groups' names, assertions and high bounds: it matches every text that
-    `pattern` matches. What it catches beyond that, a search with `pattern` must tell."""
+    """A pattern without groups' names, assertions and high bounds: it matches every ASCII text that
+    `pattern` matches (words and digits of others are another matter for hyperscan than for `re`).
+    What it catches beyond that, a search with `pattern` must tell."""
     out: list[str] = []
     i = 0
     while i < len(pattern):
@@ -73,7 +74,8 @@ def _loosened_item(pattern: str, i: int, out: list[str]) -> int:
     elif char == "[":
         end = _class_end(pattern, i)
         # "[" inside a class opens a POSIX class for hyperscan.
-        out.append("[" + re.sub(r"\\.|\[", _escaped_bracket, pattern[i + 1 : end]))
+        body = re.sub(r"\\.|\[", _escaped_bracket, pattern[i + 1 : end - 1])
+        out.append(f"[{body}]")
     else:
         out.append(char)
     return _loosened_repeat(pattern, end, out)

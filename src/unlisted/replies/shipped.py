@@ -73,10 +73,11 @@ class Shipped:
         if not conditioned.isdisjoint(ids):
             holds = self._holds
             ids = [i for i in ids if i not in conditioned or holds(i, code, enhanced, stage)]
+        found = self.engine.first(text, ids)
         everywhere = self._everywhere(code, enhanced, stage)
-        if everywhere and text:
-            ids = sorted(ids + everywhere)
-        return self.engine.first(text, ids)
+        if everywhere and text and (found is None or everywhere[0] < found[0]):
+            return self.engine.first(text, everywhere)
+        return found
 
 
 def _holds(rule: Rule, code: str, enhanced: str, stage: str | None) -> bool:
@@ -85,6 +86,19 @@ def _holds(rule: Rule, code: str, enhanced: str, stage: str | None) -> bool:
         and (rule.enhanced is None or compiled(rule.enhanced).fullmatch(enhanced) is not None)
         and (not rule.stage or rule.stage == stage)
     )
+
+
+class _Late:
+    """`Literals`, made when the first text asks: most processes never see one."""
+
+    def __init__(self, patterns: tuple[str, ...]) -> None:
+        self._patterns = patterns
+        self._made: list[Candidates] = []
+
+    def __call__(self, text: str) -> list[int]:
+        if not self._made:
+            self._made.append(engine.Literals(self._patterns))
+        return self._made[0](text)
 
 
 def current() -> Shipped:
@@ -111,9 +125,11 @@ def install(kept: bytes, wanted: str) -> None:
         raise CacheError("damaged")
     try:
         found = msgspec.msgpack.decode(body, type=_Kept)
-        candidates = engine.scanner(found.database, found.always)
-        words = engine.scanner(found.words)
-        _installed[:] = [Shipped(found.rules, Families(found.families), candidates, words)]
+        names = Families(found.families)
+        literals = _Late(tuple(rule.match for rule in found.rules))
+        candidates = engine.scanner(found.database, literals, found.always)
+        words = engine.scanner(found.words, names.occurring)
+        _installed[:] = [Shipped(found.rules, names, candidates, words)]
     except ValueError as exc:
         raise CacheError(str(exc)) from exc
 

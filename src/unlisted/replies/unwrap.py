@@ -14,7 +14,7 @@ import msgspec
 from unlisted.mail.reply import Reply, parse_reply
 
 MAX_LAYERS = 4
-MAX_TEXT = 4000
+MAX_TEXT = 2048  # beyond it nobody explains; a flood of addresses costs its length many times over
 
 _CODE = r"(?=[#<(]{0,2}[245][0-5]\d(?:[ -]|$))"
 _OPEN = r"[ '\"<(\[]{0,3}"
@@ -151,7 +151,7 @@ def _line(text: str) -> str:
     if not text.isascii():
         text = text.replace("\u2019", "'").replace("\u2018", "'")
         text = text.encode("utf-8", "replace").decode()
-    if not text.isprintable() or "  " in text:
+    if "\n" in text or "  " in text or not text.isprintable():
         text = " ".join(text.split())
     if "&" in text and ";" in text:
         text = _ENTITY.sub(lambda found: _ENTITIES[found[1]], text)

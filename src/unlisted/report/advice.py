@@ -49,7 +49,12 @@ def advise_shift(shift: Shift, again: Again) -> Advice:
         "one reply; public lists will not show it.",
         *_rest(shift.id, again, over=False),
     ]
-    if shift.kind != "address":
+    if shift.kind == "listed":
+        steps[0] = (
+            f"Likely the same block as {shift.beside}: follow that one; if {shift.receiver} goes on "
+            "refusing afterwards, ask its postmaster."
+        )
+    elif shift.kind != "address":
         steps[0] = (
             "Look at the replies' texts and at what was sent before writing to the receiver: "
             "it is not certain that the address is meant."

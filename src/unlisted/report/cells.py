@@ -131,6 +131,31 @@ class Tallies(msgspec.Struct, frozen=True):
     mixed_bucket_s: int = 3600
 
 
+class Groups:
+    """Rows by a key, found without a look at all rows for each key."""
+
+    def __init__(self, keys: NDArray[Any]) -> None:
+        self._order = np.argsort(keys, kind="stable")
+        self.keys, starts = np.unique(keys[self._order], return_index=True)
+        self._edges = np.append(starts, len(keys))
+
+    def rows(self, *keys: int) -> NDArray[np.intp]:
+        """The rows of these keys, in their order."""
+        found = []
+        for key in keys:
+            place = int(np.searchsorted(self.keys, key))
+            if place < len(self.keys) and self.keys[place] == key:
+                found.append(self._order[self._edges[place] : self._edges[place + 1]])
+        if len(found) == 1:
+            return found[0]
+        return np.sort(np.concatenate(found)) if found else self._order[:0]
+
+
+def path_of(place: Any, receiver: Any) -> Any:
+    """One number of both: of an address at a receiver."""
+    return np.int64(place) * RECEIVERS + receiver
+
+
 def empty() -> Cells:
     names = [field.name for field in fields(Cells)]
     return Cells(**{name: np.zeros(0, DTYPES.get(name, np.int32)) for name in names})

@@ -14,16 +14,26 @@ from numpy.typing import NDArray
 
 from unlisted.rates.interval import Interval, binomial_interval
 from unlisted.report.blame import Blamed, blamed_by, row_of
-from unlisted.report.cells import NO_ANSWER, NOBODY, UNSURE, WORDLESS, Cells, Names
+from unlisted.report.cells import (
+    NO_ANSWER,
+    NOBODY,
+    RECEIVERS,
+    UNSURE,
+    WORDLESS,
+    Cells,
+    Groups,
+    Names,
+    path_of,
+)
 from unlisted.report.evidence import Evidence, evidence_of
 from unlisted.report.places import Place, Places
-from unlisted.report.spells import Deliveries, Spell, released, spells
+from unlisted.report.spells import Deliveries, Spell, released_at, spells
 from unlisted.watch.catalogue import ListRow
 from unlisted.watch.term import Release, predict_release
 
 LATE_EVIDENCE_S = 3600.0  # a report may reach the list this long after the mail
 TEXTS = 3
-NAMED = 20  # receivers and users told by name
+TOLD = 1000  # receivers, and users, told by name
 HOURS = 24 * 14
 AROUND = 6  # hours shown before and after
 
@@ -57,7 +67,8 @@ class Chart(msgspec.Struct, frozen=True):
 
 
 class Episode(msgspec.Struct, frozen=True, kw_only=True):
-    """`shared`: attempts are of all addresses behind the transport, so the rate is a lower bound.
+    """`behind`: the transports whose attempts are counted although the log does not tell which of
+    their addresses each left by; the rate is a lower bound then.
     `number` of `times`: the how-manieth time this list had this address in this log."""
 
     id: str
@@ -70,7 +81,7 @@ class Episode(msgspec.Struct, frozen=True, kw_only=True):
     last_at: float
     refusals: int
     rate: Interval
-    shared: bool
+    behind: tuple[str, ...]
     receivers: tuple[Hit, ...]
     receivers_count: int
     users: tuple[Hit, ...]
@@ -88,67 +99,72 @@ class Episode(msgspec.Struct, frozen=True, kw_only=True):
     chart: Chart
 
 
-class Answered(msgspec.Struct, frozen=True):
+class Answered:
     """The counts that episodes are read from, with each cell's place; in time order."""
 
-    cells: Cells
-    place: NDArray[np.int32]
-    until: float
+    def __init__(
+        self, cells: Cells, place: NDArray[np.int32], until: float, step_s: float = 60.0
+    ) -> None:
+        self.cells, self.place, self.until, self.step_s = cells, place, until, step_s
+        self.by_receiver = Groups(cells.receiver)
+        self.path = path_of(place.astype(np.int64), cells.receiver)
+        self.by_path = Groups(self.path)
 
-    def part(self, mask: NDArray[np.bool_]) -> Cells:
-        return self.cells.where(mask)
 
-
-def answered(names: Names, places: Places, paths: Cells, until: float) -> Answered:
+def answered(places: Places, paths: Cells, until: float, step_s: float) -> Answered:
     """Attempts that a receiver answered: no time-outs, no lost connections."""
     mask = (paths.answer != NO_ANSWER) & (paths.answer != UNSURE) & (paths.count > 0)
-    return Answered(paths.where(mask), places.of_cells[mask], until)
+    return Answered(paths.where(mask), places.of_cells[mask], until, step_s)
 
 
 def episodes_of(names: Names, places: Places, counts: Answered) -> list[Episode]:
     """All of them, oldest first."""
     found: list[Episode] = []
-    for (place, _), (blamed, mask) in _keys(names, counts).items():
-        found += _of_key(names, places, counts, place, blamed, mask)
+    for (place, _), (blamed, rows) in _keys(names, counts).items():
+        refusals = counts.cells.where(np.sort(np.concatenate(rows)))
+        found += _of_key(names, places, counts, place, blamed, refusals)
     found.sort(key=lambda one: (one.first_at, one.place.name, one.blamed.key))
     return [msgspec.structs.replace(one, id=f"e{n}") for n, one in enumerate(found, 1)]
 
 
 def _keys(
     names: Names, counts: Answered
-) -> dict[tuple[int, str], tuple[Blamed, NDArray[np.bool_]]]:
+) -> dict[tuple[int, str], tuple[Blamed, list[NDArray[np.intp]]]]:
     """(place, list) -> whom it blames, and which cells do."""
     cells = counts.cells
-    found: dict[tuple[int, str], tuple[Blamed, NDArray[np.bool_]]] = {}
+    found: dict[tuple[int, str], tuple[Blamed, list[NDArray[np.intp]]]] = {}
     told = np.flatnonzero(cells.answer >= WORDLESS)
-    code = (cells.answer[told].astype(np.int64) << 20) | cells.receiver[told]
-    for one in np.unique(code):
-        answer = names.answers[int(one) >> 20]
+    groups = Groups(path_of(cells.answer[told].astype(np.int64), cells.receiver[told]))
+    for one in groups.keys:
+        number, receiver = divmod(int(one), RECEIVERS)
+        answer = names.answers[number]
         if answer is None or not answer.blames_us:
             continue
-        blamed = blamed_by(answer, names.receivers[int(one) & 0xFFFFF])
-        which = told[code == one]
+        blamed = blamed_by(answer, names.receivers[receiver])
+        which = told[groups.rows(int(one))]
         for place in np.unique(counts.place[which]):
-            _, mask = found.setdefault(
-                (int(place), blamed.key), (blamed, np.zeros(len(cells), np.bool_))
-            )
-            mask[which[counts.place[which] == place]] = True
+            rows = which[counts.place[which] == place]
+            found.setdefault((int(place), blamed.key), (blamed, []))[1].append(rows)
     return dict(sorted(found.items()))
 
 
-def around(places: Places, counts: Answered, place: int, refusals: Cells) -> tuple[Cells, bool]:
+def around(
+    places: Places, counts: Answered, place: int, refusals: Cells
+) -> tuple[Cells, tuple[str, ...]]:
     """All that was answered at the receivers that refused, by this place: or, where the log does
     not tell by which address mail left, by its transports."""
-    cells = counts.cells
     behind = {
         int(places.of_route[route])
         for route in np.unique(refusals.route)
         if places.all[int(places.of_route[route])].known == "unknown"
     } - {place}
-    mine = (counts.place == place) | (
-        np.isin(counts.place, sorted(behind)) & np.isin(cells.route, np.unique(refusals.route))
+    rows = counts.by_receiver.rows(*(int(one) for one in np.unique(refusals.receiver)))
+    where = counts.place[rows]
+    mine = (where == place) | (
+        np.isin(where, sorted(behind))
+        & np.isin(counts.cells.route[rows], np.unique(refusals.route))
     )
-    return counts.part(mine & np.isin(cells.receiver, np.unique(refusals.receiver))), bool(behind)
+    return counts.cells.where(rows[mine]), tuple(sorted(places.all[one].name for one in behind))
 
 
 def _of_key(
@@ -157,15 +173,14 @@ def _of_key(
     counts: Answered,
     place: int,
     blamed: Blamed,
-    mask: NDArray[np.bool_],
+    refusals: Cells,
 ) -> list[Episode]:
-    refusals = counts.part(mask)
-    everything, shared = around(places, counts, place, refusals)
+    everything, behind = around(places, counts, place, refusals)
     deliveries = Deliveries(everything)
     zones = _zones(names, refusals)
     row = row_of(blamed, zones)
     term_s = row.term_s if row is not None else None
-    cut = spells(refusals, deliveries, term_s)
+    cut = spells(refusals, deliveries, term_s, counts.step_s)
     made = []
     for number, spell in enumerate(cut, 1):
         part = refusals.where(np.arange(spell.first, spell.last + 1))
@@ -173,7 +188,7 @@ def _of_key(
         made.append(
             _episode(
                 names, places.all[place], blamed, part, everything, deliveries, row,
-                spell, (number, len(cut)), (later, number < len(cut)), shared,
+                spell, (number, len(cut)), (later, number < len(cut)), behind,
             )
         )  # fmt: skip
     return made
@@ -190,7 +205,7 @@ def _episode(
     spell: Spell,
     count: tuple[int, int],
     later: tuple[float, bool],
-    shared: bool,
+    behind: tuple[str, ...],
 ) -> Episode:
     first, last = float(refusals.first_at.min()), float(refusals.last_at.max())
     hit = np.unique(refusals.receiver)
@@ -199,7 +214,9 @@ def _episode(
     users, unknown = _users(names, refusals)
     zones = tuple(_zones(names, refusals))
     term_s = row.term_s if row is not None else None
-    before = deliveries.last_before({int(one) for one in hit}, first)
+    # Where some was taken all the while, a delivery does not show that the address was free.
+    mixed = bool(deliveries.within(first, last))
+    before = None if mixed else deliveries.last_before({int(one) for one in hit}, first)
     release = _release(term_s, before, first, last)
     return Episode(
         id="",
@@ -212,10 +229,10 @@ def _episode(
         last_at=last,
         refusals=total,
         rate=binomial_interval(total, max(total, tried.total())),
-        shared=shared,
-        receivers=_receivers(names, refusals, tried)[:NAMED],
+        behind=behind,
+        receivers=_receivers(names, refusals, tried)[:TOLD],
         receivers_count=len(hit),
-        users=users[:NAMED],
+        users=users[:TOLD],
         users_count=len(users),
         users_unknown=unknown,
         number=count[0],
@@ -245,14 +262,11 @@ def _ending(
     later: tuple[float, bool],
 ) -> Ending:
     until, again = later
-    refused = {
-        int(receiver): int(refusals.count[refusals.receiver == receiver].sum())
-        for receiver in np.unique(refusals.receiver)
-    }
+    refused = _sums(refusals.receiver, refusals.count)
     since = deliveries.within(last, until + 1e-3)
     taken = sum(since.values())
-    after = deliveries.first_after(set(refused), last)
-    if released(refused, deliveries.within(first, last), since):
+    after = released_at(refused, deliveries, (first, last), until + 1e-3)
+    if after is not None:
         return Ending("over", last, after, f"the same receivers took {taken} afterwards")
     if again:
         return Ending("over", last, until, "a later listing of its own")
@@ -264,25 +278,29 @@ def _ending(
 
 
 def _receivers(names: Names, refusals: Cells, tried: Cells) -> tuple[Hit, ...]:
-    refused = np.bincount(refusals.receiver, refusals.count)
-    everything = np.bincount(tried.receiver, tried.count, len(refused))
+    refused, answered_ = (
+        _sums(refusals.receiver, refusals.count),
+        _sums(tried.receiver, tried.count),
+    )
     hits = [
-        Hit(names.receivers[int(one)], int(refused[one]), int(everything[one]))
-        for one in np.unique(refusals.receiver)
+        Hit(names.receivers[one], count, answered_.get(one, count))
+        for one, count in refused.items()
     ]
     return tuple(sorted(hits, key=lambda hit: (-hit.refused, hit.name)))
 
 
 def _users(names: Names, refusals: Cells) -> tuple[tuple[Hit, ...], int]:
     """Senders whose mail was refused, and how many refusals were of nobody known."""
-    refused = np.bincount(refusals.sender, refusals.count)
-    hits = [
-        Hit(names.senders[int(one)], int(refused[one]), int(refused[one]))
-        for one in np.unique(refusals.sender)
-        if one != NOBODY
-    ]
-    unknown = int(refused[NOBODY]) if len(refused) > NOBODY else 0
+    refused = _sums(refusals.sender, refusals.count)
+    unknown = refused.pop(NOBODY, 0)
+    hits = [Hit(names.senders[one], count, count) for one, count in refused.items()]
     return tuple(sorted(hits, key=lambda hit: (-hit.refused, hit.name))), unknown
+
+
+def _sums(keys: NDArray[np.int32], counts: NDArray[np.int32]) -> dict[int, int]:
+    unique, place = np.unique(keys, return_inverse=True)
+    sums = np.bincount(place.reshape(-1), counts, len(unique))
+    return {int(key): int(total) for key, total in zip(unique, sums, strict=True)}
 
 
 def _zones(names: Names, refusals: Cells) -> list[str]:
@@ -306,9 +324,9 @@ def _network(names: Names, refusals: Cells) -> str | None:
 
 def _texts(names: Names, refusals: Cells) -> tuple[str, ...]:
     """The commonest wordings, one example each."""
-    counts = np.bincount(refusals.answer, refusals.count)
-    best = sorted(np.unique(refusals.answer), key=lambda number: (-counts[number], number))
-    answers = [names.answers[int(number)] for number in best[:TEXTS]]
+    counts = _sums(refusals.answer, refusals.count)
+    best = sorted(counts, key=lambda number: (-counts[number], number))[:TEXTS]
+    answers = [names.answers[number] for number in best]
     return tuple(dict.fromkeys(answer.text for answer in answers if answer is not None))
 
 

@@ -14,10 +14,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from unlisted.rates.contrast import Contrast, contrast
+from unlisted.rates.contrast import MIN_SENDERS, Contrast, contrast
 from unlisted.rates.edetector import EDetector, threshold
 from unlisted.rates.interval import Interval, binomial_interval
-from unlisted.report.cells import NOBODY, WORDLESS, Cells, Names
+from unlisted.report.cells import NOBODY, RECEIVERS, Cells, Groups, Names, path_of
 from unlisted.report.episodes import Answered, Chart, Episode, Hit, chart_of
 from unlisted.report.evidence import Evidence, evidence_of
 from unlisted.report.gathered import Kept
@@ -31,13 +31,15 @@ LEAST = 3
 SETTLED = 300
 TEXTS = 3
 MOST = 0.5
+NEAR_S = 6 * 3600.0  # receivers take a list up at different times, mail comes when it comes
 SOON_S = 4 * 3600.0  # greylisting lets a letter in by then
 
-Kind = Literal["address", "all", "one_sender", "suspected"]
+Kind = Literal["address", "listed", "all", "one_sender", "suspected"]
 
 
 class Shift(msgspec.Struct, frozen=True, kw_only=True):
-    """`kind` "address" is a block; the others say what it is rather, or that nothing can tell."""
+    """`kind` "address" is a block, "listed" is one that began while a list held the address (the
+    episode `beside`); the others say what it is rather, or that nothing can tell."""
 
     id: str
     kind: Kind
@@ -55,6 +57,12 @@ class Shift(msgspec.Struct, frozen=True, kw_only=True):
     texts: tuple[str, ...]
     evidence: Evidence
     chart: Chart
+    beside: str | None = None
+
+    @property
+    def blocks(self) -> bool:
+        """Whether the address itself was refused, as far as can be told."""
+        return self.kind in ("address", "listed")
 
 
 def shifts_of(
@@ -74,28 +82,53 @@ def shifts_of(
         [answer is not None and not answer.temporary for answer in names.answers], np.bool_
     )
     passing = _passing(places, kept, doubtful & ~lasting)
-    mask = doubtful[cells.answer] & (cells.answer >= WORDLESS) if len(cells) else cells.count > 0
-    mask &= ~_explained(names, places, counts, episodes)
-    code = (counts.place.astype(np.int64) << 20) | cells.receiver
-    streams = len(np.unique(code))
-    mixed_place = places.of(mixed)
+    mask = doubtful[cells.answer] & ~_explained(names, places, counts, episodes)
+    doubted = np.flatnonzero(mask)
+    streams = threshold(ALPHA, max(1, len(counts.by_path.keys)))
+    by_receiver, mixed_place = Groups(mixed.receiver), places.of(mixed)
+    groups = Groups(counts.path[doubted])
     found: list[Shift] = []
-    for one in np.unique(code[mask]):
+    for one in groups.keys:
         meant = lasting if int(one) in passing else doubtful
-        doubts = counts.part(mask & (code == one) & meant[cells.answer])
+        rows = doubted[groups.rows(int(one))]
+        doubts = cells.where(rows[meant[cells.answer[rows]]])
         if doubts.total() < LEAST:
             continue
-        here = counts.part(code == one)
-        there = counts.part((cells.receiver == int(one) & 0xFFFFF) & (code != one))
-        there_place = counts.place[(cells.receiver == int(one) & 0xFFFFF) & (code != one)]
-        by_sender = mixed.where(
-            (mixed.receiver == int(one) & 0xFFFFF) & (mixed_place == int(one) >> 20)
+        place, receiver = divmod(int(one), RECEIVERS)
+        at_receiver = counts.by_receiver.rows(receiver)
+        elsewhere = at_receiver[counts.place[at_receiver] != place]
+        of_senders = by_receiver.rows(receiver)
+        stream = _Stream(
+            names,
+            places,
+            place,
+            cells.where(counts.by_path.rows(int(one))),
+            cells.where(elsewhere),
+            counts.place[elsewhere],
+            mixed.where(of_senders[mixed_place[of_senders] == place]),
+            counts.step_s,
         )
-        stream = _Stream(names, places, int(one) >> 20, here, there, there_place, by_sender)
-        found += stream.shifts(doubts, meant, threshold(ALPHA, max(1, streams)))
-    order = {"address": 0, "suspected": 1, "all": 2, "one_sender": 3}
+        found += stream.shifts(doubts, meant, streams)
+    found = [_beside(one, episodes) for one in found]
+    order = {"address": 0, "listed": 1, "suspected": 2, "all": 3, "one_sender": 4}
     found.sort(key=lambda one: (order[one.kind], one.first_at, one.place.name, one.receiver))
     return [msgspec.structs.replace(one, id=f"s{n}") for n, one in enumerate(found, 1)]
+
+
+def _beside(shift: Shift, episodes: list[Episode]) -> Shift:
+    """Without neighbours nothing tells address and content apart, but a shift that hits several
+    senders at once while a list holds the address is hardly a coincidence."""
+    several = sum(1 for hit in shift.senders if hit.name != "unknown") >= MIN_SENDERS
+    new = shift.before is None or shift.before.high < shift.rate.low
+    if shift.kind != "suspected" or not several or not new:
+        return shift
+    for episode in episodes:
+        if (
+            shift.place.name in (episode.place.name, *episode.behind)
+            and episode.first_at - NEAR_S <= shift.first_at <= episode.last_at
+        ):
+            return msgspec.structs.replace(shift, kind="listed", beside=episode.id)
+    return shift
 
 
 def _passing(places: Places, kept: Kept, temporary: NDArray[np.bool_]) -> set[int]:
@@ -104,7 +137,7 @@ def _passing(places: Places, kept: Kept, temporary: NDArray[np.bool_]) -> set[in
     for row in np.flatnonzero(temporary[kept.answer]):
         place = places.of_answer(int(kept.route[row]), int(kept.answer[row]))
         soon = float(kept.sent_at[row]) - float(kept.at[row]) <= SOON_S  # False for NaN
-        of_path = letters.setdefault((place << 20) | int(kept.receiver[row]), {})
+        of_path = letters.setdefault(int(path_of(place, int(kept.receiver[row]))), {})
         letter = int(kept.letter[row])
         of_path[letter] = soon or of_path.get(letter, False)
     return {path for path, found in letters.items() if 2 * sum(found.values()) >= len(found)}
@@ -119,13 +152,11 @@ def _explained(
     numbers = {name: number for number, name in enumerate(names.receivers)}
     where = {place.name: number for number, place in enumerate(places.all)}
     for episode in episodes:
-        hit = [numbers[receiver.name] for receiver in episode.receivers]
-        found |= (
-            (counts.place == where[episode.place.name])
-            & np.isin(cells.receiver, hit)
-            & (cells.first_at >= episode.first_at)
-            & (cells.first_at <= episode.last_at)
-        )
+        place = where[episode.place.name]
+        paths = (int(path_of(place, numbers[hit.name])) for hit in episode.receivers)
+        rows = counts.by_path.rows(*paths)
+        at = cells.first_at[rows]
+        found[rows[(at >= episode.first_at) & (at <= episode.last_at)]] = True
     return found
 
 
@@ -141,8 +172,9 @@ class _Stream:
         there: Cells,
         there_place: NDArray[np.int32],
         by_sender: Cells,
+        step_s: float,
     ) -> None:
-        self.names, self.place = names, places.all[place]
+        self.names, self.place, self.step_s = names, places.all[place], step_s
         self.here, self.there, self.by_sender = here, there, by_sender
         self.neighbours = [places.all[int(number)].name for number in there_place]
 
@@ -153,7 +185,7 @@ class _Stream:
         alarm: float,
     ) -> list[Shift]:
         found = []
-        for spell in spells(doubts, Deliveries(self.here), None):
+        for spell in spells(doubts, Deliveries(self.here), None, self.step_s):
             part = doubts.where(np.arange(spell.first, spell.last + 1))
             if part.total() < LEAST or not self._alarmed(part, alarm):
                 continue

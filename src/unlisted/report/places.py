@@ -88,7 +88,8 @@ class Places:
 
     def _named_by_route(self, cells: Cells) -> dict[int, dict[str, int]]:
         found: dict[int, dict[str, int]] = {}
-        for number in np.unique(cells.answer[cells.answer >= WORDLESS]):
+        cells = cells.where(cells.answer >= WORDLESS)
+        for number in np.unique(cells.answer):
             answer = self._answers[int(number)]
             address = address_in(answer) if answer is not None and answer.blames_us else None
             if address is None or (self._bound and answer is not None and answer.ours != "yes"):
@@ -118,7 +119,10 @@ class Places:
             return self._number(Place(self._only, "inferred", how))
         if not route.label:
             return self._number(Place("unknown address", "unknown", "the log names none"))
-        how = "replies name several" if likely else "the log names none and no reply does"
+        if likely:
+            name = route.label.replace("the address behind", "the addresses behind")
+            return self._number(Place(name, "unknown", "replies name several"))
+        how = "the log names none and no reply does"
         return self._number(Place(route.label, "unknown", how))
 
     def _named(self, address: str, answer: Answer) -> int:

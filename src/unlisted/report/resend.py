@@ -66,7 +66,7 @@ class _Causes:
             self._listed.setdefault(episode.place.name, []).append(episode)
         self._shifted: dict[tuple[str, str], list[Shift]] = {}
         for shift in shifts:
-            if shift.kind == "address":
+            if shift.blocks:
                 key = (shift.place.name, shift.receiver)
                 self._shifted.setdefault(key, []).append(shift)
 

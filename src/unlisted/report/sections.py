@@ -33,7 +33,7 @@ class Coverage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """`shifts` of kind "address" are blocks, the rest is what is rather no block of an address."""
+    """`shifts` that block are blocks, the rest is what is rather no block of an address."""
 
     episodes: tuple[Episode, ...]
     shifts: tuple[Shift, ...]
@@ -44,7 +44,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def blocks(self) -> tuple[Shift, ...]:
-        return tuple(shift for shift in self.shifts if shift.kind == "address")
+        return tuple(shift for shift in self.shifts if shift.blocks)
 
     @property
     def blocked(self) -> bool:
@@ -58,7 +58,8 @@ def build(
     """All sections from one reading; `notes` are the reader's own words about it."""
     names, tallies = gathered.names, gathered.tallies
     places = Places(names, tallies.paths, gathered.ours)
-    counts = answered(names, places, tallies.paths, gathered.until or 0.0)
+    until = gathered.until or 0.0
+    counts = answered(places, tallies.paths, until, tallies.paths_bucket_s)
     episodes = episodes_of(names, places, counts)
     shifts = shifts_of(names, places, counts, tallies.mixed, episodes, gathered.kept)
     rankings = _rankings(gathered, places, episodes, shifts)
@@ -68,7 +69,7 @@ def build(
     letters = again(names, places, gathered.kept, episodes, shifts, suspects)
     by_place = {found.place.name: found for found in rankings}
     advice = [advise(one, by_place.get(one.place.name), letters) for one in episodes]
-    advice += [advise_shift(one, letters) for one in shifts if one.kind == "address"]
+    advice += [advise_shift(one, letters) for one in shifts if one.blocks]
     return Report(
         episodes=tuple(episodes),
         shifts=tuple(shifts),
@@ -91,8 +92,18 @@ def _rankings(
         return []
     book = Book(gathered.names, places, gathered.tallies.people)
     begun = gathered.since or 0.0
+    behind: dict[str, set[str]] = {}
+    for episode in episodes:
+        behind.setdefault(episode.place.name, set()).update(episode.behind)
     return [
-        ranking(book, number, place, sorted(events[place.name], key=lambda e: (e[1], e[0])), begun)
+        ranking(
+            book,
+            number,
+            sorted(events[place.name], key=lambda e: (e[1], e[0])),
+            begun,
+            behind.get(place.name, set()),
+            len(events),
+        )
         for number, place in enumerate(places.all)
         if place.name in events
     ]

@@ -16,15 +16,16 @@ from unlisted.causes.profile import SenderProfile, profile
 from unlisted.causes.rank import Causes, Share, rank
 from unlisted.causes.traffic import Episode as Listing
 from unlisted.causes.traffic import Exposure, SenderEvidence, Traffic
-from unlisted.report.cells import NOBODY, SENT, UNKNOWN_USER, Cells, Names
+from unlisted.report.cells import NOBODY, SENT, UNKNOWN_USER, Cells, Groups, Names
 from unlisted.report.evidence import Evidence, evidence_of
 from unlisted.report.places import Place, Places
 
 WINDOW_S = 48 * 3600.0
 DAY_S = 86400.0
 HISTORY_S = 2 * DAY_S  # less history than this, and every recipient looks new
-WEIGHED = 200  # senders with the most mail before a listing, and
-BAD = 50  # those with the most unknown users among the others
+WEIGHED = 200  # senders with the most mail before a listing, fewer if many addresses are listed,
+BAD = 50  # and those with the most unknown users among the others
+LEAST_WEIGHED, ALL_WEIGHED = 25, 6000
 SHOWN = 12
 SUDDEN = 5.0
 SUDDEN_LEAST = 50
@@ -85,21 +86,22 @@ class Book:
         # A refusal says by which address it left; other mail goes by its route.
         self.place = places.of(people)
         self.taken = places.taken
-        self.order = np.argsort(people.sender, kind="stable")
-        self.edges = np.searchsorted(people.sender[self.order], np.arange(len(names.senders) + 1))
-
-    def rows(self, sender: int) -> NDArray[np.intp]:
-        """One sender's cells, in time order."""
-        return self.order[self.edges[sender] : self.edges[sender + 1]]
+        self.places = tuple(places.all)
+        self.by_sender = Groups(people.sender)
 
 
-def ranking(book: Book, number: int, place: Place, events: list[Event], begun: float) -> Ranking:
-    """Who sent by one place before its listings; `begun` is where the log begins."""
+def ranking(
+    book: Book, number: int, events: list[Event], begun: float, behind: set[str], places: int
+) -> Ranking:
+    """Who sent by one place before its listings; `begun` is where the log begins, `behind` the
+    transports of which it may be one of several addresses, `places` how many are asked about."""
+    place = book.places[number]
     cells = book.cells
     first, last = min(at for _, at, _ in events), max(end for _, _, end in events)
     since = max(begun, first - WINDOW_S)
     history = max(0.0, since - begun)
-    mine = book.place == number
+    numbers_behind = [n for n, one in enumerate(book.places) if one.name in behind]
+    mine = np.isin(book.place, [number, *numbers_behind])
     before = np.zeros(len(cells), np.bool_)
     for _, at, _ in events:
         before |= (cells.first_at >= at - WINDOW_S) & (cells.first_at <= at)
@@ -107,7 +109,7 @@ def ranking(book: Book, number: int, place: Place, events: list[Event], begun: f
     mail = np.zeros(len(book.names.senders))
     np.add.at(mail, cells.sender[before], cells.finals[before])
     whole, unknown = int(mail.sum()), int(mail[NOBODY])
-    chosen = _chosen(book, mail)
+    chosen = _chosen(book, mail, max(LEAST_WEIGHED, min(WEIGHED, ALL_WEIGHED // places)))
     listings = [
         Listing(episode_id=one, address=place.name, opened_at=at, ended_at=end)
         for one, at, end in events
@@ -124,7 +126,15 @@ def ranking(book: Book, number: int, place: Place, events: list[Event], begun: f
         for share in found.shares
     ]
     suspects.sort(key=lambda s: (s.standing != "probable", -s.share, -s.mail, s.sender))
-    verdict, words = _verdict(found, whole, unknown, suspects, book.taken.get(place.name))
+    doubt = ""
+    if behind:
+        doubt = (
+            f" All mail of {', '.join(sorted(behind))} is counted, for the log does not tell by "
+            "which of its addresses each left."
+        )
+    elif place.name in book.taken:
+        doubt = f" That all this mail left by it is inferred: it is {book.taken[place.name]}."
+    verdict, words = _verdict(found, whole, unknown, suspects, doubt)
     return Ranking(
         place=place,
         events=tuple(one for one, _, _ in events),
@@ -143,14 +153,14 @@ def ranking(book: Book, number: int, place: Place, events: list[Event], begun: f
     )
 
 
-def _chosen(book: Book, mail: NDArray[np.float64]) -> list[int]:
+def _chosen(book: Book, mail: NDArray[np.float64], most: int) -> list[int]:
     """Those with the most mail before the listings, and with the most dead addresses beyond."""
     sent = [int(s) for s in np.flatnonzero(mail > 0) if s != NOBODY]
     by_mail = sorted(sent, key=lambda s: (-mail[s], book.names.senders[s]))
     bad = book.cells.answer == UNKNOWN_USER
     dead = np.bincount(book.cells.sender[bad], book.cells.finals[bad], len(book.names.senders))
-    by_dead = sorted(by_mail[WEIGHED:], key=lambda s: (-dead[s], book.names.senders[s]))
-    return by_mail[:WEIGHED] + [s for s in by_dead[:BAD] if dead[s] > 0]
+    by_dead = sorted(by_mail[most:], key=lambda s: (-dead[s], book.names.senders[s]))
+    return by_mail[:most] + [s for s in by_dead[:BAD] if dead[s] > 0]
 
 
 def _evidence(
@@ -162,7 +172,7 @@ def _evidence(
     history: float,
 ) -> SenderEvidence:
     _, since, until = span
-    rows = book.rows(sender)
+    rows = book.by_sender.rows(sender)
     cells = book.cells.where(rows)
     window = (cells.first_at >= since) & (cells.first_at <= until) & (cells.finals > 0)
     now = cells.where(window)
@@ -221,7 +231,7 @@ def _suspect(
     history: float,
 ) -> Suspect:
     first, since, until = span
-    rows = book.rows(sender)
+    rows = book.by_sender.rows(sender)
     cells = book.cells.where(rows)
     sent = book.cells.where(rows[before[rows]])
     mail = int(sent.finals.sum())
@@ -264,7 +274,7 @@ def _volume(cells: Cells, first: float, begun: float) -> tuple[int, int | None]:
 
 
 def _verdict(
-    found: Causes, whole: int, unknown: int, suspects: list[Suspect], taken: str | None
+    found: Causes, whole: int, unknown: int, suspects: list[Suspect], doubt: str
 ) -> tuple[Literal["probable", "not enough evidence", "nobody here", "unknown"], str]:
     if not whole:
         return "unknown", (
@@ -278,8 +288,7 @@ def _verdict(
     part = ""
     if unknown:
         part = f" Of {unknown / whole:.0%} of the mail the log does not say who sent it."
-    if taken is not None:
-        part += f" That all this mail left by it is inferred: it is {taken}."
+    part += doubt
     probable = [one.sender for one in suspects if one.standing == "probable"]
     if probable:
         return "probable", (

@@ -8,14 +8,17 @@ deliveries than one that refused everything. Refuses to see an end in deliveries
 """
 
 import math
+from collections.abc import Iterator
+from dataclasses import replace
 
 import msgspec
 import numpy as np
 
-from unlisted.report.cells import SENT, Cells, Floats
+from unlisted.report.cells import SENT, Cells, Floats, Groups, by_time
 
-CHANCE = math.log(1e-3)
+CHANCE, WHOLE = math.log(1e-3), math.log(1e-2)
 # Without a known term, the longest silence that may still be one listing.
+MOMENT_S, PARTS = 60.0, 16
 LONGEST_S = 7 * 86400.0
 
 
@@ -33,11 +36,12 @@ class Deliveries:
     def __init__(self, cells: Cells) -> None:
         self._times: dict[int, Floats] = {}
         self._sums: dict[int, Floats] = {}
-        self._all = sent = cells.where(cells.answer == SENT)
-        for receiver in np.unique(sent.receiver):
-            mine = sent.where(sent.receiver == receiver)
-            self._times[int(receiver)] = mine.first_at
-            self._sums[int(receiver)] = np.concatenate(([0.0], np.cumsum(mine.count)))
+        self._all = sent = _spread(cells.where(cells.answer == SENT))
+        groups = Groups(sent.receiver)
+        for receiver in groups.keys:
+            mine = groups.rows(int(receiver))
+            self._times[int(receiver)] = sent.first_at[mine]
+            self._sums[int(receiver)] = np.concatenate(([0.0], np.cumsum(sent.count[mine])))
 
     def between(self, receiver: int, low: float, high: float) -> int:
         """Taken after `low` and before `high`."""
@@ -65,37 +69,96 @@ class Deliveries:
 
     def within(self, low: float, high: float) -> dict[int, int]:
         """What each receiver took after `low` and before `high`; only those that took any."""
-        first = np.searchsorted(self._all.first_at, low, "right")
-        last = np.searchsorted(self._all.first_at, high, "left")
         found: dict[int, int] = {}
-        if first < last:
-            receivers = self._all.receiver[first:last].tolist()
-            for receiver, count in zip(
-                receivers, self._all.count[first:last].tolist(), strict=True
-            ):
-                found[receiver] = found.get(receiver, 0) + count
+        for _, receiver, count in self.rows(low, high):
+            found[receiver] = found.get(receiver, 0) + count
         return found
 
+    def rows(self, low: float, high: float) -> Iterator[tuple[float, int, int]]:
+        """(when, receiver, how many), after `low` and before `high`."""
+        first = np.searchsorted(self._all.first_at, low, "right")
+        last = np.searchsorted(self._all.first_at, high, "left")
+        if first >= last:
+            return iter(())
+        columns = (self._all.first_at, self._all.receiver, self._all.count)
+        return zip(*(column[first:last].tolist() for column in columns), strict=True)
 
-def released(refused: dict[int, int], taken: dict[int, int], since: dict[int, int]) -> bool:
+
+def _spread(cells: Cells) -> Cells:
+    """Cells of a wide bucket as several: what was taken over hours was not taken at one moment."""
+    parts = np.where(cells.last_at - cells.first_at > MOMENT_S, np.minimum(cells.count, PARTS), 1)
+    if not len(cells) or int(parts.max()) == 1:
+        return cells
+    rows = np.repeat(np.arange(len(cells)), parts)
+    nth = np.arange(len(rows)) - np.repeat(np.cumsum(parts) - parts, parts)
+    many = parts[rows]
+    step = (cells.last_at - cells.first_at)[rows] / np.maximum(many - 1, 1)
+    whole = cells.count[rows]
+    at = cells.first_at[rows] + step * nth
+    return by_time(
+        replace(
+            cells.where(rows),
+            first_at=at,
+            last_at=at,
+            count=(whole // many + (nth < whole % many)).astype(np.int32),
+        )
+    )
+
+
+def released_at(
+    refused: dict[int, int], deliveries: Deliveries, span: tuple[float, float], until: float
+) -> float | None:
+    """When what was taken after a spell of refusals became too much for chance: with the first
+    delivery if none was taken during the spell. None: it did not before `until`."""
+    taken = deliveries.within(*span)
+    since: dict[int, int] = {}
+    for at, receiver, count in deliveries.rows(span[1], until):
+        since[receiver] = since.get(receiver, 0) + count
+        if released(refused, taken, since):
+            exact = not any(receiver in taken for receiver in refused)
+            return deliveries.first_after(set(refused), span[1]) if exact else at
+    return None
+
+
+def released(
+    refused: dict[int, int], taken: dict[int, int], since: dict[int, int], chance: float = CHANCE
+) -> bool:
     """Whether what receivers took `since` is too much for chance, had they gone on as before, when
-    they refused and took so many."""
-    log = 0.0
+    they refused and took so many: each by its own share, and all by their common one. Alone, the
+    shares of many receivers that refused once each would promise too much."""
+    own = common = 0.0
+    more = 0
     for receiver, count in since.items():
         bad = refused.get(receiver, 0)
         if bad:
-            log += count * math.log1p(-bad / (bad + taken.get(receiver, 0) + 1))
-    return log < CHANCE
+            more += count
+            own += _all_taken(bad, taken.get(receiver, 0), count)
+    if own < chance:
+        good = sum(count for receiver, count in taken.items() if receiver in refused)
+        common = _all_taken(sum(refused.values()), good, more)
+    return common < chance
 
 
-def spells(refusals: Cells, deliveries: Deliveries, term_s: float | None) -> list[Spell]:
-    """The spells of refusals in time order."""
+def _all_taken(refused: int, taken: int, more: int) -> float:
+    """The log probability that all of `more` are taken, the share being known only from what was
+    refused and taken before (Jeffreys' prior): few refusals promise little."""
+    a, b = refused + 0.5, taken + 0.5
+    return math.lgamma(b + more) - math.lgamma(b) + math.lgamma(a + b) - math.lgamma(a + b + more)
+
+
+def spells(
+    refusals: Cells, deliveries: Deliveries, term_s: float | None, step_s: float = 60.0
+) -> list[Spell]:
+    """The spells of refusals in time order. `step_s`: how wide the buckets of counts are; what was
+    taken within a shorter gap than that is not known."""
     found: list[Spell] = []
     longest = term_s if term_s is not None else LONGEST_S
     begun, why = 0, ""
     refused: dict[int, int] = {}
     taken: dict[int, int] = {}
     ended = -math.inf
+    # Each gap is a trial: among a thousand, one in a thousand is no news.
+    chance = min(CHANCE, WHOLE - math.log(max(1, len(refusals))))
     columns = (refusals.first_at, refusals.last_at, refusals.receiver, refusals.count)
     rows = zip(*(column.tolist() for column in columns), strict=True)
     for place, (at, last, receiver, count) in enumerate(rows):
@@ -104,7 +167,7 @@ def spells(refusals: Cells, deliveries: Deliveries, term_s: float | None) -> lis
             split = ""
             if at - ended > longest:
                 split = "silence longer than a listing lasts"
-            elif released(refused, taken, since):
+            elif at - ended >= step_s and released(refused, taken, since, chance):
                 split = "mail was taken in between"
             if split:
                 found.append(Spell(begun, place - 1, why))

@@ -1,0 +1,141 @@
+"""`unlisted history`: delivery attempts kept as Parquet by day (docs/history.md).
+
+`add` reads logs into it, each line once; `info` says what there is; `query` asks it in SQL;
+`erase` forgets a person; `tidy` merges small files and drops old days. `import` is the senders'
+history of the journal. pyarrow and duckdb are imported by the verbs that need them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+import json
+import sys
+import time
+from pathlib import Path
+
+from unlisted.apps import settings
+from unlisted.apps.cli_commands import history_import
+from unlisted.apps.terminal import complain, escaped, plain
+
+__all__ = [
+    "history_add",
+    "history_erase",
+    "history_import",
+    "history_info",
+    "history_query",
+    "history_tidy",
+]
+
+OK, FOUND, USAGE = 0, 1, 2
+FOLDER = "history"
+Args = argparse.Namespace
+
+
+def history_add(args: Args) -> int:
+    """Read logs; what is known already is not added."""
+    from unlisted.apps.progress import Bar
+    from unlisted.edge import pattern_cache
+    from unlisted.edge.history import Added, HistoryWriter
+    from unlisted.edge.log_reader import LogError, read_logs
+    from unlisted.edge.meanings import classified
+
+    try:
+        ours = [ipaddress.ip_network(one, strict=False) for one in args.ours or ()]
+    except ValueError as exc:
+        complain(f"unlisted history add: --ours: {exc}")
+        return USAGE
+    root, secret = _place(args)
+    pattern_cache.ready()
+    bar, total = Bar(sys.stderr), Added()
+    try:
+        reader = read_logs(args.log, zone=args.zone, progress=bar.show)
+        with HistoryWriter(root, secret) as writer:
+            for batch in reader:
+                total += writer.add(classified(batch, ours))
+    except LogError as exc:
+        complain(f"unlisted history add: {exc}")
+        return USAGE
+    finally:
+        bar.end()
+    for words in reader.report.words():
+        complain(words)
+    counts = {"new": total.new, "known": total.known, "lost": total.lost}
+    if args.json:
+        print(json.dumps(counts))
+    else:
+        print(f"{total.new} attempts added, {total.known} were known already")
+        if total.lost:
+            print(f"{total.lost} had no usable time and were left out")
+    return FOUND if any(file.problem for file in reader.report.files) else OK
+
+
+def history_info(args: Args) -> int:
+    """What there is, by day."""
+    from unlisted.edge.history import History
+
+    root = settings.state_folder(args.config, args.state) / FOLDER
+    history = History(root)
+    # A folder of many days is counted from the files' ends, not read.
+    rows = history.sizes()
+    if args.json:
+        print(json.dumps([one._asdict() for one in rows]))
+        return OK
+    print(f"{'day':<12}{'files':>7}{'attempts':>12}{'MB':>10}")
+    for one in rows:
+        print(f"{one.day:<12}{one.files:>7}{one.attempts:>12}{one.bytes / 1e6:>10.1f}")
+    if not rows:
+        print("nothing yet: unlisted history add LOG...")
+    return OK
+
+
+def history_query(args: Args) -> int:
+    """Rows of a query, a JSON object a line, or tab-separated."""
+    from unlisted.edge.history import History
+
+    root = settings.state_folder(args.config, args.state) / FOLDER
+    reader = History(root).query(args.sql)
+    if not args.json:
+        print("\t".join(reader.schema.names))
+    for batch in reader:
+        for row in batch.to_pylist():
+            if args.json:
+                print(escaped(json.dumps(row, default=str, ensure_ascii=False)))
+            else:
+                print("\t".join("" if v is None else plain(str(v), " ") for v in row.values()))
+    return OK
+
+
+def history_erase(args: Args) -> int:
+    """Forget a person."""
+    from unlisted.edge.history import HistoryWriter
+
+    root, secret = _place(args)
+    with HistoryWriter(root, secret) as writer:
+        changed = writer.erase(args.name)
+    print(f"{changed} attempts no longer say who it was")
+    return OK
+
+
+def history_tidy(args: Args) -> int:
+    """Merge small files; drop days older than --keep-days."""
+    from unlisted.edge.history import HistoryWriter
+
+    root, secret = _place(args)
+    gone: list[str] = []
+    with HistoryWriter(root, secret) as writer:
+        if args.keep_days:
+            gone = writer.expire(time.time() - args.keep_days * 86400.0)
+        fewer = writer.compact()
+    print(f"{fewer} files fewer; {len(gone)} days dropped")
+    if gone:
+        print(f"from {gone[0]} to {gone[-1]}")
+    return OK
+
+
+def _place(args: Args) -> tuple[Path, bytes]:
+    from unlisted.apps.serve import site_secret
+
+    found = settings.load(args.config, args.state, whole=False)
+    found.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return found.state / FOLDER, site_secret(found)

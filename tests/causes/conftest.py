@@ -1,0 +1,6 @@
+"""Makes `small_platform`, which is no test, importable."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
