@@ -12,6 +12,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -218,7 +219,7 @@ def parse(text: str, name: str = DEFAULT_FILE) -> tuple[Config, Lines]:
         raise ConfigError(name, [Problem(too_much[0], "", too_much[1])])
     try:
         data = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as exc:
+    except (ValueError, RecursionError) as exc:  # ValueError: also a number of 4,300 digits
         found = re.search(r"\(at line (\d+)", str(exc))
         line = int(found[1]) if found else text.count("\n") + 1
         raise ConfigError(name, [Problem(line, "", f"not TOML: {exc}")]) from None
@@ -236,6 +237,11 @@ def parse(text: str, name: str = DEFAULT_FILE) -> tuple[Config, Lines]:
     return config, lines
 
 
+@cache
+def _hints(cls: type[Any]) -> dict[str, Any]:
+    return get_type_hints(cls, include_extras=True)
+
+
 class _Reading:
     """Turns tables into structs and gathers problems. A bad value becomes its default meanwhile."""
 
@@ -245,7 +251,7 @@ class _Reading:
         self._blamed: set[tuple[str | int, ...]] = set()
 
     def blames(self, path: tuple[str | int, ...]) -> bool:
-        return any(path[: len(bad)] == bad for bad in self._blamed)
+        return any(path[:parts] in self._blamed for parts in range(len(path) + 1))
 
     def problem(self, path: tuple[str | int, ...], words: str) -> None:
         self._blamed.add(path)
@@ -255,7 +261,7 @@ class _Reading:
         if not isinstance(data, dict):
             self.problem(path, f"expected a table [{dotted(path)}], got {_kind(data)}")
             return None
-        hints = get_type_hints(cls, include_extras=True)
+        hints = _hints(cls)
         fields = {field.encode_name: field for field in msgspec.structs.fields(cls)}
         for key in data:
             if key not in fields:
@@ -360,7 +366,7 @@ class Setting(msgspec.Struct, frozen=True):
 
 def help_of(cls: type[Any], field: str, path: tuple[str | int, ...]) -> str:
     """A field's help."""
-    hint = get_type_hints(cls, include_extras=True)[field]
+    hint = _hints(cls)[field]
     for extra in get_args(hint)[1:] if get_origin(hint) is Annotated else ():
         if isinstance(extra, Meta) and extra.description:
             return extra.description
@@ -369,7 +375,7 @@ def help_of(cls: type[Any], field: str, path: tuple[str | int, ...]) -> str:
 
 def settings(cls: type[Any] = Config, path: tuple[str, ...] = ()) -> Iterator[Setting]:
     """Every setting with its type, default and help, in the table's order."""
-    hints = get_type_hints(cls, include_extras=True)
+    hints = _hints(cls)
     for field in msgspec.structs.fields(cls):
         here = (*path, field.encode_name)
         hint = hints[field.name]
