@@ -81,6 +81,11 @@ _LAST_ERROR = re.compile(r"\bLED=([245]\d\d [^}]{1,600})")
 _BOILERPLATE = re.compile(r"I'm not going to try again|Giving up on|STARTTLS proto=")
 _CONNECTIONS = re.compile(r"connection|concurren|session|recipients|threads|too many|simultan")
 _SPAM = re.compile(r"spam|\bub?e\b|unsolicited|junk|bulk", re.I)
+_TOLD_BY_CODE = frozenset(
+    {"requireptr", "authfailure", "securityerror", "rejected", "toomanyconn", "speeding",
+     "networkerror", "mesgtoobig", "notcompliantrfc", "norelaying", "userunknown", "suspend",
+     "mailboxfull", "filtered"}
+)  # fmt: skip
 _SCORE = re.compile(r"reputation|unexpected volume", re.I)
 _LINK = re.compile(r"\b(?:ur[il]s?|links?|web ?sites?|uribl|surbl)\b", re.I)
 _SENDERS_FAULT = frozenset(
@@ -189,6 +194,8 @@ def _weighed(record: BounceRecord, meaning: Meaning) -> str:
     reason = _in_context(record, meaning)
     if record.diagnostic_type == "x-unix" and reason in ("systemerror", "mailererror"):
         return reason if reason == "mailererror" else by_status(record.status) or "mailererror"
+    if meaning.said_by and reason in _TOLD_BY_CODE:
+        return reason  # an operator's own code: what it published is what it means
     if (meaning.rule or "").startswith("mailer/"):
         return _before_rcpt(record, reason)  # the mailer's own sentence: nobody knows better
     return _before_rcpt(record, _agreed(record.status, reason))
@@ -264,7 +271,7 @@ def _unknown(record: BounceRecord, meaning: Meaning, status: str) -> str:
     """ "User unknown" after DATA is the site's filter speaking (Sisimai's "filtered"); so it is
     where nobody says that it answers RCPT and the status is not of the address. A mailer's own
     words about its own users are no reply."""
-    if status in _ADDRESS_STATUS or record.command == "rcpt":
+    if status in _ADDRESS_STATUS or record.command == "rcpt" or meaning.said_by:
         return "userunknown"
     if (meaning.rule or "").startswith("mailer/"):
         return "userunknown"
