@@ -31,7 +31,6 @@ class BounceRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     action: as RFC 3464 section 2.3.3, "" if unknown. status: the most exact one given. code: SMTP
     reply code, 0 without. command: what the reply answered (connect, ehlo, mail, rcpt, data, eod),
     None if unknown. text: the human part, bounded. source: feedback only, where the mail came from.
-    category: what a mailer calls the cause by itself (PowerMTA's bounce categories).
     """
 
     kind: Kind
@@ -51,7 +50,6 @@ class BounceRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     source: str | None = None
     subject: str = ""
     text: str = ""
-    category: str = ""
 
 
 _NUMBER = re.compile(r"^[ \t]*(?:to|recipient)[ \t]*:?[ \t]*\+?(\d{8,15})[ \t]*$", re.I | re.M)
@@ -196,7 +194,6 @@ def _reported(mail: Mail, status: Status, human: str, original: Original) -> lis
                 diagnostic_type=group.diagnostic_type,
                 reporting_mta=status.reporting_mta,
                 remote_mta=group.remote_mta,
-                category=group.category,
                 message_id=_bare(original.message_id),
                 trace=original.trace,
                 subject=subject,
@@ -298,7 +295,6 @@ def _record(
     feedback_type: str | None = None,
     subject: str = "",
     text: str = "",
-    category: str = "",
 ) -> BounceRecord:
     """What the diagnostic text itself says is read out: code, status, command, host."""
     own = REPLY.search(diagnostic)
@@ -328,7 +324,6 @@ def _record(
         feedback_type=feedback_type,
         subject=subject,
         text=text,
-        category=category,
     )
 
 
