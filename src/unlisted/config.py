@@ -12,7 +12,6 @@ import difflib
 import re
 import tomllib
 from collections.abc import Iterator
-from functools import cache
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -237,9 +236,15 @@ def parse(text: str, name: str = DEFAULT_FILE) -> tuple[Config, Lines]:
     return config, lines
 
 
-@cache
+_HINTS: dict[str, dict[str, Any]] = {}
+
+
 def _hints(cls: type[Any]) -> dict[str, Any]:
-    return get_type_hints(cls, include_extras=True)
+    """By name: `cache` takes no `type[Any]`, and no two tables share one."""
+    found = _HINTS.get(cls.__qualname__)
+    if found is None:
+        found = _HINTS[cls.__qualname__] = get_type_hints(cls, include_extras=True)
+    return found
 
 
 class _Reading:
