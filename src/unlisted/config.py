@@ -22,6 +22,7 @@ from unlisted.facts import ListTerm, Policy, Pool
 from unlisted.toml_lines import Lines, dotted, key_lines, line_of, overlong
 
 MAX_BYTES = 1 << 20  # a configuration larger than this is some other file
+MAX_PROBLEMS = 100  # with more, it is some other file as well
 DEFAULT_FILE = "unlisted.toml"
 
 
@@ -223,7 +224,7 @@ def parse(text: str, name: str = DEFAULT_FILE) -> tuple[Config, Lines]:
         line = int(found[1]) if found else text.count("\n") + 1
         raise ConfigError(name, [Problem(line, "", f"not TOML: {exc}")]) from None
     lines = key_lines(text)
-    reading = _Reading(lines)
+    reading = _Reading(lines, name)
     config = reading.struct(Config, data, ())
     if config is None:
         raise ConfigError(name, reading.problems)
@@ -236,22 +237,21 @@ def parse(text: str, name: str = DEFAULT_FILE) -> tuple[Config, Lines]:
     return config, lines
 
 
-_HINTS: dict[str, dict[str, Any]] = {}
+_HINTS: dict[Any, dict[str, Any]] = {}
 
 
 def _hints(cls: type[Any]) -> dict[str, Any]:
-    """By name: `cache` takes no `type[Any]`, and no two tables share one."""
-    found = _HINTS.get(cls.__qualname__)
-    if found is None:
-        found = _HINTS[cls.__qualname__] = get_type_hints(cls, include_extras=True)
-    return found
+    if cls not in _HINTS:
+        _HINTS[cls] = get_type_hints(cls, include_extras=True)
+    return _HINTS[cls]
 
 
 class _Reading:
     """Turns tables into structs and gathers problems. A bad value becomes its default meanwhile."""
 
-    def __init__(self, lines: Lines) -> None:
+    def __init__(self, lines: Lines, name: str) -> None:
         self.lines = lines
+        self._name = name
         self.problems: list[Problem] = []
         self._blamed: set[tuple[str | int, ...]] = set()
 
@@ -261,6 +261,8 @@ class _Reading:
     def problem(self, path: tuple[str | int, ...], words: str) -> None:
         self._blamed.add(path)
         self.problems.append(Problem(line_of(self.lines, path), dotted(path), words))
+        if len(self.problems) >= MAX_PROBLEMS:
+            raise ConfigError(self._name, self.problems)
 
     def struct(self, cls: type[Any], data: Any, path: tuple[str | int, ...]) -> Any:
         if not isinstance(data, dict):
