@@ -77,8 +77,8 @@ _CHECK_ADDRESSES = (
 )  # fmt: skip
 # Exchange: the message expired, and this is what it was told each time.
 _LAST_ERROR = re.compile(r"\bLED=([245]\d\d [^}]{1,600})")
-# qmail's own sentence after the reply it quotes.
-_BOILERPLATE = re.compile(r"I'm not going to try again|Giving up on|STARTTLS proto=")
+# qmail's and Exim's own sentences after the reply they quote.
+_BOILERPLATE = re.compile(r"No action is required on your part|I'm not going to try again|Giving up on|STARTTLS proto=")
 _CONNECTIONS = re.compile(r"connection|concurren|session|recipients|threads|too many|simultan")
 _SPAM = re.compile(r"spam|\bub?e\b|unsolicited|junk|bulk", re.I)
 _TOLD_BY_CODE = frozenset(
@@ -111,7 +111,9 @@ def judge(record: BounceRecord, *, ours: Sequence[Network] = ()) -> Judged:
         if meaning.reason == "rejected" and meaning.refusal == "suspicion":
             weak = weak or meaning  # "rejected" alone: a status says more
             continue
-        if meaning.confidence == "low" and meaning.refusal == "no":
+        if meaning.confidence == "low" and (
+            meaning.refusal == "no" or (meaning.rule or "").startswith("codes/")
+        ):
             weak = weak or meaning
             continue
         return Judged(record, _by_sender(record) or _weighed(record, meaning), meaning)
