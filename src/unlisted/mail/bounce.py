@@ -178,6 +178,8 @@ def _reported(mail: Mail, status: Status, human: str, original: Original) -> lis
         spoken = {said.recipient: said.text for said in free_text.said(text, own, known)}
     out = []
     subject = mail.subject()[:300]
+    # Of several recipients the human part tells the command, the fields do not.
+    command = command_in(text[:3000], whole_report=True) if len(status.groups) > 1 else None
     for group in status.groups:
         out.append(
             _record(
@@ -199,6 +201,7 @@ def _reported(mail: Mail, status: Status, human: str, original: Original) -> lis
                 subject=subject,
                 text=(spoken.get(group.recipient, "") or text)[:MAX_TEXT],
                 hint=text if len(status.groups) == 1 else "",
+                command=command,
             )
         )
     return out
@@ -295,6 +298,7 @@ def _record(
     feedback_type: str | None = None,
     subject: str = "",
     text: str = "",
+    command: str | None = None,
 ) -> BounceRecord:
     """What the diagnostic text itself says is read out: code, status, command, host."""
     own = REPLY.search(diagnostic)
@@ -316,7 +320,7 @@ def _record(
         code=int(reply[1]) if reply else 0,
         diagnostic=" ".join(diagnostic.split()),
         diagnostic_type=diagnostic_type,
-        command=command_in(diagnostic) or command_in(hint[:3000], whole_report=True),
+        command=command_in(diagnostic) or command or command_in(hint[:3000], whole_report=True),
         reporting_mta=reporting_mta,
         remote_mta=remote_mta,
         message_id=message_id,

@@ -77,8 +77,8 @@ _CHECK_ADDRESSES = (
 )  # fmt: skip
 # Exchange: the message expired, and this is what it was told each time.
 _LAST_ERROR = re.compile(r"\bLED=([245]\d\d [^}]{1,600})")
-# qmail's own sentence after the reply it quotes.
-_BOILERPLATE = re.compile(r"I'm not going to try again|Giving up on|STARTTLS proto=")
+# qmail's and Exim's own sentences after the reply they quote.
+_BOILERPLATE = re.compile(r"No action is required on your part|I'm not going to try again|Giving up on|STARTTLS proto=")
 _CONNECTIONS = re.compile(r"connection|concurren|session|recipients|threads|too many|simultan")
 _SPAM = re.compile(r"spam|\bub?e\b|unsolicited|junk|bulk", re.I)
 _TOLD_BY_CODE = frozenset(
@@ -87,9 +87,11 @@ _TOLD_BY_CODE = frozenset(
      "mailboxfull", "filtered"}
 )  # fmt: skip
 _SCORE = re.compile(r"reputation|unexpected volume", re.I)
+_ROOM_OF_ONE = re.compile(r"mail ?box|inbox|account|user|quota|recipient", re.I)
+_NAMED = re.compile("reputation", re.I)
 _LINK = re.compile(r"\b(?:ur[il]s?|links?|web ?sites?|uribl|surbl)\b", re.I)
 _SENDERS_FAULT = frozenset(
-    {"hostunknown", "userunknown", "policyviolation", "securityerror", "filtered", "notaccept"}
+    {"hostunknown", "userunknown", "filtered", "notaccept"}
 )
 
 
@@ -109,7 +111,9 @@ def judge(record: BounceRecord, *, ours: Sequence[Network] = ()) -> Judged:
         if meaning.reason == "rejected" and meaning.refusal == "suspicion":
             weak = weak or meaning  # "rejected" alone: a status says more
             continue
-        if meaning.confidence == "low" and meaning.refusal == "no":
+        if meaning.confidence == "low" and (
+            meaning.refusal == "no" or (meaning.rule or "").startswith("codes/")
+        ):
             weak = weak or meaning
             continue
         return Judged(record, _by_sender(record) or _weighed(record, meaning), meaning)
@@ -123,6 +127,8 @@ def judge(record: BounceRecord, *, ours: Sequence[Network] = ()) -> Judged:
 
 def _by_sender(record: BounceRecord) -> str | None:
     """What the reporting mailer calls it by itself."""
+    if record.diagnostic_type == "x-unix" and record.diagnostic.isdigit():
+        return "mailererror"  # the program's exit status, which sendmail calls a mailer error
     state = _STATE.search(record.diagnostic)
     if state and state[1] in _REFUSED_LATE and (record.status or ".0")[-2:] == ".0":
         return "filtered"
@@ -138,6 +144,8 @@ def _by_numbers(record: BounceRecord) -> str | None:
         return "expired"  # nothing is wrong yet but the time it takes
     if reason is None and record.diagnostic_type == "x-unix":
         return "mailererror"
+    if reason == "securityerror" and record.command == "mail":
+        return "rejected"
     return reason
 
 
@@ -211,7 +219,7 @@ def _in_context(record: BounceRecord, meaning: Meaning) -> str:
         return "userunknown"  # the syntax of an address
     if reason == "userunknown":
         return _unknown(record, meaning, status)
-    if reason in ("ratelimited", "exceedlimit") and meaning.subject in ("rate", "recipient"):
+    if reason == "ratelimited" or (reason == "exceedlimit" and meaning.subject != "content"):
         return _too_much(record, reason)
     if reason in ("blocked", "contenterror", "spamdetected", "badreputation", "rejected"):
         return _refused(record, meaning, reason, status)
@@ -219,7 +227,10 @@ def _in_context(record: BounceRecord, meaning: Meaning) -> str:
         if status.startswith("6."):
             return "contenterror"
         return "exceedlimit" if status == "2.3" else reason
-    if reason == "systemerror" and status == "3.1":
+    if status == "3.1" and (
+        reason == "systemerror"
+        or (reason == "mailboxfull" and not _ROOM_OF_ONE.search(record.diagnostic))
+    ):
         return "systemfull"
     return reason
 
@@ -247,6 +258,8 @@ def _refused(record: BounceRecord, meaning: Meaning, reason: str, status: str) -
         return "spamdetected"  # a list of links judges the text, not the sender
     if reason == "badreputation" and not _SCORE.search(record.diagnostic):
         reason = "blocked"  # listed or suspected, and nothing said of a score
+    if reason == "badreputation" and record.command == "mail" and not _NAMED.search(record.diagnostic):
+        return "rejected"  # what was weighed is not said, and the sender's address was the last
     if meaning.subject == "domain" and reason == "blocked":
         return "rejected"  # the sender's domain; "blocked" is of our address or name
     return reason
@@ -290,4 +303,6 @@ def _last_resort(record: BounceRecord) -> str:
         return "blocked"
     if record.command == "mail":
         return "rejected"
+    if record.command == "rcpt" and record.code in (550, 551, 553):
+        return "userunknown"  # RFC 5321 section 4.2.3: the mailbox
     return "onhold" if record.diagnostic or record.text else "undefined"
