@@ -38,7 +38,7 @@ Answer = dict[str, Any]
 def classify(args: argparse.Namespace) -> int:
     """The command."""
     ours = networks(args.ours)
-    pattern_cache.ready()
+    pattern_cache.ready_soon()
     found = answers(args.files, ours)
     if args.json:
         print_json(found)

@@ -70,7 +70,7 @@ def _gather(
     from unlisted.edge.log_reader import LogError, read_logs, zone_of
     from unlisted.edge.report_rollup import Rollup
 
-    pattern_cache.ready()
+    pattern_cache.ready_soon()
     bar = Bar(sys.stderr)
     try:
         zone = zone_of(args.zone)
