@@ -103,14 +103,23 @@ def test_a_folder_in_the_files_place_is_survived(
 def test_it_may_come_while_answers_are_given(
     tmp_path: Path, made: bytes, compiles: list[str]
 ) -> None:
-    kept(tmp_path, made)
     shipped._installed.clear()
-    thread = pattern_cache.ready_soon(tmp_path)
+    thread = pattern_cache.ready_soon(tmp_path, after_s=0.0)
     texts = [TEXT.replace("192.0.2.7", f"192.0.2.{n}") for n in range(200)]
     found = {classify(text).rule for text in texts}
     thread.join(60)
     assert not thread.is_alive()
     assert found == {classify(text + ".").rule for text in texts} and len(found) == 1
+    assert compiles
+
+
+def test_from_the_file_it_is_there_at_once_and_no_compiler_is_started(
+    tmp_path: Path, made: bytes, compiles: list[str]
+) -> None:
+    kept(tmp_path, made)
+    shipped._installed.clear()
+    timer = pattern_cache.ready_soon(tmp_path, after_s=0.0)
+    assert shipped._installed and not timer.is_alive() and not compiles
 
 
 def test_the_folder_is_the_systems(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from typing import Literal
 from unlisted.replies import shipped
 
 NAME = "patterns.bin"
+COMPILE_AFTER_S = 2.0  # real seconds: most runs of the command line are over by then
 
 Outcome = Literal["cached", "compiled", "kept in memory only", "without hyperscan"]
 
@@ -41,24 +42,36 @@ def ready(folder: Path | None = None) -> Outcome:
         wanted = shipped.fingerprint()
     except ImportError:  # a processor it is not built for
         return "without hyperscan"
-    kept = _read(path)
-    if kept is not None:
-        try:
-            shipped.install(kept, wanted)
-            return "cached"
-        except shipped.CacheError:
-            pass  # made anew below: why it was no good does not matter to anybody
+    if _installed(path, wanted):
+        return "cached"
     made = shipped.serialised(wanted)
     shipped.install(made, wanted)
     return "compiled" if _write(path, made) else "kept in memory only"
 
 
-def ready_soon(folder: Path | None = None) -> threading.Thread:
-    """`ready` beside what goes on; until then, or if the process ends before, answers are the same
-    and take longer. A short run must not wait for a compiler."""
-    thread = threading.Thread(target=ready, args=(folder,), name="patterns", daemon=True)
-    thread.start()
-    return thread
+def _installed(path: Path, wanted: str) -> bool:
+    kept = _read(path)
+    if kept is None:
+        return False
+    try:
+        shipped.install(kept, wanted)
+    except shipped.CacheError:
+        return False  # made anew: why it was no good does not matter to anybody
+    return True
+
+
+def ready_soon(folder: Path | None = None, after_s: float = COMPILE_AFTER_S) -> threading.Timer:
+    """`ready` beside what goes on: from the file at once, else compiled a little later. Until then,
+    or if the process ends before, answers are the same and take longer: a short run must neither
+    wait for a compiler nor have one run in vain."""
+    path = (folder if folder is not None else default_folder()) / NAME
+    timer = threading.Timer(after_s, ready, (folder,))
+    timer.name = "patterns"
+    timer.daemon = True
+    with contextlib.suppress(ImportError):
+        if not _installed(path, shipped.fingerprint()):
+            timer.start()
+    return timer
 
 
 def _read(path: Path) -> bytes | None:
