@@ -22,6 +22,7 @@ from unlisted.facts import ListTerm, Policy, Pool
 from unlisted.toml_lines import Lines, dotted, key_lines, line_of, overlong
 
 MAX_BYTES = 1 << 20  # a configuration larger than this is some other file
+MAX_PROBLEMS = 100  # with more, it is some other file as well
 DEFAULT_FILE = "unlisted.toml"
 
 
@@ -218,12 +219,12 @@ def parse(text: str, name: str = DEFAULT_FILE) -> tuple[Config, Lines]:
         raise ConfigError(name, [Problem(too_much[0], "", too_much[1])])
     try:
         data = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as exc:
+    except (ValueError, RecursionError) as exc:  # ValueError: also a number of 4,300 digits
         found = re.search(r"\(at line (\d+)", str(exc))
         line = int(found[1]) if found else text.count("\n") + 1
         raise ConfigError(name, [Problem(line, "", f"not TOML: {exc}")]) from None
     lines = key_lines(text)
-    reading = _Reading(lines)
+    reading = _Reading(lines, name)
     config = reading.struct(Config, data, ())
     if config is None:
         raise ConfigError(name, reading.problems)
@@ -236,26 +237,38 @@ def parse(text: str, name: str = DEFAULT_FILE) -> tuple[Config, Lines]:
     return config, lines
 
 
+_HINTS: dict[Any, dict[str, Any]] = {}
+
+
+def _hints(cls: type[Any]) -> dict[str, Any]:
+    if cls not in _HINTS:
+        _HINTS[cls] = get_type_hints(cls, include_extras=True)
+    return _HINTS[cls]
+
+
 class _Reading:
     """Turns tables into structs and gathers problems. A bad value becomes its default meanwhile."""
 
-    def __init__(self, lines: Lines) -> None:
+    def __init__(self, lines: Lines, name: str) -> None:
         self.lines = lines
+        self._name = name
         self.problems: list[Problem] = []
         self._blamed: set[tuple[str | int, ...]] = set()
 
     def blames(self, path: tuple[str | int, ...]) -> bool:
-        return any(path[: len(bad)] == bad for bad in self._blamed)
+        return any(path[:parts] in self._blamed for parts in range(len(path) + 1))
 
     def problem(self, path: tuple[str | int, ...], words: str) -> None:
         self._blamed.add(path)
         self.problems.append(Problem(line_of(self.lines, path), dotted(path), words))
+        if len(self.problems) >= MAX_PROBLEMS:
+            raise ConfigError(self._name, self.problems)
 
     def struct(self, cls: type[Any], data: Any, path: tuple[str | int, ...]) -> Any:
         if not isinstance(data, dict):
             self.problem(path, f"expected a table [{dotted(path)}], got {_kind(data)}")
             return None
-        hints = get_type_hints(cls, include_extras=True)
+        hints = _hints(cls)
         fields = {field.encode_name: field for field in msgspec.structs.fields(cls)}
         for key in data:
             if key not in fields:
@@ -360,7 +373,7 @@ class Setting(msgspec.Struct, frozen=True):
 
 def help_of(cls: type[Any], field: str, path: tuple[str | int, ...]) -> str:
     """A field's help."""
-    hint = get_type_hints(cls, include_extras=True)[field]
+    hint = _hints(cls)[field]
     for extra in get_args(hint)[1:] if get_origin(hint) is Annotated else ():
         if isinstance(extra, Meta) and extra.description:
             return extra.description
@@ -369,7 +382,7 @@ def help_of(cls: type[Any], field: str, path: tuple[str | int, ...]) -> str:
 
 def settings(cls: type[Any] = Config, path: tuple[str, ...] = ()) -> Iterator[Setting]:
     """Every setting with its type, default and help, in the table's order."""
-    hints = get_type_hints(cls, include_extras=True)
+    hints = _hints(cls)
     for field in msgspec.structs.fields(cls):
         here = (*path, field.encode_name)
         hint = hints[field.name]

@@ -26,7 +26,7 @@ _REQUESTS = ("never", "owner", "anyone", "unknown")
 def endpoint(text: str) -> tuple[str, int] | None:
     """ip:port or [ip6]:port as address and port; None: it is neither."""
     host, colon, port = text.rpartition(":")
-    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
+    if not colon or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535:
         return None
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]

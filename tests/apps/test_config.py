@@ -289,3 +289,16 @@ def test_every_setting_is_in_the_documentation_with_its_help() -> None:
 def test_a_line_that_no_person_writes_is_refused_before_it_is_parsed(text: str) -> None:
     with pytest.raises(ConfigError, match=r":2.*(?:longer than|more than)"):
         parse("\n" + text)
+
+
+def test_more_than_a_hundred_problems_are_not_counted() -> None:
+    with pytest.raises(ConfigError) as found:
+        parse("[[pools]]\n" * 5000)
+    assert len(found.value.problems) == 100
+
+
+def test_a_number_that_no_machine_has_is_a_problem() -> None:
+    with pytest.raises(ConfigError, match="not TOML"):
+        parse("[policy]\nhold_s = " + "7" * 5000)
+    with pytest.raises(ConfigError, match=r"http\.public"):
+        parse(f'[http]\npublic = "127.0.0.1:{"7" * 5000}"')

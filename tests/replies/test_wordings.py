@@ -11,7 +11,7 @@ import pytest
 from unlisted.replies import classify
 
 OURS = (ip_network("192.0.2.0/24"), ip_network("2001:db8::/32"))
-_WRAPPED = re.compile(r"refused to talk to me: | said: | reason: |\]: (?=[45]\d\d)")
+_WRAPPED = re.compile(r"refused to talk to me: | said: | reason: (?=[45]\d\d)|\]: (?=[45]\d\d)")
 TABLES = sorted(Path(__file__).with_name("wordings").glob("*.txt"))
 
 

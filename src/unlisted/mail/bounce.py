@@ -31,7 +31,6 @@ class BounceRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     action: as RFC 3464 section 2.3.3, "" if unknown. status: the most exact one given. code: SMTP
     reply code, 0 without. command: what the reply answered (connect, ehlo, mail, rcpt, data, eod),
     None if unknown. text: the human part, bounded. source: feedback only, where the mail came from.
-    category: what a mailer calls the cause by itself (PowerMTA's bounce categories).
     """
 
     kind: Kind
@@ -51,7 +50,6 @@ class BounceRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     source: str | None = None
     subject: str = ""
     text: str = ""
-    category: str = ""
 
 
 _NUMBER = re.compile(r"^[ \t]*(?:to|recipient)[ \t]*:?[ \t]*\+?(\d{8,15})[ \t]*$", re.I | re.M)
@@ -180,6 +178,8 @@ def _reported(mail: Mail, status: Status, human: str, original: Original) -> lis
         spoken = {said.recipient: said.text for said in free_text.said(text, own, known)}
     out = []
     subject = mail.subject()[:300]
+    # Of several recipients the human part tells the command, the fields do not.
+    command = command_in(text[:3000], whole_report=True) if len(status.groups) > 1 else None
     for group in status.groups:
         out.append(
             _record(
@@ -196,12 +196,12 @@ def _reported(mail: Mail, status: Status, human: str, original: Original) -> lis
                 diagnostic_type=group.diagnostic_type,
                 reporting_mta=status.reporting_mta,
                 remote_mta=group.remote_mta,
-                category=group.category,
                 message_id=_bare(original.message_id),
                 trace=original.trace,
                 subject=subject,
                 text=(spoken.get(group.recipient, "") or text)[:MAX_TEXT],
                 hint=text if len(status.groups) == 1 else "",
+                command=command,
             )
         )
     return out
@@ -298,7 +298,7 @@ def _record(
     feedback_type: str | None = None,
     subject: str = "",
     text: str = "",
-    category: str = "",
+    command: str | None = None,
 ) -> BounceRecord:
     """What the diagnostic text itself says is read out: code, status, command, host."""
     own = REPLY.search(diagnostic)
@@ -320,7 +320,7 @@ def _record(
         code=int(reply[1]) if reply else 0,
         diagnostic=" ".join(diagnostic.split()),
         diagnostic_type=diagnostic_type,
-        command=command_in(diagnostic) or command_in(hint[:3000], whole_report=True),
+        command=command_in(diagnostic) or command or command_in(hint[:3000], whole_report=True),
         reporting_mta=reporting_mta,
         remote_mta=remote_mta,
         message_id=message_id,
@@ -328,7 +328,6 @@ def _record(
         feedback_type=feedback_type,
         subject=subject,
         text=text,
-        category=category,
     )
 
 

@@ -27,7 +27,7 @@ _INTRO = re.compile(
     r"delivery (?:has |to |of |status|attempt|failed)|could ?n[o']t be delivered|not be delivered|was not delivered|"
     r"unable to deliver|un?able to (?:send|deliver)|undeliver|not deliver|fail(?:ed|ure)|delivery error|"
     r"recipient|returned|permanent error|had (?:permanent|transient|delivery)|did not (?:reach|receive)|"
-    r"error while|an error occurred|cannot be delivered|mailbox|transcript of session|user unknown|^\s*[45]\d\d[ -]|"
+    r"error while|an error occurred|cannot be delivered|mailbox|transcript of session|user unknown|^[ \t]*[45]\d\d[ -]|"
     r"not a member|invalid final delivery|rejected|refused|message (?:is )?too large",
     re.I | re.M,
 )

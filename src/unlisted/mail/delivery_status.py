@@ -30,8 +30,7 @@ _DIAGNOSTIC = ("diagnostic-code", "x-supplementary-info", "x-display-name", "x-n
 
 
 class Group(msgspec.Struct, frozen=True, gc=False):
-    """One recipient. diagnostic_type: "smtp", "x-unix", "x-notes" …, "" where none is named.
-    category: the bounce category that PowerMTA adds."""
+    """One recipient. diagnostic_type: "smtp", "x-unix", "x-notes" …, "" where none is named."""
 
     recipient: str
     original_recipient: str | None
@@ -40,7 +39,6 @@ class Group(msgspec.Struct, frozen=True, gc=False):
     diagnostic_type: str
     diagnostic: str
     remote_mta: str | None
-    category: str = ""
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -110,7 +108,6 @@ def _group(fields: dict[str, str]) -> Group | None:
         diagnostic_type=kind,
         diagnostic=diagnostic,
         remote_mta=_host(fields.get("remote-mta")),
-        category=fields.get("x-powermta-bouncecategory", "")[:60].lower(),
     )
 
 

@@ -33,7 +33,7 @@ _STATUS = {
     "1.0": "userunknown", "1.1": "userunknown", "1.2": "hostunknown", "1.3": "userunknown",
     "1.4": "filtered", "1.5": "delivered", "1.6": "hasmoved", "1.7": "rejected", "1.8": "rejected",
     "1.9": "systemerror", "1.10": "notaccept",
-    "2.0": "filtered", "2.1": "filtered", "4.2.1": "blocked", "2.2": "mailboxfull",
+    "2.0": "filtered", "2.1": "suspend", "4.2.1": "blocked", "2.2": "mailboxfull",
     "2.3": "exceedlimit", "2.4": "filtered",
     "5.3.0": "systemerror", "3.1": "systemfull", "3.2": "notaccept", "3.3": "systemerror",
     "3.4": "mesgtoobig", "3.5": "systemerror",
@@ -65,14 +65,6 @@ _CODES = {
     521: "notaccept", 556: "notaccept", 525: "suspend",
     523: "failedstarttls", 524: "failedstarttls", 538: "failedstarttls",
 }  # fmt: skip
-# PowerMTA's bounce categories (its user's guide).
-_CATEGORIES = {
-    "bad-domain": "hostunknown", "bad-mailbox": "userunknown", "inactive-mailbox": "suspend",
-    "message-expired": "expired", "no-answer-from-host": "networkerror",
-    "policy-related": "policyviolation", "quota-issues": "mailboxfull",
-    "relaying-issues": "norelaying", "routing-errors": "systemerror",
-    "spam-related": "spamdetected", "virus-related": "virusdetected",
-}  # fmt: skip
 # Gmail's numbers for where a session was when it was refused; these are after DATA.
 _STATE = re.compile(r"\(state (\d{1,2})\)")
 _REFUSED_LATE = frozenset({"15", "17", "18"})
@@ -85,13 +77,21 @@ _CHECK_ADDRESSES = (
 )  # fmt: skip
 # Exchange: the message expired, and this is what it was told each time.
 _LAST_ERROR = re.compile(r"\bLED=([245]\d\d [^}]{1,600})")
-# qmail's own sentence after the reply it quotes.
-_BOILERPLATE = re.compile(r"I'm not going to try again|Giving up on|STARTTLS proto=")
+# qmail's and Exim's own sentences after the reply they quote.
+_BOILERPLATE = re.compile(r"No action is required on your part|I'm not going to try again|Giving up on|STARTTLS proto=")
 _CONNECTIONS = re.compile(r"connection|concurren|session|recipients|threads|too many|simultan")
 _SPAM = re.compile(r"spam|\bub?e\b|unsolicited|junk|bulk", re.I)
+_TOLD_BY_CODE = frozenset(
+    {"requireptr", "authfailure", "securityerror", "rejected", "toomanyconn", "speeding",
+     "networkerror", "mesgtoobig", "notcompliantrfc", "norelaying", "userunknown", "suspend",
+     "mailboxfull", "filtered"}
+)  # fmt: skip
+_SCORE = re.compile(r"reputation|unexpected volume", re.I)
+_ROOM_OF_ONE = re.compile(r"mail ?box|inbox|account|user|quota|recipient", re.I)
+_NAMED = re.compile("reputation", re.I)
 _LINK = re.compile(r"\b(?:ur[il]s?|links?|web ?sites?|uribl|surbl)\b", re.I)
 _SENDERS_FAULT = frozenset(
-    {"hostunknown", "userunknown", "policyviolation", "securityerror", "filtered", "notaccept"}
+    {"hostunknown", "userunknown", "filtered", "notaccept"}
 )
 
 
@@ -111,7 +111,9 @@ def judge(record: BounceRecord, *, ours: Sequence[Network] = ()) -> Judged:
         if meaning.reason == "rejected" and meaning.refusal == "suspicion":
             weak = weak or meaning  # "rejected" alone: a status says more
             continue
-        if meaning.confidence == "low" and meaning.refusal == "no":
+        if meaning.confidence == "low" and (
+            meaning.refusal == "no" or (meaning.rule or "").startswith("codes/")
+        ):
             weak = weak or meaning
             continue
         return Judged(record, _by_sender(record) or _weighed(record, meaning), meaning)
@@ -125,8 +127,8 @@ def judge(record: BounceRecord, *, ours: Sequence[Network] = ()) -> Judged:
 
 def _by_sender(record: BounceRecord) -> str | None:
     """What the reporting mailer calls it by itself."""
-    if record.category:
-        return _CATEGORIES.get(record.category)
+    if record.diagnostic_type == "x-unix" and record.diagnostic.isdigit():
+        return "mailererror"  # the program's exit status, which sendmail calls a mailer error
     state = _STATE.search(record.diagnostic)
     if state and state[1] in _REFUSED_LATE and (record.status or ".0")[-2:] == ".0":
         return "filtered"
@@ -142,6 +144,8 @@ def _by_numbers(record: BounceRecord) -> str | None:
         return "expired"  # nothing is wrong yet but the time it takes
     if reason is None and record.diagnostic_type == "x-unix":
         return "mailererror"
+    if reason == "securityerror" and record.command == "mail":
+        return "rejected"
     return reason
 
 
@@ -179,22 +183,29 @@ def _agreed(status: str | None, words: str) -> str:
     if told is None or told == words:
         return words
     if words not in _ASKED:
-        return words if told in _OPEN or told == "hostunknown" else told
+        return words if told in _OPEN or (told, words) == _BROKEN_DNS else told
     if told == "userunknown" and words in _NOT_UNKNOWN:
         return words
+    if told == "contenterror" and words == "spamdetected":
+        return words  # what spam is, is content too
     if told in _FIRST and _ASKED.index(told) < _ASKED.index(words):
         return told
     return words
 
 
+_BROKEN_DNS = ("hostunknown", "networkerror")
 _FIRST = frozenset(_ASKED) - {"suspend", "hasmoved", "filtered"}
 
 
 def _weighed(record: BounceRecord, meaning: Meaning) -> str:
     """The reason of the words, where status and command do not say it better."""
     reason = _in_context(record, meaning)
-    if reason in ("systemerror", "mailererror") and record.diagnostic_type == "x-unix":
-        return reason
+    if record.diagnostic_type == "x-unix" and reason in ("systemerror", "mailererror"):
+        return reason if reason == "mailererror" else by_status(record.status) or "mailererror"
+    if meaning.said_by and reason in _TOLD_BY_CODE:
+        return reason  # an operator's own code: what it published is what it means
+    if (meaning.rule or "").startswith("mailer/"):
+        return _before_rcpt(record, reason)  # the mailer's own sentence: nobody knows better
     return _before_rcpt(record, _agreed(record.status, reason))
 
 
@@ -208,7 +219,7 @@ def _in_context(record: BounceRecord, meaning: Meaning) -> str:
         return "userunknown"  # the syntax of an address
     if reason == "userunknown":
         return _unknown(record, meaning, status)
-    if reason in ("ratelimited", "exceedlimit") and meaning.subject in ("rate", "recipient"):
+    if reason == "ratelimited" or (reason == "exceedlimit" and meaning.subject != "content"):
         return _too_much(record, reason)
     if reason in ("blocked", "contenterror", "spamdetected", "badreputation", "rejected"):
         return _refused(record, meaning, reason, status)
@@ -216,7 +227,10 @@ def _in_context(record: BounceRecord, meaning: Meaning) -> str:
         if status.startswith("6."):
             return "contenterror"
         return "exceedlimit" if status == "2.3" else reason
-    if reason == "systemerror" and status == "3.1":
+    if status == "3.1" and (
+        reason == "systemerror"
+        or (reason == "mailboxfull" and not _ROOM_OF_ONE.search(record.diagnostic))
+    ):
         return "systemfull"
     return reason
 
@@ -242,8 +256,10 @@ def _refused(record: BounceRecord, meaning: Meaning, reason: str, status: str) -
         or (meaning.subject == "domain" and _LINK.search(record.diagnostic))
     ):
         return "spamdetected"  # a list of links judges the text, not the sender
-    if reason == "badreputation" and "reputation" not in record.diagnostic.lower():
+    if reason == "badreputation" and not _SCORE.search(record.diagnostic):
         reason = "blocked"  # listed or suspected, and nothing said of a score
+    if reason == "badreputation" and record.command == "mail" and not _NAMED.search(record.diagnostic):
+        return "rejected"  # what was weighed is not said, and the sender's address was the last
     if meaning.subject == "domain" and reason == "blocked":
         return "rejected"  # the sender's domain; "blocked" is of our address or name
     return reason
@@ -268,10 +284,12 @@ def _unknown(record: BounceRecord, meaning: Meaning, status: str) -> str:
     """ "User unknown" after DATA is the site's filter speaking (Sisimai's "filtered"); so it is
     where nobody says that it answers RCPT and the status is not of the address. A mailer's own
     words about its own users are no reply."""
-    if status in _ADDRESS_STATUS or record.command == "rcpt":
+    if status in _ADDRESS_STATUS or record.command == "rcpt" or meaning.said_by:
         return "userunknown"
     if (meaning.rule or "").startswith("mailer/"):
         return "userunknown"
+    if status == "2.1":
+        return "suspend"
     for host in (record.remote_mta, record.reporting_mta):
         if host and f".{host}".endswith(_CHECK_ADDRESSES):
             return "userunknown"
@@ -285,4 +303,6 @@ def _last_resort(record: BounceRecord) -> str:
         return "blocked"
     if record.command == "mail":
         return "rejected"
+    if record.command == "rcpt" and record.code in (550, 551, 553):
+        return "userunknown"  # RFC 5321 section 4.2.3: the mailbox
     return "onhold" if record.diagnostic or record.text else "undefined"

@@ -16,14 +16,15 @@ from unlisted.mail.reply import Reply, parse_reply
 MAX_LAYERS = 4
 MAX_TEXT = 2048  # beyond it nobody explains; a flood of addresses costs its length many times over
 
-_CODE = r"(?=[#<(]{0,2}[245][0-5]\d(?:[ -]|$))"
+# The second digit is 0 to 5 by RFC 5321 (section 4.2.1); servers say 471, 475, 571 all the same.
+_CODE = r"(?=[#<(]{0,2}[245][0-57]\d(?:[ -]|$))"
 _OPEN = r"[ '\"<(\[]{0,3}"
 # (what must occur, name, the wrapper up to where the quoted reply begins), over one lower-cased
 # line. Of those that match, the one that ends last is peeled.
 _WRAPPERS = tuple(
     (mark, name, re.compile(pattern + _CODE, re.ASCII))
     for mark, name, pattern in (
-        ("talk to me", "postfix-greeting", r"refused to talk to me: "),
+        ("talk to me", "postfix-greeting", r"refused to talk to me[:.] "),
         (
             "smtp error from remote",
             "exim",
@@ -65,6 +66,10 @@ _TAG = re.compile(
     r"</?(?:br|html|body|p|div|span|b|i|em|strong|font|a|td|tr|table|pre|li|ul|code)\b[^<>]{0,300}>"
 )
 _IN_REPLY = re.compile(r" ?\(in reply to (?:the )?([a-z ]{2,20}?)(?: command)?\)")
+# qmail ends with the exchanger it leaves: not the address that was refused.
+_GIVING_UP = re.compile(r" ?giving up on (?:\d{1,3}\.){3}\d{1,3}\.?(?: |$)", re.ASCII)
+# A server that checks an address by asking another one: the answer it quotes is to itself.
+_CHECKED = ("unverified address: ", "callout")
 _STAGES = {
     "helo": "ehlo", "ehlo": "ehlo", "lhlo": "ehlo", "mail from": "mail", "rcpt to": "rcpt",
     "data": "data", "end of data": "eod", "initial connection": "greeting",
@@ -89,7 +94,7 @@ _STAGE_WORDS = (
 )
 _BOGUS_END = " '\"#>"
 # Without a code inside nothing is quoted; the first class lets `re` skip.
-_INSIDE = re.compile(r"[245](?<![\w.:/=-].)[0-5][0-9](?=[ -]|$)", re.ASCII)
+_INSIDE = re.compile(r"[245](?<![\w.:/=-].)[0-57][0-9](?=[ -]|$)", re.ASCII)
 # An enhanced code further in ("554 mx cmsmtp 5.7.1 Service unavailable"); no address, no version.
 _LATE_ENHANCED = re.compile(r"[45](?<![\w.:/=-].)\.\d{1,3}\.\d{1,3}(?![\w-]|\.\w)", re.ASCII)
 MAX_LATE = 120
@@ -124,6 +129,8 @@ def unwrap(reply: Reply) -> Unwrapped:
         if found is None:
             break
         name, before, rest = found
+        if any(words in before for words in _CHECKED):
+            break
         relayed = relayed or name == "relay"
         if not relayed:
             stage = stage or _stage(before)
@@ -133,6 +140,8 @@ def unwrap(reply: Reply) -> Unwrapped:
             code, enhanced = said.code, said.enhanced or enhanced
         inherited = None if relayed else inner.enhanced
         inner = Reply(said.code or inner.code, said.enhanced or inherited, text)
+    if "giving up on " in text:
+        text = _GIVING_UP.sub("", text)
     if "(in reply to" in text:
         text, stage = _without_suffix(text, stage)
     if inner.code:
