@@ -2,8 +2,9 @@
 
 import random
 from collections.abc import Callable, Iterator
-from datetime import UTC
+from datetime import UTC, tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
@@ -29,9 +30,11 @@ def blocks_of(data: bytes, size: int, file: int = 0) -> Iterator[Block]:
         at = end
 
 
-def rows_of(reader: Reader, data: bytes, size: int, **options: Any) -> tuple[list[Row], Tally]:
+def rows_of(
+    reader: Reader, data: bytes, size: int, zone: tzinfo = UTC, **options: Any
+) -> tuple[list[Row], Tally]:
     tally = Tally()
-    reading = Reading([Calendar(UTC, NOON + 86_400.0)], [tally], **options)
+    reading = Reading([Calendar(zone, NOON + 86_400.0)], [tally], **options)
     rows = [row for batch in reader(blocks_of(data, size), reading) for row in batch.to_pylist()]
     assert [row["line"] for row in rows] == sorted(row["line"] for row in rows)
     for row in rows:
@@ -120,6 +123,37 @@ def test_a_message_whose_every_line_of_a_kind_is_odd_is_read_plainly(field: str)
 def test_what_a_content_filter_hands_back_keeps_its_sender() -> None:
     rows = assert_same(log(Traffic(400, filtered=0.5, forwarded=0.1).lines()), 50_000)
     assert any(row["sender"] and row["sender"].startswith("forward:") for row in rows)
+
+
+def test_the_hour_that_autumn_tells_twice_is_two_hours() -> None:
+    lines = []
+    for number, clock in enumerate(("01:50", "02:10", "02:50", "02:05", "02:55", "03:05")):
+        text = f"AB{number}CD12345: to=<r@example.net>, relay=none, delay=1, delays=1/0/0/0, "
+        text += "dsn=4.4.1, status=deferred (connect to mx[203.0.113.1]:25: Connection refused)"
+        lines.append(f"Oct 25 {clock}:00 mx1 postfix/smtp[1]: {text}")
+    rows = assert_same(log(lines), zone=ZoneInfo("Europe/Berlin"))
+    assert [row["at"] - rows[0]["at"] for row in rows] == [0, 1200, 3600, 4500, 7500, 8100]
+
+
+def test_december_is_before_january() -> None:
+    ends = ["Dec 31 23:59:59", "Jan  1 00:00:01"]
+    lines = [
+        f"{stamp} mx1 postfix/smtp[1]: AB{number}CD12345: to=<r@example.net>, relay=none, "
+        "delay=1, delays=1/0/0/0, dsn=2.0.0, status=sent (250 Ok)"
+        for number, stamp in enumerate(ends)
+    ]
+    first, second = assert_same(log(lines))
+    assert second["at"] - first["at"] == 2
+
+
+@pytest.mark.parametrize("limit", [20, 200])
+def test_with_too_many_open_the_never_deferred_go_first(limit: int) -> None:
+    lines = [line for line in Traffic(1500).lines() if not line.endswith(": removed")]
+    tally = Tally()
+    reading = Reading([Calendar(UTC, NOON + 86_400.0)], [tally], open_limit=limit)
+    list(postfix_fast_batches(blocks_of(log(lines), 100_000), reading))
+    assert reading.dropped.never_deferred > 0
+    assert limit < 200 or reading.dropped.deferred == 0
 
 
 @given(

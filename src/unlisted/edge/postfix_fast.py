@@ -4,8 +4,7 @@ Takes blocks of whole lines (edge.log_input), gives record batches of edge.attem
 message whose lines are all in one block and in Postfix's own order, fields are places in the
 block and joining is sorting; every line about any other message, and every line whose shape is
 not exactly the usual one, goes to `logs.postfix.PostfixParser`, which also keeps the messages
-that are open between blocks. Rows of a batch are in the order of their lines, but for those that
-had to wait. Takes no field of a cut line.
+that are open between blocks. Rows come out in the order of their lines. Takes no field of a cut line.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,7 +14,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from unlisted.edge.attempts import batch_of
 from unlisted.edge.byte_words import PAD, Flags, Places, Window, Words, hashes
 from unlisted.edge.log_input import Block
 from unlisted.edge.log_plain import Reading, text_of
@@ -29,6 +27,7 @@ from unlisted.edge.postfix_lines import DELIVERY, NOTHING, key_at
 from unlisted.edge.postfix_rows import Named, Rows
 from unlisted.edge.postfix_stamps import instants
 from unlisted.edge.postfix_tags import Tag, Tags
+from unlisted.edge.row_order import RowOrder
 from unlisted.logs.names import Names
 from unlisted.logs.open_messages import Message
 from unlisted.logs.origin import complete_sender
@@ -36,11 +35,7 @@ from unlisted.logs.postfix import PostfixParser
 from unlisted.logs.postfix_attributes import is_queue_id
 from unlisted.logs.stamp import Calendar
 from unlisted.logs.syslog import Entry, entry_of
-from unlisted.mail.attempt import Attempt
 
-_LINE_BITS = 40
-_FEW = 64
-_HELD_BYTES = 32 << 20  # of rows that wait for those before them
 _FORWARDED = "status=sent (forwarded as "
 
 
@@ -76,9 +71,7 @@ class FastPostfix:
         self._carry = Carry(self._parser, self._tags)
         self._bearers = Bearers()
         self._buffer = bytearray()
-        # Batches of blocks, each with the place behind its last line.
-        self._read: list[tuple[tuple[int, int], pa.RecordBatch]] = []
-        self._waiting: list[Attempt] = []
+        self._rows_out = RowOrder()
 
     def read(self, block: Block) -> Iterator[pa.RecordBatch]:
         """The attempts of one block."""
@@ -93,50 +86,18 @@ class FastPostfix:
         orphans = self._orphans(work, senders, message_keys)
         batch = self._rows(work, senders, orphans, continued)
         self._carry.hand_over(read, work.groups, orphans, calendar)
-        self._waiting += self._parser.take()
-        yield from self._ready(block)
-        if batch is not None:
-            self._read.append(((block.file, block.first_line + read.told.starts.size), batch))
+        self._rows_out.block((block.file, block.first_line + read.told.starts.size), batch)
+        self._rows_out.late(self._parser.take())
+        yield from self._rows_out.ready(self._parser.waits_from)
 
     def finish(self) -> Iterator[pa.RecordBatch]:
         """The log ends here."""
         self._parser.finish()
-        self._waiting += self._parser.take()
-        yield from self._before(None)
+        self._rows_out.late(self._parser.take())
+        yield from self._rows_out.rest()
         dropped = self._reading.dropped
         dropped.never_deferred += self._parser.open.dropped
         dropped.deferred += self._parser.open.dropped_deferred
-
-    def _ready(self, block: Block) -> Iterator[pa.RecordBatch]:
-        """The rows of blocks before this one in which no attempt waits any more."""
-        begin = (block.file, block.first_line)
-        held = sum(batch.nbytes for _, batch in self._read)
-        oldest = self._parser.waits_from if held < _HELD_BYTES else None
-        bound = min(begin, oldest) if oldest is not None else begin
-        done = [end for end, _ in self._read if end <= bound]
-        if done:
-            yield from self._before(done[-1])
-
-    def _before(self, end: tuple[int, int] | None) -> Iterator[pa.RecordBatch]:
-        """The rows of lines before this one that are there, in order; None: all."""
-        batches = [batch for last, batch in self._read if end is None or last <= end]
-        self._read = self._read[len(batches) :]
-        ready: list[Attempt] = []
-        waiting: list[Attempt] = []
-        for row in self._waiting:
-            now = end is None or (row.file, row.line) < end
-            (ready if now else waiting).append(row)
-        self._waiting = waiting
-        if not ready:
-            yield from batches
-            return
-        if len(ready) <= _FEW:
-            yield _inserted(batches, ready)
-            return
-        together = pa.Table.from_batches([*batches, batch_of(ready)]).combine_chunks()
-        keys = together["file"].to_numpy().astype(np.int64) << _LINE_BITS
-        order = np.argsort(keys + together["line"].to_numpy(), kind="stable")
-        yield from together.take(pa.array(order)).combine_chunks().to_batches()
 
     # --- which messages are read in columns ---
 
@@ -338,25 +299,6 @@ class FastPostfix:
     def _instance(self, code: int) -> str:
         tag = self._tag(code)
         return self._parser.instance_of(tag.host, tag.names.instance)
-
-
-def _inserted(batches: list[pa.RecordBatch], rows: list[Attempt]) -> pa.RecordBatch:
-    """A few rows put in their places: what lies between them is copied as a whole."""
-    few = batch_of(sorted(rows, key=lambda row: (row.file, row.line)))
-    keys = [batch["file"].to_numpy().astype(np.int64) << _LINE_BITS for batch in (*batches, few)]
-    lines = [batch["line"].to_numpy() for batch in (*batches, few)]
-    *places, mine = [key + line for key, line in zip(keys, lines, strict=True)]
-    parts = []
-    done = 0
-    for batch, there in zip(batches, places, strict=True):
-        begin = 0
-        for end in np.searchsorted(there, mine[done:]).tolist():
-            if end == there.size:
-                break
-            parts += [batch.slice(begin, end - begin), few.slice(done, 1)]
-            begin, done = end, done + 1
-        parts.append(batch.slice(begin))
-    return pa.concat_batches([*parts, few.slice(done)])
 
 
 def _child(text: str) -> str | None:
