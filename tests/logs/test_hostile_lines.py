@@ -89,3 +89,16 @@ def test_no_line_is_slow(name: Format, begin: bytes, again: bytes) -> None:
     started = time.process_time()
     read(line, name)
     assert time.process_time() - started < 0.2
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"__REALTIME_TIMESTAMP":"17937000055¹0000","MESSAGE":"x","SYSLOG_IDENTIFIER":"a/b"}',
+        "Nov  3 10:00:00.¹12 mx postfix/smtp[1]: 4XK2: removed",
+        "2026-11-03T10:00:00+0²:00 mx postfix/smtp[1]: 4XK2: removed",
+    ],
+)
+def test_a_digit_that_is_no_number_is_no_stamp(line: str) -> None:
+    """`isdigit` is true of a superscript, and `int` refuses it."""
+    assert read(line.encode() + b"\n", "postfix") == 0

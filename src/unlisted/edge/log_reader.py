@@ -178,7 +178,7 @@ def zone_of(zone: str | tzinfo | None) -> tzinfo:
         return UTC
     if zone[:1] in "+-":
         digits = zone[1:].replace(":", "")
-        if len(digits) in (2, 4) and digits.isdigit() and int(digits[:2]) < 24:
+        if len(digits) in (2, 4) and digits.isdecimal() and int(digits[:2]) < 24:
             shift = timedelta(hours=int(digits[:2]), minutes=int(digits[2:] or 0))
             return timezone(shift if zone[0] == "+" else -shift)
         raise LogError(f"no such offset: {zone} (as in +02:00)")

@@ -156,7 +156,7 @@ def _by_preference(answer: Answer, domain: str) -> list[str]:
     for record in answer.records:
         preference, _, host = record.partition(" ")
         host = host.rstrip(".").lower()
-        if host and preference.isdigit():
+        if host and preference.isdecimal():
             found.append((int(preference), _mixed(domain, host), host))
     return [host for _, _, host in sorted(found)]
 

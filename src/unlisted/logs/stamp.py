@@ -189,7 +189,7 @@ def _offset_s(text: str) -> int | None:
     if text in ("Z", "z"):
         return 0
     digits = text[1:].replace(":", "")
-    if text[:1] not in ("+", "-") or len(digits) not in (2, 4) or not digits.isdigit():
+    if text[:1] not in ("+", "-") or len(digits) not in (2, 4) or not digits.isdecimal():
         return None
     seconds = int(digits[:2]) * 3600 + int(digits[2:] or 0) * 60
     return seconds if text[0] == "+" else -seconds

@@ -75,7 +75,7 @@ def is_wrapped(line: str) -> bool:
 def _after_stamp(at: float, line: str, end: int) -> Entry | None:
     if line[end] == ".":  # fractions: `journalctl -o short-precise`
         fraction, _, _ = line[end : end + 12].partition(" ")
-        if not fraction[1:].isdigit():
+        if not fraction[1:].isdecimal():
             return None
         at += float(f"0{fraction}")
         end += len(fraction)
@@ -116,7 +116,7 @@ def _dated_local(line: str, calendar: Calendar) -> Entry | None:
     if at is None:
         return None
     first, _, rest = line[19:].partition(" ")
-    if first and not (first[0] in ".," and first[1:].isdigit()):
+    if first and not (first[0] in ".," and first[1:].isdecimal()):
         return None
     return _host_tag(at + (float(f"0.{first[1:]}") if first else 0.0), rest)
 
@@ -181,7 +181,7 @@ def _json(line: str, calendar: Calendar, wrappings: int) -> Entry | None:
         wrapped = _WRAPPED.decode(line)
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         return None
-    if wrapped.MESSAGE and wrapped.REALTIME.isdigit() and len(wrapped.REALTIME) < 18:
+    if wrapped.MESSAGE and wrapped.REALTIME.isdecimal() and len(wrapped.REALTIME) < 18:
         at = int(wrapped.REALTIME) / 1e6
         return Entry(at, wrapped.HOSTNAME, wrapped.SYSLOG_IDENTIFIER, wrapped.MESSAGE)
     inner = _unwrapped(wrapped.log.rstrip("\r\n"), calendar, wrappings) if wrapped.log else None
