@@ -78,7 +78,9 @@ _CHECK_ADDRESSES = (
 # Exchange: the message expired, and this is what it was told each time.
 _LAST_ERROR = re.compile(r"\bLED=([245]\d\d [^}]{1,600})")
 # qmail's and Exim's own sentences after the reply they quote.
-_BOILERPLATE = re.compile(r"No action is required on your part|I'm not going to try again|Giving up on|STARTTLS proto=")
+_BOILERPLATE = re.compile(
+    r"No action is required on your part|I'm not going to try again|Giving up on|STARTTLS proto="
+)
 _CONNECTIONS = re.compile(r"connection|concurren|session|recipients|threads|too many|simultan")
 _SPAM = re.compile(r"spam|\bub?e\b|unsolicited|junk|bulk", re.I)
 _TOLD_BY_CODE = frozenset(
@@ -90,9 +92,7 @@ _SCORE = re.compile(r"reputation|unexpected volume", re.I)
 _ROOM_OF_ONE = re.compile(r"mail ?box|inbox|account|user|quota|recipient", re.I)
 _NAMED = re.compile("reputation", re.I)
 _LINK = re.compile(r"\b(?:ur[il]s?|links?|web ?sites?|uribl|surbl)\b", re.I)
-_SENDERS_FAULT = frozenset(
-    {"hostunknown", "userunknown", "filtered", "notaccept"}
-)
+_SENDERS_FAULT = frozenset({"hostunknown", "userunknown", "filtered", "notaccept"})
 
 
 def judge(record: BounceRecord, *, ours: Sequence[Network] = ()) -> Judged:
@@ -258,7 +258,11 @@ def _refused(record: BounceRecord, meaning: Meaning, reason: str, status: str) -
         return "spamdetected"  # a list of links judges the text, not the sender
     if reason == "badreputation" and not _SCORE.search(record.diagnostic):
         reason = "blocked"  # listed or suspected, and nothing said of a score
-    if reason == "badreputation" and record.command == "mail" and not _NAMED.search(record.diagnostic):
+    if (
+        reason == "badreputation"
+        and record.command == "mail"
+        and not _NAMED.search(record.diagnostic)
+    ):
         return "rejected"  # what was weighed is not said, and the sender's address was the last
     if meaning.subject == "domain" and reason == "blocked":
         return "rejected"  # the sender's domain; "blocked" is of our address or name
