@@ -34,6 +34,37 @@ ROWS: list[tuple[str, dict[str, object], str]] = [
     ("", {}, "undefined"),
     ("qwerty asdf", {}, "onhold"),
     ("", {"text": "Sorry, the mailbox is full."}, "mailboxfull"),
+    # words against status: what Sisimai asks first
+    ("550 5.1.1 relay access denied", {"code": 550, "status": "5.1.1"}, "norelaying"),
+    ("550 5.1.1 unknown host", {"code": 550, "status": "5.1.1"}, "userunknown"),
+    ("550 5.1.2 host unknown", {"code": 550, "status": "5.1.2"}, "hostunknown"),
+    ("554 5.4.4 network error on destination MXs", {"status": "5.4.4"}, "networkerror"),
+    ("554 5.6.0 message content rejected", {"code": 554, "status": "5.6.0"}, "spamdetected"),
+    ("452 4.3.1 insufficient disk space", {"code": 452, "status": "4.3.1"}, "systemfull"),
+    ("552 5.2.2 mailbox full", {"code": 552, "status": "5.2.2"}, "mailboxfull"),
+    ("550 5.7.1 mx.site.example", {"code": 550, "status": "5.7.1"}, "securityerror"),
+    (
+        "550 5.7.1 delivery not authorized, message refused",
+        {"code": 550, "status": "5.7.1"},
+        "rejected",
+    ),
+    ("451 4.7.1 mx.site.example", {"code": 451, "status": "4.7.1"}, "blocked"),
+    # who says "unknown", and when
+    ("[User unknown]", {}, "filtered"),
+    ("550 user unknown", {"code": 550, "remote_mta": "mx1.messagelabs.com"}, "userunknown"),
+    ("550 5.2.1 user unknown", {"code": 550, "status": "5.2.1"}, "suspend"),
+    ("550 5.2.1 user unknown", {"code": 550, "status": "5.2.1", "command": "rcpt"}, "userunknown"),
+    ("550 5.1.1 inactive email address", {"code": 550, "status": "5.1.1"}, "userunknown"),
+    ("550 no such user (state 17).", {"code": 550, "command": "rcpt"}, "filtered"),
+    ("550 qwerty", {"code": 550, "command": "rcpt"}, "userunknown"),
+    # operators' codes
+    ("421 charter AUP#I-1310", {"code": 421, "command": "connect"}, "toomanyconn"),
+    ("550 sender rejected AUP#CXSNDR", {"code": 550, "command": "mail"}, "authfailure"),
+    # before RCPT
+    ("550 you are sending spam", {"code": 550, "command": "ehlo"}, "blocked"),
+    ("Helo command rejected: host not found", {"code": 550, "command": "rcpt"}, "blocked"),
+    ("255", {"diagnostic_type": "x-unix", "status": "5.3.0"}, "mailererror"),
+    ("525 no", {"code": 525}, "suspend"),
 ]
 
 
