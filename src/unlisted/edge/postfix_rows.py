@@ -17,7 +17,7 @@ from unlisted.edge.postfix_fields import SENT, STATUSES
 from unlisted.edge.postfix_groups import Groups
 from unlisted.logs.names import Names
 from unlisted.logs.open_messages import Message
-from unlisted.logs.origin import complete_sender
+from unlisted.logs.origin import complete_sender, forwarder
 from unlisted.logs.postfix_delivery import SUSPENDED, relay_of
 
 _RELAYS = 65_536
@@ -96,6 +96,7 @@ class Rows:
             ),
             "repeats": self._repeats(codes, named),
         }
+        columns["sender"] = _forwarded(columns)
         return pa.record_batch([columns[name] for name in SCHEMA.names], schema=SCHEMA)
 
     def _field(self, places: tuple[Places, Places]) -> pa.Array:
@@ -178,3 +179,13 @@ class Named:
                 self._relay.clear()
             known = self._relay[text] = relay_of(text)
         return known
+
+
+def _forwarded(columns: dict[str, pa.Array]) -> pa.Array:
+    """The senders, where an alias sent a stranger's message on to another domain that alias."""
+    orig_to, sender = columns["orig_to"], columns["sender"]
+    if orig_to.null_count == len(orig_to):
+        return sender
+    names = ("recipient", "orig_to", "relay_ip")
+    rows = zip(sender.to_pylist(), *(columns[name].to_pylist() for name in names), strict=True)
+    return pa.array([forwarder(*row) for row in rows], pa.string())

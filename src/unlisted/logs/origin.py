@@ -50,6 +50,18 @@ def complete_sender(message: Message) -> str | None:
     return None
 
 
+def forwarder(
+    sender: str | None, recipient: str, orig_to: str | None, relay_ip: str | None
+) -> str | None:
+    """The sender of one attempt: an alias of ours that sends a stranger's message on to another
+    domain is who puts it out, not the host that brought it. What a login or script put in stays
+    theirs, and an alias within one domain forwards nothing to anybody else's server."""
+    if not orig_to or relay_ip is None or not (sender or "").startswith("host:"):
+        return sender
+    other = orig_to.rpartition("@")[2].lower() != recipient.rpartition("@")[2].lower()
+    return f"forward:{orig_to}" if other else sender
+
+
 def script_of(header: str) -> str | None:
     """`X-PHP-Originating-Script: 1001:mailer.php`, `X-PHP-Script: host/path for 192.0.2.1`."""
     name, colon, value = header.partition(": ")

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from unlisted.logs.names import Names, is_loopback, names_of
 from unlisted.logs.open_messages import Message, OpenMessages
-from unlisted.logs.origin import Origins, complete_sender, script_of
+from unlisted.logs.origin import Origins, complete_sender, forwarder, script_of
 from unlisted.logs.postfix_attributes import GLUED, bounded, client_of, is_queue_id
 from unlisted.logs.postfix_delivery import PROBES, SUSPENDED, Delivery, parse_delivery
 from unlisted.logs.stamp import Calendar
@@ -335,7 +335,12 @@ class PostfixParser:
                 status=status,
                 recipient=delivery.recipient,
                 message_id=message.message_id,
-                sender=complete_sender(message),
+                sender=forwarder(
+                    complete_sender(message),
+                    delivery.recipient,
+                    delivery.orig_to,
+                    delivery.relay_ip,
+                ),
                 mail_from=message.mail_from,
                 orig_to=delivery.orig_to,
                 transport=names.transport,
