@@ -10,7 +10,7 @@ import re
 
 import msgspec
 
-MAX_GROUPS = 200
+MAX_GROUPS = 128
 MAX_VALUE = 4000
 
 # A line break in front, and not "^": `re` skips to it.

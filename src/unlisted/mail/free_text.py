@@ -12,7 +12,7 @@ import msgspec
 MAX_LINES = 600
 MAX_LINE = 1000
 MAX_SAID = 3000
-MAX_RECIPIENTS = 200
+MAX_RECIPIENTS = 128
 
 ADDRESS = (
     r"(?:\"[^\"\n]{1,64}\"|[^\s<>()\[\],;:\"'@|`*=\u3000-\u303f]{1,64}(?:=[^\s<>()\[\],;:\"'@]{1,64})?)"
