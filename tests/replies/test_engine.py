@@ -29,12 +29,12 @@ EXAMPLES = [
 def scan() -> Scanner:
     database, always = scan_database(PATTERNS)
     assert always == (), "patterns that hyperscan cannot take, even loosened"
-    return scanner(database, Literals(PATTERNS), always)
+    return scanner(database, PATTERNS, always)
 
 
 @pytest.fixture(scope="module")
 def words() -> Scanner:
-    return scanner(scan_database(NAMES.word_patterns)[0], NAMES.occurring)
+    return scanner(scan_database(NAMES.word_patterns)[0], NAMES.word_patterns)
 
 
 def agrees(candidates: Candidates, text: str) -> None:
@@ -111,4 +111,4 @@ def test_the_names_of_lists_are_found_alike_by_scan_by_in_and_by_asking_for_all(
 
 def test_a_database_of_nowhere_is_refused() -> None:
     with pytest.raises(ValueError):
-        scanner(b"no database", Literals([]))
+        scanner(b"no database", [])

@@ -60,19 +60,27 @@ class Literals:
         ]
 
 
-class Scanner:
-    """Candidates by hyperscan, for ASCII texts; `others` takes the rest. Its scratch space serves one scan at a time, and a scan lets other
-    threads run: each takes one from a stack (pop and append are atomic) or makes its own."""
+# What no pattern names and every "." and "[^x]" takes, as they take a character beyond ASCII.
+_STRANGE = re.compile(r"[^\x00-\x7f]")
 
-    def __init__(self, database: Any, others: Candidates, always: Sequence[int] = ()) -> None:
+
+class Scanner:
+    """Candidates by hyperscan. It sees ASCII alone: in other texts each character beyond it is one
+    that no pattern names, and `beyond`, the patterns that do name such, are candidates for them. Its
+    scratch space serves one scan at a time, and a scan lets other threads run: each takes one from
+    a stack (pop and append are atomic) or makes its own."""
+
+    def __init__(self, database: Any, beyond: Sequence[int], always: Sequence[int] = ()) -> None:
         self._database = database
-        self._others = others
         self._always = tuple(always)
+        self._beyond = tuple(sorted({*beyond, *always}))
         self._scratches: list[Any] = []
 
     def __call__(self, text: str) -> list[int]:
+        always = self._always
         if not text.isascii():
-            return self._others(text)
+            text = _STRANGE.sub("\x01", text)
+            always = self._beyond
         hits: list[int] = []
         try:
             scratch = self._scratches.pop()
@@ -82,7 +90,8 @@ class Scanner:
             scratch = hyperscan.Scratch(self._database)
         self._database.scan(text.encode(), _hit, 0, hits, scratch)
         self._scratches.append(scratch)
-        hits += self._always
+        if always:
+            return sorted({*hits, *always})
         hits.sort()
         return hits
 
@@ -138,12 +147,13 @@ def scan_platform() -> str:
     return str(probe.info())
 
 
-def scanner(serialised: bytes, others: Candidates, always: Sequence[int] = ()) -> Scanner:
-    """Refuses (ValueError) a database of another version or processor."""
+def scanner(serialised: bytes, patterns: Sequence[str], always: Sequence[int] = ()) -> Scanner:
+    """patterns: those the database was made of. Refuses (ValueError) a database of another version or processor."""
     import hyperscan
 
     try:
         database = hyperscan.loadb(serialised, hyperscan.HS_MODE_BLOCK)
     except hyperscan.error as exc:
         raise ValueError(f"no database for here: {type(exc).__name__}") from exc
-    return Scanner(database, others, always)
+    beyond = [index for index, pattern in enumerate(patterns) if not pattern.isascii()]
+    return Scanner(database, beyond, always)

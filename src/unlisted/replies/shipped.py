@@ -88,19 +88,6 @@ def _holds(rule: Rule, code: str, enhanced: str, stage: str | None) -> bool:
     )
 
 
-class _Late:
-    """`Literals`, made when the first text asks: most processes never see one."""
-
-    def __init__(self, patterns: tuple[str, ...]) -> None:
-        self._patterns = patterns
-        self._made: list[Candidates] = []
-
-    def __call__(self, text: str) -> list[int]:
-        if not self._made:
-            self._made.append(engine.Literals(self._patterns))
-        return self._made[0](text)
-
-
 def current() -> Shipped:
     """What was installed; else made from the data files, with candidates by `Literals`."""
     if not _installed:
@@ -126,9 +113,9 @@ def install(kept: bytes, wanted: str) -> None:
     try:
         found = msgspec.msgpack.decode(body, type=_Kept)
         names = Families(found.families)
-        literals = _Late(tuple(rule.match for rule in found.rules))
-        candidates = engine.scanner(found.database, literals, found.always)
-        words = engine.scanner(found.words, names.occurring)
+        patterns = [rule.match for rule in found.rules]
+        candidates = engine.scanner(found.database, patterns, found.always)
+        words = engine.scanner(found.words, names.word_patterns)
         _installed[:] = [Shipped(found.rules, names, candidates, words)]
     except ValueError as exc:
         raise CacheError(str(exc)) from exc
