@@ -55,6 +55,7 @@ class Public:
         self.model = model
         self.name = name
         self._address = url
+        self._now = now
         programs = ServiceHealth(
             self.records, model.catch_up, now,
             name=name, services=(own.SERVICE,), url=self.url, tokens=tokens,
@@ -91,8 +92,8 @@ class Public:
             "public_index.html",
             name=self.name,
             feature=FEATURE,
-            incidents=[view(one) for one in found[:LATEST]],
-            current=[view(one) for one in found if one.closed is None][:LATEST],
+            incidents=[view(one, self._now()) for one in found[:LATEST]],
+            current=[view(one, self._now()) for one in found if one.closed is None][:LATEST],
             more=max(0, len(found) - LATEST),
         )
 
@@ -116,7 +117,7 @@ class Public:
             "public_incident.html",
             name=self.name,
             feature=FEATURE,
-            incident=view(one),
+            incident=view(one, self._now()),
             posts=[_post(post, one) for post in newest[:whole]],
             older=newest[whole:][:HEADLINES],
             more=max(0, len(newest) - whole - HEADLINES),
@@ -135,7 +136,7 @@ class Public:
             "public_incident.html",
             name=self.name,
             feature=FEATURE,
-            incident=view(one),
+            incident=view(one, self._now()),
             posts=[_post(found[-1], one)],
             older=[],
             more=0,
@@ -147,9 +148,10 @@ class Public:
         return web.data(request, operator_api.incidents(self.model))
 
 
-def view(one: Incident) -> dict[str, Any]:
+def view(one: Incident, now: float) -> dict[str, Any]:
     """What both pages say of an incident."""
     last = one.posts[-1] if one.posts else None
+    promised = last.next_update_by if last and one.closed is None else None
     return {
         "id": one.opened.incident,
         "title": one.opened.title,
@@ -161,7 +163,8 @@ def view(one: Incident) -> dict[str, Any]:
         "updated_at": one.updated_at,
         "open": one.closed is None,
         "status": STATUS.get(last.status, last.status) if last else "Investigating",
-        "next_update_by": last.next_update_by if last and one.closed is None else None,
+        "next_update_by": promised,
+        "overdue": promised is not None and promised < now,
         "met": sum(1 for post in one.posts if post.deadline_met),
         "promised": sum(1 for post in one.posts if post.deadline_met is not None),
         "posts": len(one.posts),
