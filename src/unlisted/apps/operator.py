@@ -24,7 +24,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from unlisted.apps import charts, operator_api, public, story, web, words
+from unlisted.apps import charts, operator_api, public_views, story, web, words
 from unlisted.apps.operator_posts import Posts
 from unlisted.apps.posting import Poster
 from unlisted.edge.readmodel import ReadModel
@@ -223,7 +223,7 @@ class Operator:
             faults=model.faults,
             silent=list(model.silent.values()),
             incidents=[
-                {**public.view(one, now), "draft": one.draft, "called": one.called}
+                {**public_views.view(one, now), "draft": one.draft, "called": one.called}
                 for one in reversed(model.incidents.values())
                 if one.closed is None
             ],

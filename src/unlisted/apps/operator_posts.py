@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from unlisted.apps import operator_api, posting, public, web
+from unlisted.apps import operator_api, posting, public_views, web
 from unlisted.facts import Posted, PostRefused, PostSubmitted
 from unlisted.health import written
 
@@ -133,7 +133,7 @@ class Posts:
             status,
             csrf=csrf,
             now=self._face.now(),
-            incident=public.view(incident, self._face.now()),
+            incident=public_views.view(incident, self._face.now()),
             draft=incident.draft,
             called=incident.called,
             text=str(given.get("text", ""))[: written.MAX_TEXT],
@@ -141,7 +141,9 @@ class Posts:
             corrects=str(given.get("corrects", ""))[:7],
             reasons=reasons,
             tried=tried.sections if tried else (),
-            figures=[{**public.figure(one), "id": one.name} for one in self._poster.figures(name)],
+            figures=[
+                {**public_views.figure(one), "id": one.name} for one in self._poster.figures(name)
+            ],
         )
 
 

@@ -44,11 +44,14 @@ def _entry(root: XML.Element, url: str, post: Entry, number: int, record: Record
     place = f"{url}incidents/{record.id}/posts/{number}"
     entry = XML.SubElement(root, f"{{{ATOM}}}entry")
     _text(entry, "id", place)
-    _text(entry, "title", f"{record.id}: {record.title} (post {number})")
+    note, by = record.note(number), record.correction_of(number)
+    changed = record.posts[by - 1].at if by is not None else post.at
+    said = f". {note}" if note else ""
+    _text(entry, "title", f"{record.id}: {record.title} (post {number}){said}")
     _text(entry, "published", iso(post.at) or "")
-    _text(entry, "updated", iso(post.at) or "")
+    _text(entry, "updated", iso(changed) or "")
     _link(entry, "alternate", place)
-    _text(entry, "content", body(post)).set("type", "text")
+    _text(entry, "content", body(post, note)).set("type", "text")
 
 
 def _text(parent: XML.Element, name: str, text: str) -> XML.Element:

@@ -56,7 +56,7 @@ def issue(record: Record) -> dict[str, Any]:
     """A serviceHealthIssue."""
     stamps = [post.at for post in record.posts if post.at is not None]
     first, last = min(stamps, default=record.start), max(stamps, default=record.last_updated)
-    latest = next((post for _, post in reversed(record.told)), None)
+    latest = record.latest
     resolved = record.status in RESOLVED
     return {
         "id": record.id or "",
@@ -79,7 +79,7 @@ def issue(record: Record) -> dict[str, Any]:
         or record.title
         or "",
         "details": _details(record, latest),
-        "posts": [_post(post) for post in record.posts],
+        "posts": [_post(post, record.note(n)) for n, post in enumerate(record.posts, 1)],
     }
 
 
@@ -94,22 +94,21 @@ def _details(record: Record, latest: Entry | None) -> list[dict[str, str]]:
     return [{"name": name, "value": value} for name, value in found]
 
 
-def _post(post: Entry) -> dict[str, Any]:
+def _post(post: Entry, note: str) -> dict[str, Any]:
     return {
         "createdDateTime": iso(post.at) or _EPOCH,
         "postType": "regular",
-        "description": {"contentType": "html", "content": content(post)},
+        "description": {"contentType": "html", "content": content(post, note)},
     }
 
 
-def content(post: Entry) -> str:
-    """A post's body: "Label: text" blocks, everything escaped."""
-    if not post.sections:
-        return escape(post.text, quote=False)
-    return "<br><br>".join(
+def content(post: Entry, note: str = "") -> str:
+    """A post's body: what there is to say of corrections, then "Label: text" blocks, escaped."""
+    told = [
         f"{escape(name, quote=False)}: " + escape(text, quote=False).replace("\n", "<br>")
         for name, text in post.sections.items()
-    )
+    ] or [escape(post.text, quote=False)]
+    return "<br><br>".join([note, *told] if note else told)
 
 
 def overviews(services: Iterable[str], records: Iterable[Record]) -> list[dict[str, Any]]:

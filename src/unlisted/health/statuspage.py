@@ -120,14 +120,16 @@ class Page:
 
     def _update(self, record: Record, number: int, post: Entry) -> dict[str, Any]:
         last = number == len(record.posts)
+        by = record.correction_of(number)
+        changed = record.posts[by - 1].at if by is not None else None
         state = STATES.get(record.status, "investigating") if last else _of_post(post)
         return {
             "id": f"{record.id}-{number}",
             "status": state,
-            "body": body(post),
+            "body": body(post, record.note(number)),
             "incident_id": record.id,
             "created_at": iso(post.at),
-            "updated_at": iso(post.at),
+            "updated_at": iso(post.at if changed is None else changed),
             "display_at": iso(post.at),
             "affected_components": None,
         }
@@ -140,11 +142,10 @@ def impact(record: Record) -> str:
     return "major" if record.classification == "incident" else "minor"
 
 
-def body(post: Entry) -> str:
-    """A post as plain text."""
-    if not post.sections:
-        return post.text
-    return "\n\n".join(f"{name}: {text}" for name, text in post.sections.items())
+def body(post: Entry, note: str = "") -> str:
+    """A post as plain text, after what there is to say of corrections."""
+    told = [f"{name}: {text}" for name, text in post.sections.items()] or [post.text]
+    return "\n\n".join([note, *told] if note else told)
 
 
 def _of_post(post: Entry) -> str:
