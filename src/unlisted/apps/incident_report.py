@@ -1,7 +1,7 @@
 """The post-incident report of a record, as one self-contained page: what Graph calls incidentReport.
 
-Made of the record alone: its posts as a timeline, its promises kept and missed, and what the lint
-finds in it. Only for records whose status says that a review is published; it claims no more than
+Made of the record alone: its posts as a timeline, its promises kept and missed, and what the import
+found in it. Only for records whose status says that a review is published; it claims no more than
 the record tells. No script, nothing fetched.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from unlisted.apps import web
 from unlisted.apps.public_views import REVIEWED, deadlines, entries_of, fitted, view_of
-from unlisted.health import lint
 from unlisted.health.record import Record, summary
 
 POSTS = 300
@@ -29,7 +28,7 @@ def report(record: Record) -> tuple[bytes, str] | None:
         posts=[fitted(post, ROOM) for post in posts[:POSTS]],
         more=max(0, len(posts) - POSTS),
         deadlines=deadlines(record)[::-1][:POSTS],
-        findings=lint.findings(record)[:POSTS],
+        findings=record.findings[:POSTS],
         style=(web.PAGES / "style.css").read_text("utf-8"),
     )
     return text.encode("utf-8", "replace"), "text/html; charset=utf-8"
