@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -87,6 +88,18 @@ def test_what_is_not_measured_or_wrong_is_refused_with_its_reason(
     timers = dict(pb.timers)
     assert why in reasons(pb, text)
     assert len(pb.found(Posted)) == 1 and pb.timers == timers
+
+
+@pytest.mark.parametrize(
+    "word", ["a ", "a-", "most ", "two ", "1 of ", "all of the ", "see ", "(", "Mon "]
+)
+def test_hostile_text_is_answered_in_bounded_time(pb: Playbook, word: str) -> None:
+    episode(pb)
+    labels = ("Current status", "User impact", "More info", "Scope of impact")
+    text = (word * 4000)[:3990]
+    began = time.process_time()
+    submit(pb, written.shown(tuple((label, text) for label in labels)))
+    assert time.process_time() - began < 1.0
 
 
 def test_all_reasons_come_at_once(pb: Playbook) -> None:

@@ -111,11 +111,11 @@ def deadlines(record: Record) -> list[Object]:
 
 def posts_of(one: Incident) -> list[Object]:
     """Our posts, newest first."""
-    record = own.record_of(one.opened, one.posts, one.closed)
-    return [_post(post, one, record) for post in reversed(one.posts)]
+    corrected = own.record_of(one.opened, one.posts, one.closed).corrected
+    return [_post(post, one, corrected) for post in reversed(one.posts)]
 
 
-def _post(post: Posted, incident: Incident, record: Record) -> Object:
+def _post(post: Posted, incident: Incident, corrected: dict[int, int]) -> Object:
     labels = {label for label, _ in post.sections}
     times = {"Next update by": post.next_update_by, "Start time": incident.opened.since}
     return {
@@ -136,26 +136,28 @@ def _post(post: Posted, incident: Incident, record: Record) -> Object:
         "deadline": post.deadline,
         "deadline_met": post.deadline_met,
         "corrects": post.corrects,
-        "corrected_by": record.correction_of(post.number),
+        "corrected_by": corrected.get(post.number),
     }
 
 
 def entries_of(record: Record) -> list[Object]:
     """The posts of a record, newest first."""
     promised: tuple[float | None, bool | None] = (None, None)
-    found = []
+    found, corrected = [], record.corrected
     for number, post in enumerate(record.posts, 1):
         due, met = promised if post.kind != "report" and post.corrects is None else (None, None)
         if post.kind != "report" and post.corrects is None:
             promised = (post.next_update_by, post.deadline_met)
-        found.append(_entry(post, number, record, due, met))
+        found.append(_entry(post, number, corrected, due, met))
     return found[::-1]
 
 
 _NAMES = {"current": "Update", "final": "Final update", "report": "Report notice"}
 
 
-def _entry(post: Entry, number: int, record: Record, due: float | None, met: bool | None) -> Object:
+def _entry(
+    post: Entry, number: int, corrected: dict[int, int], due: float | None, met: bool | None
+) -> Object:
     return {
         "times": {},
         "number": number,
@@ -170,7 +172,7 @@ def _entry(post: Entry, number: int, record: Record, due: float | None, met: boo
         "deadline": due,
         "deadline_met": met if due is not None else None,
         "corrects": post.corrects,
-        "corrected_by": record.correction_of(number),
+        "corrected_by": corrected.get(number),
     }
 
 

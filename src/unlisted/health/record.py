@@ -88,17 +88,19 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
                 number, latest = n, post
         return latest
 
-    def correction_of(self, number: int) -> int | None:
-        """The post that corrects this one."""
-        found = (n for n, post in enumerate(self.posts, 1) if post.corrects == number)
-        return next(found, None)
+    @property
+    def corrected(self) -> dict[int, int]:
+        """Number of a post → number of the one that corrects it."""
+        return {
+            post.corrects: n for n, post in enumerate(self.posts, 1) if post.corrects is not None
+        }
 
-    def note(self, number: int) -> str:
-        """What a reader of this post must know of corrections; empty: nothing."""
-        corrects, by = self.posts[number - 1].corrects, self.correction_of(number)
-        said = [f"Corrects post {corrects}."] if corrects is not None else []
-        said += [f"Corrected by post {by}."] if by is not None else []
-        return " ".join(said)
+
+def note(post: Entry, by: int | None) -> str:
+    """What a reader of this post must know of corrections; empty: nothing. `by`: what corrects it."""
+    said = [f"Corrects post {post.corrects}."] if post.corrects is not None else []
+    said += [f"Corrected by post {by}."] if by is not None else []
+    return " ".join(said)
 
 
 def iso(at: float | None) -> str | None:
