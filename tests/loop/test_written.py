@@ -75,6 +75,8 @@ REFUSED = [
     ("Fine.\nUser impact:", "has no text"),
     ("a\u202eb", "control or direction characters"),
     ("x\nNote: y\nNote: z", "is there twice"),
+    ("x\nStatus update: z", "is there twice, as Current status"),
+    ("x\nImpact start time: Monday", "written by the service"),
     ("It began on Tuesday, 25 November 2026, 08:00 UTC.", "weekday_wrong"),
     ("", "has no text"),
 ]

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from unlisted.facts import Figure
 from unlisted.health.figures import in_words
+from unlisted.health.labels import known
 from unlisted.health.typed import unmeasured
 
 MAX_TEXT = 20_000  # of a whole post as handed in
@@ -57,11 +58,20 @@ def faults(sections: Sections) -> list[str]:
         return [f"{len(sections)} sections; {MAX_SECTIONS} at most"]
     if sum(len(label) + len(text) for label, text in sections) > MAX_TEXT:
         return [f"the post is longer than {MAX_TEXT} characters"]
-    return [reason for label, text in sections for reason in _section(label, text)] + [
-        f"section {label} is there twice"
-        for label in sorted({one for one, _ in sections})
-        if [one for one, _ in sections].count(label) > 1
-    ]
+    found = [reason for label, text in sections for reason in _section(label, text)]
+    seen: dict[str, str] = {}
+    for label, _ in sections:
+        name = _canonical(label)
+        if name in seen:
+            same = "" if seen[name] == label else f", as {seen[name][:MAX_LABEL]}"
+            found.append(f"section {label[:MAX_LABEL]} is there twice{same}")
+        seen.setdefault(name, label)
+    return found
+
+
+def _canonical(label: str) -> str:
+    """What a label is to every reader of the record: two spellings of one are one."""
+    return (known(label, "sections", slips=False) or label).strip().lower()
 
 
 def _section(label: str, text: str) -> list[str]:
@@ -70,7 +80,7 @@ def _section(label: str, text: str) -> list[str]:
         return [f"{name!r} is no label of a section"]
     if _CONTROL.search(label) or _CONTROL.search(text):
         return [f"section {ascii(name)[1:-1]} has control or direction characters"]
-    if label.lower() in (one.lower() for one in OURS):
+    if _canonical(label) in (one.lower() for one in OURS):
         return [f"section {label} is written by the service: leave it out"]
     if not text.strip():
         return [f"section {label} has no text"]
