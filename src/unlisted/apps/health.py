@@ -118,32 +118,29 @@ def _bytes(path: Path) -> bytes:
 
 
 def _text(name: str) -> str:
-    """A post as written; a limit on what is read, the service has its own."""
+    """A post as written; the service has its own limit."""
     try:
-        if name == "-":
-            raw = sys.stdin.buffer.read(MAX_PAGE + 1)
-        else:
-            with Path(name).open("rb") as file:
-                raw = file.read(MAX_PAGE + 1)
-        return raw.decode("utf-8")
-    except OSError as exc:
-        raise Unreadable(f"{name}: {exc.strerror or exc}") from None
+        return _octets(Path(name)).decode("utf-8")
     except UnicodeDecodeError:
         raise Unreadable(f"{name}: expected UTF-8") from None
 
 
 def _read(path: Path, zone: str | None) -> Record:
     try:
-        if str(path) == "-":
-            raw = sys.stdin.buffer.read(MAX_PAGE + 1)
-        else:
-            with path.open("rb") as file:
-                raw = file.read(MAX_PAGE + 1)
-        return read_record(raw, offset_min=_offset(zone))
-    except OSError as exc:
-        raise Unreadable(f"{path}: {exc.strerror or exc}") from None
+        return read_record(_octets(path), offset_min=_offset(zone))
     except ImportFailed as exc:
         raise Unreadable(f"{path}: {exc}") from None
+
+
+def _octets(path: Path) -> bytes:
+    """A file, or standard input, with one octet more than is read of any."""
+    try:
+        if str(path) == "-":
+            return sys.stdin.buffer.read(MAX_PAGE + 1)
+        with path.open("rb") as file:
+            return file.read(MAX_PAGE + 1)
+    except OSError as exc:
+        raise Unreadable(f"{path}: {exc.strerror or exc}") from None
 
 
 def _offset(zone: str | None) -> int | None:

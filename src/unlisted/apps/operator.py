@@ -95,7 +95,7 @@ class Operator:
                 Route("/api/holds/{id}/release", self.release, methods=["POST"]),
                 Route("/api/reports", self.take_report, methods=["POST"]),
                 Route("/api/records", self.import_record, methods=["POST"]),
-                *Posts(self, poster, form=_form, json=_json).routes(),
+                *Posts(self, poster, _json).routes(),
                 *[Route(f"/api/{kind}", self._list(kind)) for kind in operator_api.LISTS],
                 Route("/style.css", web.style),
                 Route("/favicon.ico", web.icon),
@@ -116,6 +116,15 @@ class Operator:
     def session(self, request: Request) -> Session | None:
         session = self._sessions.get(request.cookies.get(COOKIE, ""))
         return session if session is not None and session.until > time.monotonic() else None
+
+    @staticmethod
+    async def form_of(request: Request, session: Session) -> dict[str, str]:
+        """A form that carries this session's CSRF token. Raises HTTPException."""
+        form = await _form(request)
+        given = form.get("csrf", "").encode("utf-8", "replace")
+        if not hmac.compare_digest(given, session.csrf.encode()):
+            raise HTTPException(403, "This form is not of your session. Open the page anew.")
+        return form
 
     @staticmethod
     def actor(given: dict[str, Any]) -> str:
@@ -284,10 +293,7 @@ class Operator:
         session = self.session(request)
         if session is None:
             return self.ask(request)
-        form = await _form(request)
-        given = form.get("csrf", "").encode("utf-8", "replace")
-        if not hmac.compare_digest(given, session.csrf.encode()):
-            return web.failed(request, 403, "This form is not of your session. Open the page anew.")
+        form = await self.form_of(request, session)
         reason = form.get("reason", "").strip()[:500]
         refused = await self._release(request.path_params["id"], session.actor, reason)
         if refused:

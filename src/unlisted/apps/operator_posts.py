@@ -6,7 +6,6 @@ and with `dry_run` 200 with the post as it would stand.
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
@@ -25,14 +24,11 @@ Read = Callable[[Request], Awaitable[dict[str, Any]]]
 
 
 class Posts:
-    """The routes. `form` and `json` read a request's body; who may is the operator's face to say."""
+    """The routes. `json` reads a request's body; who may is the operator's face to say."""
 
-    def __init__(
-        self, face: Operator, poster: posting.Poster | None, *, form: Read, json: Read
-    ) -> None:
+    def __init__(self, face: Operator, poster: posting.Poster | None, json: Read) -> None:
         self._face = face
         self._poster = poster
-        self._form = form
         self._json = json
 
     def routes(self) -> list[Route]:
@@ -93,10 +89,7 @@ class Posts:
         session = self._face.session(request)
         if session is None:
             return self._face.ask(request)
-        given = await self._form(request)
-        token = str(given.get("csrf", "")).encode("utf-8", "replace")
-        if not hmac.compare_digest(token, session.csrf.encode()):
-            return web.failed(request, 403, "This form is not of your session. Open the page anew.")
+        given: dict[str, Any] = dict(await self._face.form_of(request, session))
         name = await self._known(request)
         if name is None or self._poster is None:
             return web.failed(request, 404, "There is no incident of this name.")
