@@ -26,7 +26,7 @@ FIGURES = (
         "twelve messages", "Half of the messages", "hundreds of users", "a third of all mail addresses",
         "two dozen of our senders", "one in five", "99 out of 100", "three-quarters of deliveries",
         "ninety percent", "some percent", "per\u200bcent", "UL9 messages", "#7 messages", "1st 40 users",
-        "x=7", "3/4", "10^6", "0.3", "approx.41 things", "nearly 12.2%", "12.1 per mille", "12\u2030",
+        "in 2026 messages", "since 2026 %", "x=7", "3/4", "10^6", "0.3", "approx.41 things", "nearly 12.2%", "12.1 per mille", "12\u2030",
     ],
 )  # fmt: skip
 def test_a_number_that_nobody_measured_is_found(text: str) -> None:
@@ -41,6 +41,7 @@ def test_a_number_that_nobody_measured_is_found(text: str) -> None:
         "a 24-hour listing", "two working days", "the reply 550 5.7.1", "5.7.1", "error 550", "port 25", "RFC 5321",
         "post 3", "update #4", "ticket 48213", "incident UL000001", "IPv6", "CVE-2026-1234",
         "https://status.example/incidents/41?x=12%", "help@desk24.example", "192.0.2.7", "192.0.2.0/24",
+        "about 8 PM UTC", "TLS 1.3", "Office 365 users", "in 2026", "week 47",
         "one of our sending addresses", "a third-party list", "refused with 554", "24/7", "UTC+02:00",
         "the 2nd list", "no message is lost", "41 messages", "12.1%", "12 %", "12 percent",
     ],

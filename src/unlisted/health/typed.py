@@ -27,6 +27,9 @@ _HARMLESS = tuple(
         rf"\b{_MONTH}\s+(?:[0-9]{{1,2}}(?:st|nd|rd|th)?\b(?:,?\s+20[0-9]{{2}}\b)?|20[0-9]{{2}}\b)",
         r"\b20[0-9]{2}-[0-9]{2}-[0-9]{2}\b",
         r"\b[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?(?:\s?[ap]\.?m\b\.?)?",
+        r"\b(?:1[0-2]|[1-9])\s?[ap]\.?m\b\.?",
+        r"\b(?:office|microsoft)\s365\b|\bexchange\s20[0-9]{2}\b|\b(?:tls|ssl|http)\s?[0-9](?:\.[0-9])?\b",
+        rf"\b(?:in|since|of|until|early|late|mid)[\s-]20[0-9]{{2}}\b{_COUNTS}",
         r"\b(?:utc|gmt)\s?[+\u2212-][0-9]{1,2}(?::?[0-9]{2})?",
         r"\b[0-9]{1,4}(?:[.,][0-9]{1,2})?(?:\s?(?:-|\u2013|to|or|and)\s?[0-9]{1,4})?[\s-]?"
         r"(?:(?:more|working|business|full)\s)?(?:s|secs?|seconds?|min|mins|minutes?|h|hrs?|hours?"
@@ -34,7 +37,7 @@ _HARMLESS = tuple(
         r"\b24\s?[/x]\s?7\b",
         r"\b[245][0-9]{2}[ -][245]\.[0-9]{1,3}\.[0-9]{1,3}\b|\b[245]\.[0-9]{1,3}\.[0-9]{1,3}\b",
         r"\b(?:posts?|updates?|port|rfc|sections?|steps?|codes?|errors?|repl(?:y|ies)|status|smtp"
-        r"|ticket|case|version|v|level|phase|part|kb|no\.|answers?(?:\swith)?|(?:refused|rejected)\swith)"
+        r"|ticket|case|week|version|v|level|phase|part|kb|no\.|answers?(?:\swith)?|(?:refused|rejected)\swith)"
         rf"\s?#?[0-9]+(?:\.[0-9]+)*\b{_COUNTS}",
         rf"\b[245][0-9]{{2}}\b(?=\s(?:repl|error|code|answer|response|status)){_COUNTS}",
         rf"#[0-9]+\b{_COUNTS}",
