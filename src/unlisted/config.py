@@ -180,6 +180,9 @@ FACT_HELP: dict[str, str] = {
     "policy.update_first_span_s": "how long 'at first' is",
     "policy.update_then_s": "a public update at least this often after that",
     "policy.update_margin_s": "how long before its deadline an update is posted",
+    "policy.posts_by": "who writes updates: policy, or person (who then gets drafts and is called)",
+    "policy.draft_margin_s": "how long before its deadline a person gets a draft",
+    "policy.duty_margin_s": "how long before its deadline the person on duty is called",
 }
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from unlisted.config import Config
 
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
+_POSTS_BY = ("policy", "person")
 _REQUESTS = ("never", "owner", "anyone", "unknown")
 
 
@@ -228,7 +229,10 @@ def _check_policy(config: Config) -> Found:
     for field in msgspec.structs.fields(Policy):
         value = getattr(policy, field.name)
         path = ("policy", field.name)
-        if isinstance(field.default, int):
+        if isinstance(field.default, str):
+            if value not in _POSTS_BY:
+                yield path, f'"{value[:40]}": expected {" or ".join(_POSTS_BY)}'
+        elif isinstance(field.default, int):
             if not 1 <= value <= 10_000:
                 yield path, f"{value}: expected 1 to 10000"
         elif not 0 < value <= 366 * 86400:
@@ -238,6 +242,8 @@ def _check_policy(config: Config) -> Found:
             yield ("policy", first), f"bodies are kept {then:g} seconds at most"
     if policy.update_margin_s >= policy.update_first_s:
         yield ("policy", "update_margin_s"), "must be shorter than update_first_s"
+    if policy.duty_margin_s >= policy.draft_margin_s:
+        yield ("policy", "duty_margin_s"), "must be shorter than draft_margin_s"
 
 
 CHECKS: tuple[Callable[[Config], Found], ...] = (

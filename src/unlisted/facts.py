@@ -82,6 +82,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     update_first_span_s: float = 7200.0
     update_then_s: float = 4 * 3600.0
     update_margin_s: float = 300.0
+    posts_by: str = "policy"
+    draft_margin_s: float = 1800.0
+    duty_margin_s: float = 600.0
 
 
 # ---------------------------------------------------------------- observed
@@ -298,6 +301,18 @@ class RecordImported(Observed, frozen=True, tag=True):
     record: str
     digest: str
     actor: str
+
+
+class PostSubmitted(Observed, frozen=True, tag=True):
+    """A person handed in a post of an open incident. `sections`: (label, text), figures in it as
+    `{{ name }}`. `corrects`: number of the post that it revises; None: an update.
+    """
+
+    incident: str
+    author: str
+    sections: tuple[tuple[str, str], ...]
+    next_update_by: float | None = None
+    corrects: int | None = None
 
 
 class Acted(Observed, frozen=True, tag=True):
@@ -621,7 +636,9 @@ class IncidentOpened(Fact, frozen=True, tag=True):
 
 
 class Posted(Fact, frozen=True, tag=True):
-    """tell: a public post. `post`: current or final. `sections`: (label, text) in order."""
+    """tell: a public post. `post`: current or final. `sections`: (label, text) in order. `deadline`:
+    what the update before promised. `corrects`: number of the post it revises, which stays visible.
+    """
 
     incident: str
     number: int
@@ -634,6 +651,44 @@ class Posted(Fact, frozen=True, tag=True):
     deadline: float | None
     deadline_met: bool | None
     author: str = "policy"
+    because: tuple[int, ...] = ()
+    corrects: int | None = None
+
+
+class PostRefused(Fact, frozen=True, tag=True):
+    """tell: what a person handed in was not published, and why."""
+
+    incident: str
+    author: str
+    reasons: tuple[str, ...]
+    because: tuple[int, ...] = ()
+
+
+class PostDrafted(Fact, frozen=True, tag=True):
+    """tell: a person is to post by `deadline`; `sections` are a draft with `{{ name }}` for figures."""
+
+    incident: str
+    deadline: float
+    sections: tuple[tuple[str, str], ...]
+    because: tuple[int, ...] = ()
+
+
+class DutyCalled(Fact, frozen=True, tag=True):
+    """tell: the person on duty is called: a promised update is due and nobody has posted it."""
+
+    incident: str
+    deadline: float
+    because: tuple[int, ...] = ()
+
+
+class DeadlineMoved(Fact, frozen=True, tag=True):
+    """tell: correction `number` gave another time for the next update than was promised (`old`)."""
+
+    incident: str
+    number: int
+    old: float
+    new: float
+    author: str
     because: tuple[int, ...] = ()
 
 

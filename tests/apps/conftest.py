@@ -348,7 +348,7 @@ class Faces:
         name = f"mail.example.org{HOSTILE}"
         self.operator_app = Operator(model, self.TOKEN, self._act, lambda: T0 + 110_000, name=name)
         faces = [
-            HttpServer(Public(model, name).app, "127.0.0.1", 0),
+            HttpServer(Public(model, name, lambda: T0 + 110_000).app, "127.0.0.1", 0),
             HttpServer(self.operator_app.app, "127.0.0.1", 0),
         ]
         self.public, self.operator = [await face.start() for face in faces]

@@ -14,7 +14,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+from tests.health import records
+
+from unlisted.facts import RecordImported
+from unlisted.health.importer import read_record
 
 pytestmark = pytest.mark.browser
 WIDTHS = [360, 1400]
@@ -125,11 +130,16 @@ def chromium(requires: Callable[[str], str], tmp_path: Path) -> Chromium:
 
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("face", ["public", "operator"])
+@pytest.mark.parametrize("face", ["public", "imported", "operator"])
 def test_a_page_fits_its_window_in_light_and_dark(
-    ended_faces: Any, chromium: Chromium, face: str, scheme: str, width: int
+    ended: Any, ended_faces: Any, chromium: Chromium, face: str, scheme: str, width: int
 ) -> None:
-    if face == "public":
+    if face == "imported":
+        record = msgspec.json.encode(read_record(records.text().encode())).decode()
+        ended.add(RecordImported(at=1.0, id="MX100200", record=record, digest="", actor="ada"))
+        host, port = ended_faces.public
+        url = f"http://{host}:{port}/incidents/MX100200"
+    elif face == "public":
         host, port = ended_faces.public
         url = f"http://{host}:{port}/incidents/MX1"
     else:

@@ -113,6 +113,8 @@ def test_a_whole_file_is_read_and_a_missing_one_means_loopback_and_nothing_asked
         ('[dns]\nresolver = "127.0.0.1:53"\nmx = true', 3, "dns.mx", "add [[pools]]"),
         ('[[lists]]\nzone = "a.example"\nrequests = "always"', 3, "lists[1].requests", "never, owner"),
         ("[policy]\nhold_s = -1", 2, "policy.hold_s", "more than 0"),
+        ('[policy]\nposts_by = "robot"', 2, "policy.posts_by", "policy or person"),
+        ("[policy]\nduty_margin_s = 1800", 2, "policy.duty_margin_s", "shorter than draft_margin_s"),
         ("[policy]\nhold_s = nan", 2, "policy.hold_s", "more than 0"),
         ("[policy]\nbooks_s = 999999", 2, "policy.books_s", "259200"),
         ('clock = "tcp:1"', 1, "clock", 'expected "unix:PATH"'),

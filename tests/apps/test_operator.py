@@ -4,6 +4,9 @@ import re
 from typing import Any
 
 import pytest
+from tests.apps.conftest import T0, post
+
+from unlisted.facts import DutyCalled, PostDrafted
 
 LISTS = ["episodes", "causes", "holds", "messages", "pools", "incidents"]
 TIMES = {"episodes": "opened_at", "incidents": "opened_at"}
@@ -242,3 +245,17 @@ def test_what_a_receiver_answered_cannot_turn_a_page_round() -> None:
 
     shown = web._environment().from_string("{{ a }}{{ b|upper }}").render(a="x\u202ey", b="\u2066<")
     assert shown == "x\ufffdy\ufffd&lt;"
+
+
+def test_whoever_is_on_duty_sees_the_draft_and_the_call_until_somebody_posts(
+    handmade: Any, faces: Any
+) -> None:
+    by = T0 + 5000
+    draft = PostDrafted(at=T0, incident="MX1", deadline=by, sections=(("Current status", "x"),))
+    handmade.tick(T0 + 4900, draft, DutyCalled(at=T0, incident="MX1", deadline=by))
+    cookie = faces.sign_in()
+    page = faces.ask(faces.operator, "/", cookie=cookie).text
+    assert "Whoever is on duty:" in page and "Edit the draft" in page
+    post(handmade, 4, T0 + 4990)
+    page = faces.ask(faces.operator, "/", cookie=cookie).text
+    assert "Whoever is on duty:" not in page and "Write a post" in page

@@ -107,7 +107,8 @@ def _journal(args: Args) -> Path:
 
 
 @contextlib.contextmanager
-def _model(args: Args) -> Iterator[ReadModel]:
+def opened_model(args: Args) -> Iterator[ReadModel]:
+    """What the journal of the state folder tells, beside a running service."""
     model = ReadModel(_state(args) / journals.FILE)
     try:
         model.catch_up_now()
@@ -225,7 +226,7 @@ def journal_replay(args: Args) -> int:
 
 
 def queue_list(args: Args) -> int:
-    with _model(args) as model:
+    with opened_model(args) as model:
         rows = operator_api.messages(model, args.sender, args.state_, args.limit)
     if args.json:
         show(rows)
@@ -284,7 +285,7 @@ def _queue_facts(db: sqlite3.Connection) -> Iterator[facts.Fact]:
 
 def message_explain(args: Args) -> int:
     found = story.parse_id(args.id) or _traced(args)
-    with _model(args) as model:
+    with opened_model(args) as model:
         told = story.told(model, *found) if found else None
     if told is None:
         raise Missing(f"there is no message {args.id[:80]}; names look like m17 or m17.0")
@@ -313,7 +314,7 @@ def _traced(args: Args) -> tuple[str, int | None] | None:
 
 
 def episode_list(args: Args) -> int:
-    with _model(args) as model:
+    with opened_model(args) as model:
         rows = operator_api.episodes(model)[: args.limit]
     if args.json:
         show(rows)
@@ -337,7 +338,7 @@ def episode_list(args: Args) -> int:
 
 
 def episode_explain(args: Args) -> int:
-    with _model(args) as model:
+    with opened_model(args) as model:
         one = model.episodes.get(args.id)
         if one is None:
             raise Missing(f"there is no episode {args.id}; unlisted episode list names them")
@@ -402,7 +403,7 @@ def _say_hold(hold: dict[str, Any]) -> None:
 
 
 def sender_explain(args: Args) -> int:
-    with _model(args) as model:
+    with opened_model(args) as model:
         person = model.hash_of(args.id)
         counts = dict(
             model.db.execute(
@@ -463,7 +464,7 @@ def _verdict(share: dict[str, Any]) -> str:
 
 
 def hold_list(args: Args) -> int:
-    with _model(args) as model:
+    with opened_model(args) as model:
         rows = operator_api.holds(model)
     rows = [row for row in rows if args.all or not row["released_at"]][: args.limit]
     if args.json:
@@ -510,8 +511,9 @@ def asked(args: Args, path: str, value: dict[str, Any]) -> tuple[int, dict[str, 
         where = urlsplit(ready["operator"])
         connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=30)
         headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
-        connection.request("POST", path, json.dumps(value), headers)
-        with contextlib.closing(connection.getresponse()) as reply:
+        with contextlib.closing(connection):
+            connection.request("POST", path, json.dumps(value), headers)
+            reply = connection.getresponse()
             answer = json.loads(reply.read(1 << 20))
             return reply.status, answer if isinstance(answer, dict) else {}
     except (OSError, ValueError, KeyError, http.client.HTTPException) as exc:

@@ -1,7 +1,7 @@
 """`unlisted health …`: service-health records, other people's and our own.
 
-`import` reads a published record; `lint` says what is wrong with one. Exit code 1 of `lint`: a
-finding that would block publishing.
+`import` reads a published record; `lint` says what is wrong with one, or with an incident of ours;
+`post` publishes what a person wrote. Exit code 1: a finding that blocks publishing.
 """
 
 from __future__ import annotations
@@ -14,15 +14,17 @@ import re
 import sys
 import textwrap
 from pathlib import Path
+from urllib.parse import quote
 
 from unlisted.apps.cli import FOUND, OK
 from unlisted.apps.terminal import escaped, plain
-from unlisted.health import lint, record
+from unlisted.health import lint, own, record
 from unlisted.health.importer import ImportFailed, read_record
 from unlisted.health.page import MAX_PAGE
 from unlisted.health.record import Finding, Record
 
 WIDTH = 80
+_ID = re.compile(r"[A-Za-z]{1,8}-?[0-9]{1,12}")
 
 
 class Unreadable(Exception):
@@ -41,12 +43,57 @@ def health_import(args: argparse.Namespace) -> int:
 
 
 def health_lint(args: argparse.Namespace) -> int:
-    found = lint.findings(_read(Path(args.id), args.zone))
+    found = lint.findings(_ours(args) or _read(Path(args.id), args.zone))
     if args.json:
         print(escaped(json.dumps(record.findings_json(found), ensure_ascii=False, indent=1)))
     else:
         _print_findings(found)
     return FOUND if any(finding.strict for finding in found) else OK
+
+
+def health_post(args: argparse.Namespace) -> int:
+    """Through the running service, whose station decides. Its reasons are printed one by one."""
+    from unlisted.apps.cli_commands import Missing, asked
+
+    given = {
+        "text": _text(args.file),
+        "next_update_by": args.next_update_by,
+        "corrects": args.corrects,
+        "dry_run": args.dry_run,
+        "actor": getpass.getuser()[:100],
+    }
+    status, answer = asked(args, f"/api/incidents/{quote(args.id, safe='')}/posts", given)
+    error = answer.get("error", {})
+    if status == 404:
+        raise Missing(f"there is no incident {args.id[:40]}")
+    if status not in (200, 201, 422):
+        raise Unreadable(str(error.get("message", f"the service answered {status}")))
+    if args.json:
+        print(escaped(json.dumps(answer, ensure_ascii=False, indent=1)))
+    elif status == 422:
+        print(f"not published, {len(error['reasons'])} reasons")
+        for reason in error["reasons"]:
+            _wrapped("  - ", str(reason))
+    else:
+        print("would be published:" if args.dry_run else f"post {answer['number']} is published:")
+        for section in answer["sections"]:
+            _wrapped("  ", f"{section['label']}: {section['text']}")
+    return FOUND if status == 422 else OK
+
+
+def _ours(args: argparse.Namespace) -> Record | None:
+    """An incident of the journal, corrections in the place of what they correct."""
+    from unlisted.apps.cli_commands import Missing, opened_model
+
+    if args.id == "-" or not _ID.fullmatch(args.id) or Path(args.id).exists():
+        return None
+    with opened_model(args) as model:
+        one = model.incidents.get(args.id)
+        found = own.record_of(one.opened, one.posts, one.closed) if one else None
+        found = found or model.records.get(args.id)
+    if found is None:
+        raise Missing(f"there is no incident {args.id}, nor a file of that name")
+    return own.standing(found)
 
 
 def _publish(args: argparse.Namespace, found: Record) -> int:
@@ -70,18 +117,30 @@ def _bytes(path: Path) -> bytes:
     return path.read_bytes()
 
 
+def _text(name: str) -> str:
+    """A post as written; the service has its own limit."""
+    try:
+        return _octets(Path(name)).decode("utf-8")
+    except UnicodeDecodeError:
+        raise Unreadable(f"{name}: expected UTF-8") from None
+
+
 def _read(path: Path, zone: str | None) -> Record:
     try:
-        if str(path) == "-":
-            raw = sys.stdin.buffer.read(MAX_PAGE + 1)
-        else:
-            with path.open("rb") as file:
-                raw = file.read(MAX_PAGE + 1)
-        return read_record(raw, offset_min=_offset(zone))
-    except OSError as exc:
-        raise Unreadable(f"{path}: {exc.strerror or exc}") from None
+        return read_record(_octets(path), offset_min=_offset(zone))
     except ImportFailed as exc:
         raise Unreadable(f"{path}: {exc}") from None
+
+
+def _octets(path: Path) -> bytes:
+    """A file, or standard input, with one octet more than is read of any."""
+    try:
+        if str(path) == "-":
+            return sys.stdin.buffer.read(MAX_PAGE + 1)
+        with path.open("rb") as file:
+            return file.read(MAX_PAGE + 1)
+    except OSError as exc:
+        raise Unreadable(f"{path}: {exc.strerror or exc}") from None
 
 
 def _offset(zone: str | None) -> int | None:

@@ -24,7 +24,9 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from unlisted.apps import charts, operator_api, story, web, words
+from unlisted.apps import charts, operator_api, public_views, story, web, words
+from unlisted.apps.operator_posts import Posts
+from unlisted.apps.posting import Poster
 from unlisted.edge.readmodel import ReadModel
 from unlisted.facts import Acted
 from unlisted.health.record import Record
@@ -67,6 +69,7 @@ class Operator:
         public_url: str = "",
         publish: Publish | None = None,
         report: Report | None = None,
+        poster: Poster | None = None,
     ) -> None:
         self.model = model
         self._publish = publish
@@ -75,7 +78,7 @@ class Operator:
         self.public_url = public_url
         self._token = token.encode()
         self._act = act
-        self._now = now
+        self.now = now
         self._links: dict[str, tuple[str, float, str]] = {}  # code -> actor, until, goal
         self._sessions: dict[str, Session] = {}
         self.base = ""  # http://ip:port, known once the listener answers
@@ -92,6 +95,7 @@ class Operator:
                 Route("/api/holds/{id}/release", self.release, methods=["POST"]),
                 Route("/api/reports", self.take_report, methods=["POST"]),
                 Route("/api/records", self.import_record, methods=["POST"]),
+                *Posts(self, poster, _json).routes(),
                 *[Route(f"/api/{kind}", self._list(kind)) for kind in operator_api.LISTS],
                 Route("/style.css", web.style),
                 Route("/favicon.ico", web.icon),
@@ -102,19 +106,36 @@ class Operator:
 
     # ------------------------------------------------------------ who asks
 
-    def _bearer(self, request: Request) -> bool:
+    def bearer(self, request: Request) -> bool:
         kind, _, given = request.headers.get("authorization", "").partition(" ")
         return kind.lower() == "bearer" and self._is_token(given.strip())
 
     def _is_token(self, given: str) -> bool:
         return hmac.compare_digest(given.encode("utf-8", "replace"), self._token)
 
-    def _session(self, request: Request) -> Session | None:
+    def session(self, request: Request) -> Session | None:
         session = self._sessions.get(request.cookies.get(COOKIE, ""))
         return session if session is not None and session.until > time.monotonic() else None
 
+    @staticmethod
+    async def form_of(request: Request, session: Session) -> dict[str, str]:
+        """A form that carries this session's CSRF token. Raises HTTPException."""
+        form = await _form(request)
+        given = form.get("csrf", "").encode("utf-8", "replace")
+        if not hmac.compare_digest(given, session.csrf.encode()):
+            raise HTTPException(403, "This form is not of your session. Open the page anew.")
+        return form
+
+    @staticmethod
+    def actor(given: dict[str, Any]) -> str:
+        """Who acts by the API, as the request says. Raises ValueError."""
+        actor = given.get("actor", "operator")
+        if not isinstance(actor, str) or not _ACTOR.fullmatch(actor):
+            raise ValueError("actor: expected a short name")
+        return actor
+
     def _allowed(self, request: Request) -> None:
-        if not self._bearer(request) and self._session(request) is None:
+        if not self.bearer(request) and self.session(request) is None:
             raise HTTPException(
                 401, "sign in, or send the operator's token", {"www-authenticate": "Bearer"}
             )
@@ -122,14 +143,15 @@ class Operator:
     # ------------------------------------------------------------ signing in
 
     async def make_link(self, request: Request) -> Response:
-        if not self._bearer(request):
+        if not self.bearer(request):
             return web.failed(
                 request, 401, "send the operator's token", {"www-authenticate": "Bearer"}
             )
         given = await _json(request)
-        actor = given.get("actor", "operator")
-        if not isinstance(actor, str) or not _ACTOR.fullmatch(actor):
-            return web.failed(request, 400, "actor: expected a short name")
+        try:
+            actor = self.actor(given)
+        except ValueError as exc:
+            return web.failed(request, 400, str(exc))
         goal = given.get("path", "/")
         if not isinstance(goal, str) or not _GOAL.fullmatch(goal):
             return web.failed(request, 400, "path: expected / or /message?id=m17")
@@ -147,13 +169,13 @@ class Operator:
             return Response(status_code=204)
         actor, until, goal = self._links.pop(request.path_params["code"], ("", 0.0, "/"))
         if until <= time.monotonic():
-            return self._ask(request, "This link was used already, or is too old.")
+            return self.ask(request, "This link was used already, or is too old.")
         return self._signed_in(actor, goal)
 
     async def signin(self, request: Request) -> Response:
         form = await _form(request)
         if not self._is_token(form.get("token", "")):
-            return self._ask(request, "That is not the token.")
+            return self.ask(request, "That is not the token.")
         return self._signed_in("operator")
 
     def _signed_in(self, actor: str, goal: str = "/") -> Response:
@@ -173,11 +195,11 @@ class Operator:
         answer.headers["cache-control"] = "no-store"
         return answer
 
-    def _ask(self, request: Request, notice: str = "") -> Response:
+    def ask(self, request: Request, notice: str = "") -> Response:
         status = 403 if notice else 401
-        return self._page(request, "operator_signin.html", status, csrf="", notice=notice)
+        return self.page(request, "operator_signin.html", status, csrf="", notice=notice)
 
-    def _page(self, request: Request, template: str, status: int = 200, **values: Any) -> Response:
+    def page(self, request: Request, template: str, status: int = 200, **values: Any) -> Response:
         answer = web.page(
             request, template, status, name=self.name, public_url=self.public_url, **values
         )
@@ -187,12 +209,12 @@ class Operator:
     # ------------------------------------------------------------ pages
 
     async def index(self, request: Request) -> Response:
-        session = self._session(request)
+        session = self.session(request)
         if session is None:
-            return self._ask(request)
+            return self.ask(request)
         model = self.model
         await model.catch_up()
-        now = self._now()
+        now = self.now()
         episodes = list(reversed(model.episodes.values()))
         episodes.sort(key=lambda one: one.closed is not None)
         holds = [self._hold(one) for one in reversed(model.holds.values())]
@@ -201,7 +223,7 @@ class Operator:
         honest = model.honest_delivered()
         first = charts.first_hour(now, model.refusals, honest)
         latest = {one.episode: one for one in model.causes}
-        return self._page(
+        return self.page(
             request,
             "operator_index.html",
             csrf=session.csrf,
@@ -209,6 +231,11 @@ class Operator:
             now=now,
             faults=model.faults,
             silent=list(model.silent.values()),
+            incidents=[
+                {**public_views.view(one, now), "draft": one.draft, "called": one.called}
+                for one in reversed(model.incidents.values())
+                if one.closed is None
+            ],
             open=[one for one in episodes if one.closed is None],
             episodes=episodes[:SHOWN],
             more_episodes=max(0, len(episodes) - SHOWN),
@@ -247,14 +274,14 @@ class Operator:
         }
 
     async def message(self, request: Request) -> Response:
-        session = self._session(request)
+        session = self.session(request)
         if session is None:
-            return self._ask(request)
+            return self.ask(request)
         asked = request.query_params.get("id", "")[:40]
         told = await self._story(asked)
-        return self._page(
+        return self.page(
             request, "operator_message.html", 200 if told else 404, csrf=session.csrf, id=asked,
-            story=told, now=self._now(),
+            story=told, now=self.now(),
         )  # fmt: skip
 
     async def _story(self, text: str) -> story.Story | None:
@@ -263,13 +290,10 @@ class Operator:
         return story.told(self.model, *found) if found else None
 
     async def release_form(self, request: Request) -> Response:
-        session = self._session(request)
+        session = self.session(request)
         if session is None:
-            return self._ask(request)
-        form = await _form(request)
-        given = form.get("csrf", "").encode("utf-8", "replace")
-        if not hmac.compare_digest(given, session.csrf.encode()):
-            return web.failed(request, 403, "This form is not of your session. Open the page anew.")
+            return self.ask(request)
+        form = await self.form_of(request, session)
         reason = form.get("reason", "").strip()[:500]
         refused = await self._release(request.path_params["id"], session.actor, reason)
         if refused:
@@ -310,7 +334,7 @@ class Operator:
         return web.data(request, {"id": told.message, "lines": lines, "now": told.now})
 
     async def release(self, request: Request) -> Response:
-        if not self._bearer(request):
+        if not self.bearer(request):
             # A cookie is not enough here: this address takes no CSRF token.
             return web.failed(
                 request, 401, "send the operator's token", {"www-authenticate": "Bearer"}
@@ -330,7 +354,7 @@ class Operator:
 
     async def take_report(self, request: Request) -> Response:
         """A mail out of an abuse, feedback or bounce mailbox; `reply` as LMTP would say it."""
-        if not self._bearer(request) or self._report is None:
+        if not self.bearer(request) or self._report is None:
             return web.failed(
                 request, 401, "send the operator's token", {"www-authenticate": "Bearer"}
             )
@@ -343,7 +367,7 @@ class Operator:
 
     async def import_record(self, request: Request) -> Response:
         """A record of another source onto the public page, and into Graph, Statuspage and Atom."""
-        if not self._bearer(request) or self._publish is None:
+        if not self.bearer(request) or self._publish is None:
             return web.failed(
                 request, 401, "send the operator's token", {"www-authenticate": "Bearer"}
             )
@@ -376,7 +400,10 @@ class Operator:
         return None
 
 
-_NOTICES = {"released": "The hold was released; its mail goes on now."}
+_NOTICES = {
+    "posted": "The post is published.",
+    "released": "The hold was released; its mail goes on now.",
+}
 
 
 async def _form(request: Request) -> dict[str, str]:

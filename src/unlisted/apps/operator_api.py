@@ -175,21 +175,32 @@ def incident(one: Incident) -> Object:
         "opened_at": iso(one.opened.at),
         "closed_at": iso(one.closed.at if one.closed else None),
         "updated_at": iso(one.updated_at),
-        "posts": [_post(post) for post in one.posts],
+        "posts": [post(found) for found in one.posts],
+        "deadlines_moved": [
+            {
+                "at": iso(found.at),
+                "post": found.number,
+                "old": iso(found.old),
+                "new": iso(found.new),
+            }
+            for found in one.moves
+        ],
     }
 
 
-def _post(post: Posted) -> Object:
+def post(made: Posted) -> Object:
+    """A post; who wrote it is not said: the page is public."""
     return {
-        "number": post.number,
-        "at": iso(post.at),
-        "kind": post.post,
-        "status": post.status,
-        "next_update_by": iso(post.next_update_by),
-        "deadline": iso(post.deadline),
-        "deadline_met": post.deadline_met,
-        "sections": [{"label": label, "text": text} for label, text in post.sections],
-        "figures": [_figure(figure) for figure in post.figures],
+        "number": made.number,
+        "at": iso(made.at),
+        "kind": made.post,
+        "corrects": made.corrects,
+        "status": made.status,
+        "next_update_by": iso(made.next_update_by),
+        "deadline": iso(made.deadline),
+        "deadline_met": made.deadline_met,
+        "sections": [{"label": label, "text": text} for label, text in made.sections],
+        "figures": [_figure(figure) for figure in made.figures],
     }
 
 

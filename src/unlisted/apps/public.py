@@ -2,7 +2,7 @@
 
 Columns as service-health portals print them: ID, workload feature, title, classification,
 severity, start, last updated. It shows only Posted facts, which name no sender, tenant, pool or
-address of ours; it has no other source, so it cannot leak one.
+address of ours, and records that somebody imported; it has no other source, so it cannot leak one.
 """
 
 from __future__ import annotations
@@ -17,27 +17,21 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from unlisted.apps import operator_api, web
+from unlisted.apps import incident_report, operator_api, web
+from unlisted.apps.public_views import deadlines, entries_of, fitted, posts_of, view, view_of
 from unlisted.apps.service_health import ServiceHealth
-from unlisted.edge.readmodel import Incident, ReadModel
-from unlisted.facts import Figure, Posted
+from unlisted.edge.readmodel import ReadModel
 from unlisted.health import own
 from unlisted.health.record import Record
 
-FEATURE = "Outgoing mail, delivery to other providers"
 LATEST = 50  # incidents on the index
-POSTS = 10  # whole posts on one page; older ones by their headline, whole on pages of their own
-HEADLINES = 150
+CURRENT = 10  # open ones in the banner
+# Whole posts on one page, characters of each, headlines of older ones: the first that fits.
+SIZES = (
+    (10, 30_000, 100), (5, 30_000, 100), (2, 30_000, 50), (1, 30_000, 50), (1, 8_000, 50),
+    (1, 4_000, 20), (1, 1_000, 20),
+)  # fmt: skip
 MAX_PAGE = 48 << 10
-STATUS = {
-    "serviceOperational": "Service operational",
-    "investigating": "Investigating",
-    "serviceDegradation": "Service degradation",
-    "restoringService": "Restoring service",
-    "extendedRecovery": "Extended recovery",
-    "serviceRestored": "Service restored",
-    "falsePositive": "False positive",
-}
 
 
 class Public:
@@ -55,15 +49,17 @@ class Public:
         self.model = model
         self.name = name
         self._address = url
+        self._now = now
         programs = ServiceHealth(
             self.records, model.catch_up, now,
-            name=name, services=(own.SERVICE,), url=self.url, tokens=tokens,
+            name=name, services=(own.SERVICE,), url=self.url, tokens=tokens, report=incident_report.report,
         )  # fmt: skip
         self.app = Starlette(
             routes=[
                 Route("/", self.index),
                 Route("/incidents/{id}", self.incident),
                 Route("/incidents/{id}/posts/{number:int}", self.post),
+                Route("/incidents/{id}/review", self.review),
                 Route("/api/incidents.json", self.incidents),
                 *programs.routes(),
                 Route("/style.css", web.style),
@@ -80,137 +76,108 @@ class Public:
     def records(self) -> list[Record]:
         """Our incidents and imported records, newest start first."""
         mine = [own.record_of(i.opened, i.posts, i.closed) for i in self.model.incidents.values()]
-        found = [*mine, *self.model.records.values()]
-        return sorted(found, key=lambda one: (-(one.start or 0.0), one.id or ""))
+        return sorted(
+            [*mine, *self._imported()], key=lambda one: (-(one.start or 0.0), one.id or "")
+        )
+
+    def _imported(self) -> list[Record]:
+        """Those of other sources; an incident of ours is never replaced by one."""
+        return [one for name, one in self.model.records.items() if name not in self.model.incidents]
 
     async def index(self, request: Request) -> Response:
         await self.model.catch_up()
-        found = list(reversed(self.model.incidents.values()))
-        return web.page(
+        found = [view(one, self._now()) for one in self.model.incidents.values()]
+        found += [view_of(one) for one in self._imported()]
+        found.sort(key=lambda one: (-(one["since"] or 0.0), one["id"]))
+        shown = LATEST
+        while True:
+            answer = self._index(request, found, shown)
+            if len(answer.body) <= MAX_PAGE or shown == 1:
+                return answer
+            shown = max(1, shown // 2)
+
+    def _index(self, request: Request, found: list[dict[str, Any]], shown: int) -> Response:
+        current = [one for one in found if one["open"]]
+        return self._page(
             request,
             "public_index.html",
-            name=self.name,
-            feature=FEATURE,
-            incidents=[view(one) for one in found[:LATEST]],
-            current=[view(one) for one in found if one.closed is None][:LATEST],
-            more=max(0, len(found) - LATEST),
+            incidents=found[:shown],
+            current=current[: min(shown, CURRENT)],
+            open=len(current),
+            more=max(0, len(found) - shown),
         )
+
+    def _page(self, request: Request, template: str, **values: Any) -> Response:
+        return web.page(request, template, name=self.name, **values)
+
+    def _found(
+        self, request: Request
+    ) -> tuple[dict[str, Any], list[dict[str, Any]], Record] | None:
+        """The incident asked for, its posts newest first, and the same as a record."""
+        name = request.path_params["id"]
+        one = self.model.incidents.get(name)
+        if one is not None:
+            record = own.record_of(one.opened, one.posts, one.closed)
+            return view(one, self._now()), posts_of(one), record
+        imported = self.model.records.get(name)
+        if imported is None:
+            return None
+        return view_of(imported), entries_of(imported), imported
 
     async def incident(self, request: Request) -> Response:
         await self.model.catch_up()
-        one = self.model.incidents.get(request.path_params["id"])
-        if one is None:
+        found = self._found(request)
+        if found is None:
             return web.failed(request, 404, "There is no incident of this name.")
+        one, posts, record = found
+        kept = deadlines(record)
         # Posts are as long as somebody made them; a page a phone can load comes before all of them.
-        whole = POSTS
-        while True:
-            answer = self._incident(request, one, whole)
-            if len(answer.body) <= MAX_PAGE or whole == 1:
-                return answer
-            whole = max(1, whole // 2)
-
-    def _incident(self, request: Request, one: Incident, whole: int) -> Response:
-        newest = list(reversed(one.posts))
-        return web.page(
-            request,
-            "public_incident.html",
-            name=self.name,
-            feature=FEATURE,
-            incident=view(one),
-            posts=[_post(post, one) for post in newest[:whole]],
-            older=newest[whole:][:HEADLINES],
-            more=max(0, len(newest) - whole - HEADLINES),
-            alone=False,
-        )
+        for whole, room, headlines in SIZES:
+            answer = self._page(
+                request,
+                "public_incident.html",
+                incident=one,
+                posts=[fitted(post, room) for post in posts[:whole]],
+                older=posts[whole:][:headlines],
+                more=max(0, len(posts) - whole - headlines),
+                deadlines=kept[:headlines],
+                alone=False,
+            )
+            if len(answer.body) <= MAX_PAGE:
+                break
+        return answer
 
     async def post(self, request: Request) -> Response:
         await self.model.catch_up()
-        one = self.model.incidents.get(request.path_params["id"])
+        found = self._found(request)
         number = request.path_params["number"]
-        found = [post for post in one.posts if post.number == number] if one else []
-        if one is None or not found:
+        posts = [post for post in found[1] if post["number"] == number] if found else []
+        if found is None or not posts:
             return web.failed(request, 404, "There is no update of this number.")
-        return web.page(
-            request,
-            "public_incident.html",
-            name=self.name,
-            feature=FEATURE,
-            incident=view(one),
-            posts=[_post(found[-1], one)],
-            older=[],
-            more=0,
-            alone=True,
-        )
+        for _, room, _ in SIZES:
+            answer = self._page(
+                request,
+                "public_incident.html",
+                incident=found[0],
+                posts=[fitted(posts[-1], room)],
+                older=[],
+                more=0,
+                deadlines=[],
+                alone=True,
+            )
+            if len(answer.body) <= MAX_PAGE:
+                break
+        return answer
+
+    async def review(self, request: Request) -> Response:
+        """The report of a record whose post-incident review is published."""
+        await self.model.catch_up()
+        record = self.model.records.get(request.path_params["id"])
+        made = incident_report.report(record) if record else None
+        if made is None:
+            return web.failed(request, 404, "There is no report of this name.")
+        return web.tagged(request, *made)
 
     async def incidents(self, request: Request) -> Response:
         await self.model.catch_up()
         return web.data(request, operator_api.incidents(self.model))
-
-
-def view(one: Incident) -> dict[str, Any]:
-    """What both pages say of an incident."""
-    last = one.posts[-1] if one.posts else None
-    return {
-        "id": one.opened.incident,
-        "title": one.opened.title,
-        "classification": one.opened.classification,
-        "severity": one.opened.severity,
-        "since": one.opened.since,
-        "until": one.closed.until if one.closed else None,
-        "opened_at": one.opened.at,
-        "updated_at": one.updated_at,
-        "open": one.closed is None,
-        "status": STATUS.get(last.status, last.status) if last else "Investigating",
-        "next_update_by": last.next_update_by if last and one.closed is None else None,
-        "met": sum(1 for post in one.posts if post.deadline_met),
-        "promised": sum(1 for post in one.posts if post.deadline_met is not None),
-        "posts": len(one.posts),
-    }
-
-
-def _post(post: Posted, incident: Incident) -> dict[str, Any]:
-    labels = {label for label, _ in post.sections}
-    times = {"Next update by": post.next_update_by, "Start time": incident.opened.since}
-    return {
-        # Sections that are a time: their words get the machine's form around them.
-        "times": {label: at for label, at in times.items() if label in labels and at is not None},
-        "number": post.number,
-        "at": post.at,
-        "final": post.post == "final",
-        "status": STATUS.get(post.status, post.status),
-        "sections": [(label, text) for label, text in post.sections if label != "Title"],
-        "figures": [figure(one) for one in post.figures],
-        "next_update_by": post.next_update_by,
-        "deadline": post.deadline,
-        "deadline_met": post.deadline_met,
-    }
-
-
-def figure(one: Figure) -> dict[str, Any]:
-    """A figure with its query, window, n and interval, as a row of a table."""
-    return {
-        "name": one.name.replace("_", " ").capitalize(),
-        "value": shown(one.value, one.unit),
-        "interval": _interval(one),
-        "n": one.n,
-        "query": one.query,
-        "start": one.start,
-        "end": one.end,
-    }
-
-
-def _interval(one: Figure) -> str:
-    if one.value is None:
-        return "unknown"
-    if one.low is None or one.high is None:
-        return "exact"
-    return f"{shown(one.low, one.unit)} to {shown(one.high, one.unit)}"
-
-
-def shown(value: float | None, unit: str) -> str:
-    """A number with its unit; unknown is said, not shown as 0."""
-    if value is None:
-        return "unknown"
-    if unit == "share":
-        return f"{value:.1%}"
-    return f"{value:,.0f} {unit}" if value == int(value) else f"{value:,.2f} {unit}"

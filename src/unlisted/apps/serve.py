@@ -118,6 +118,7 @@ class _Platform:
 
     async def _run(self, runner: Runner, relay: RelaySettings) -> int:
         from unlisted.apps.operator import Operator, acted
+        from unlisted.apps.posting import Posting
         from unlisted.apps.public import Public
 
         clock = self.clock
@@ -154,6 +155,7 @@ class _Platform:
             public_url=public_url,
             publish=publish,
             report=report,
+            poster=Posting(runner, clock),
         )
         faces = [
             _server(

@@ -23,9 +23,11 @@ from unlisted.facts import (
     Carried,
     CausesRanked,
     Configured,
+    DeadlineMoved,
     Delisted,
     DelistingAdvised,
     Delivery,
+    DutyCalled,
     EpisodeClosed,
     EpisodeOpened,
     Fact,
@@ -38,6 +40,7 @@ from unlisted.facts import (
     PathReopened,
     PathRested,
     Pool,
+    PostDrafted,
     Posted,
     RecordImported,
     Refusal,
@@ -85,10 +88,13 @@ class Hold:
 
 @dataclass
 class Incident:
-    """An incident, its posts oldest first."""
+    """An incident, its posts oldest first. `draft`, `called`: since the last update, for a person."""
 
     opened: IncidentOpened
     posts: list[Posted] = field(default_factory=list)
+    moves: list[DeadlineMoved] = field(default_factory=list)
+    draft: PostDrafted | None = None
+    called: DutyCalled | None = None
     closed: IncidentClosed | None = None
 
     @property
@@ -265,7 +271,14 @@ class ReadModel:
 
     def _posted(self, fact: Any) -> None:
         if fact.incident in self.incidents:
-            self.incidents[fact.incident].posts.append(fact)
+            incident = self.incidents[fact.incident]
+            incident.posts.append(fact)
+            if fact.corrects is None:
+                incident.draft = incident.called = None
+
+    def _moved(self, fact: Any) -> None:
+        if fact.incident in self.incidents:
+            self.incidents[fact.incident].moves.append(fact)
 
     # ------------------------------------------------------------ asking
 
@@ -328,16 +341,19 @@ def reading(path: Path) -> sqlite3.Connection:
 
 
 def _takes() -> dict[str, Callable[[ReadModel, Fact], None]]:
+    def of_incident(name: str) -> Callable[[ReadModel, Any], None]:
+        def put(model: ReadModel, fact: Any) -> None:
+            if fact.incident in model.incidents:
+                setattr(model.incidents[fact.incident], name, fact)
+
+        return put
+
     def attribute(name: str) -> Callable[[ReadModel, Any], None]:
         def put(model: ReadModel, fact: Any) -> None:
             if fact.episode in model.episodes:
                 setattr(model.episodes[fact.episode], name, fact)
 
         return put
-
-    def closed(model: ReadModel, fact: Any) -> None:
-        if fact.incident in model.incidents:
-            model.incidents[fact.incident].closed = fact
 
     table: dict[type[Fact], Callable[[ReadModel, Any], None]] = {
         EpisodeOpened: ReadModel._opened,
@@ -359,7 +375,10 @@ def _takes() -> dict[str, Callable[[ReadModel, Fact], None]]:
         RecordImported: ReadModel._imported,
         IncidentOpened: ReadModel._incident,
         Posted: ReadModel._posted,
-        IncidentClosed: closed,
+        IncidentClosed: of_incident("closed"),
+        PostDrafted: of_incident("draft"),
+        DutyCalled: of_incident("called"),
+        DeadlineMoved: ReadModel._moved,
         ReleasePredicted: attribute("predicted"),
         DelistingAdvised: attribute("advised"),
         Delisted: attribute("delisted"),

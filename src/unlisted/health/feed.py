@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from xml.etree import ElementTree as XML
 
-from unlisted.health.record import Entry, Record, iso
+from unlisted.health.record import Entry, Record, iso, note
 from unlisted.health.statuspage import body
 
 ATOM = "http://www.w3.org/2005/Atom"
@@ -44,11 +44,15 @@ def _entry(root: XML.Element, url: str, post: Entry, number: int, record: Record
     place = f"{url}incidents/{record.id}/posts/{number}"
     entry = XML.SubElement(root, f"{{{ATOM}}}entry")
     _text(entry, "id", place)
-    _text(entry, "title", f"{record.id}: {record.title} (post {number})")
+    by = record.corrected.get(number)
+    changed = record.posts[by - 1].at if by is not None else post.at
+    said = note(post, by)
+    title = f"{record.id}: {record.title} (post {number})"
+    _text(entry, "title", f"{title}. {said}" if said else title)
     _text(entry, "published", iso(post.at) or "")
-    _text(entry, "updated", iso(post.at) or "")
+    _text(entry, "updated", iso(changed) or "")
     _link(entry, "alternate", place)
-    _text(entry, "content", body(post)).set("type", "text")
+    _text(entry, "content", body(post, said)).set("type", "text")
 
 
 def _text(parent: XML.Element, name: str, text: str) -> XML.Element:

@@ -11,7 +11,7 @@ from html import escape
 from typing import Any
 
 from unlisted.health.odata import Kind
-from unlisted.health.record import Entry, Record, iso
+from unlisted.health.record import Entry, Record, iso, note
 
 ROOT = "/v1.0/admin/serviceAnnouncement"
 KINDS: dict[str, Kind] = {
@@ -56,7 +56,7 @@ def issue(record: Record) -> dict[str, Any]:
     """A serviceHealthIssue."""
     stamps = [post.at for post in record.posts if post.at is not None]
     first, last = min(stamps, default=record.start), max(stamps, default=record.last_updated)
-    latest = next((post for _, post in reversed(record.told)), None)
+    latest, corrected = record.latest, record.corrected
     resolved = record.status in RESOLVED
     return {
         "id": record.id or "",
@@ -75,12 +75,18 @@ def issue(record: Record) -> dict[str, Any]:
             record.last_updated if record.last_updated is not None else last
         )
         or _EPOCH,
-        "impactDescription": (latest.sections.get("User Impact", "") if latest else "")
-        or record.title
-        or "",
+        "impactDescription": _impact(record, latest) or record.title or "",
         "details": _details(record, latest),
-        "posts": [_post(post) for post in record.posts],
+        "posts": [
+            _post(post, note(post, corrected.get(n))) for n, post in enumerate(record.posts, 1)
+        ],
     }
+
+
+def _impact(record: Record, latest: Entry | None) -> str:
+    """As last told: a post may leave it out where nothing changed."""
+    told = [*(post for _, post in record.told), *([latest] if latest else [])]
+    return next((p.sections["User Impact"] for p in told[::-1] if "User Impact" in p.sections), "")
 
 
 def _details(record: Record, latest: Entry | None) -> list[dict[str, str]]:
@@ -94,22 +100,21 @@ def _details(record: Record, latest: Entry | None) -> list[dict[str, str]]:
     return [{"name": name, "value": value} for name, value in found]
 
 
-def _post(post: Entry) -> dict[str, Any]:
+def _post(post: Entry, said: str) -> dict[str, Any]:
     return {
         "createdDateTime": iso(post.at) or _EPOCH,
         "postType": "regular",
-        "description": {"contentType": "html", "content": content(post)},
+        "description": {"contentType": "html", "content": content(post, said)},
     }
 
 
-def content(post: Entry) -> str:
-    """A post's body: "Label: text" blocks, everything escaped."""
-    if not post.sections:
-        return escape(post.text, quote=False)
-    return "<br><br>".join(
+def content(post: Entry, said: str = "") -> str:
+    """A post's body: what there is to say of corrections, then "Label: text" blocks, escaped."""
+    told = [
         f"{escape(name, quote=False)}: " + escape(text, quote=False).replace("\n", "<br>")
         for name, text in post.sections.items()
-    )
+    ] or [escape(post.text, quote=False)]
+    return "<br><br>".join([said, *told] if said else told)
 
 
 def overviews(services: Iterable[str], records: Iterable[Record]) -> list[dict[str, Any]]:

@@ -15,12 +15,15 @@ from unlisted.health.record import Finding, Record
 _SPACE = re.compile(r"\s+")
 _QUOTED = re.compile(r'["“]([^"“”]{3,300})["”]')
 # Counted things and shares; "550", "5.7.350", "24 hours" and dates count nothing.
+COUNTED = (
+    r"(?:users?|customers?|organi[sz]ations?|tenants?|mailboxes|messages?|e?-?mails?|ndrs?|bounces?"
+    r"|addresses|ips\b|ip ranges?|ranges|domains?|listings?|blocks|refusals?|attempts?|recipients?"
+    r"|senders?|deliveries|accounts?)\b"
+)
 _FIGURE = re.compile(
     r"\b\d[\d,.]*\s?(?:%|percent\b|per cent\b)"
-    r"|\b\d[\d,.]*\s?(?:[km]\b)?\s?(?:\w{2,20}\s){0,2}(?:users?|customers?|organi[sz]ations?|tenants?|mailboxes"
-    r"|messages?|e?-?mails?|ndrs?|bounces?|addresses|ips\b|ip ranges?|ranges|domains?|listings?|blocks"
-    r"|refusals?|attempts?|recipients?|senders?|deliveries|accounts?)\b"
-    r"|\b\d[\d,.]*\s(?:out\s)?of\s(?:the\s|all\s)?\d", re.IGNORECASE,
+    r"|\b\d[\d,.]*\s?(?:[km]\b)?\s?(?:\w{2,20}\s){0,2}" + COUNTED
+    + r"|\b\d[\d,.]*\s(?:out\s)?of\s(?:the\s|all\s)?\d", re.IGNORECASE,
 )  # fmt: skip
 _VAGUE = re.compile(
     r"\b(?:(?:a|the)\s(?:vast\s)?majority|(?:a\s)?(?:large|significant|high|small)\s(?:percentage|portion|number|proportion)"

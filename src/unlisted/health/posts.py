@@ -35,6 +35,7 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
     resent: int = 0
     ended: float | None = None
     next_update_by: float | None = None
+    title: str = TITLE
 
 
 def sections(story: Story) -> tuple[tuple[str, str], ...]:
@@ -45,13 +46,8 @@ def sections(story: Story) -> tuple[tuple[str, str], ...]:
         raise PostError(f"figures not there: {', '.join(missing)}")
     past = story.final
     out = [
-        ("Title", TITLE),
-        (
-            "User impact",
-            "Some messages to some receivers "
-            + ("were" if past else "are")
-            + " delayed. They are not lost: they wait, and go out by themselves.",
-        ),
+        ("Title", story.title),
+        ("User impact", _impact(past=past)),
         ("Final status" if past else "Current status", _status(story)),
         ("Measured", _measured(figures)),
         ("What we did", _done(story)),
@@ -67,6 +63,41 @@ def sections(story: Story) -> tuple[tuple[str, str], ...]:
     if story.next_update_by is not None:
         out.append(("Next update by", clock(story.next_update_by)))
     return tuple(out)
+
+
+def draft(story: Story) -> tuple[tuple[str, str], ...]:
+    """The sections that a person may edit, with placeholders for figures."""
+    done = _done(msgspec.structs.replace(story, resent=0))
+    if story.resent:
+        done += " {{ resent }} that had bounced were sent again by us."
+    return (
+        ("User impact", _impact(past=False)),
+        ("Current status", _status(story)),
+        ("What we did", done),
+        ("What you should do", "You need not re-send: {{ waiting }} go out by themselves."),
+    )
+
+
+def framed(written: tuple[tuple[str, str], ...], story: Story) -> tuple[tuple[str, str], ...]:
+    """A person's sections with those that the service writes itself."""
+    figures = {figure.name: figure for figure in story.figures}
+    title = next((text for label, text in written if label.lower() == "title"), story.title)
+    out = [
+        ("Title", title),
+        *((label, text) for label, text in written if label.lower() != "title"),
+    ]
+    out += [("Measured", _measured(figures)), ("Start time", clock(story.since))]
+    if story.next_update_by is not None:
+        out.append(("Next update by", clock(story.next_update_by)))
+    return tuple(out)
+
+
+def _impact(*, past: bool) -> str:
+    return (
+        "Some messages to some receivers "
+        + ("were" if past else "are")
+        + " delayed. They are not lost: they wait, and go out by themselves."
+    )
 
 
 def _status(story: Story) -> str:

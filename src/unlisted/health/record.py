@@ -28,7 +28,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One post. `margin_min`: minutes from the next post to the promised time; negative: late."""
+    """One post. `margin_min`: minutes from the next post to the promised time; negative: late.
+    `corrects`: number of the post that this one revises."""
 
     at: float | None
     kind: Kind
@@ -38,6 +39,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     next_update_by: float | None = None
     deadline_met: bool | None = None
     margin_min: float | None = None
+    corrects: int | None = None
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +75,32 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     def told(self) -> tuple[tuple[int, Entry], ...]:
         """The posts that say something, with their numbers."""
         return tuple((n, post) for n, post in enumerate(self.posts, 1) if post.kind != "report")
+
+    @property
+    def latest(self) -> Entry | None:
+        """The last update as it stands now: its last correction, if it has one."""
+        updates = [(n, post) for n, post in self.told if post.corrects is None]
+        if not updates:
+            return None
+        number, latest = updates[-1]
+        for n, post in self.told:
+            if post.corrects == number:
+                number, latest = n, post
+        return latest
+
+    @property
+    def corrected(self) -> dict[int, int]:
+        """Number of a post → number of the one that corrects it."""
+        return {
+            post.corrects: n for n, post in enumerate(self.posts, 1) if post.corrects is not None
+        }
+
+
+def note(post: Entry, by: int | None) -> str:
+    """What a reader of this post must know of corrections; empty: nothing. `by`: what corrects it."""
+    said = [f"Corrects post {post.corrects}."] if post.corrects is not None else []
+    said += [f"Corrected by post {by}."] if by is not None else []
+    return " ".join(said)
 
 
 def iso(at: float | None) -> str | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from unlisted.health.graph import RESOLVED
-from unlisted.health.record import Entry, Record, iso
+from unlisted.health.record import Entry, Record, iso, note
 
 # Graph's states by Statuspage's.
 STATES = {
@@ -97,6 +97,7 @@ class Page:
         return [record for record in self._records if record.status not in RESOLVED]
 
     def _incident(self, record: Record) -> dict[str, Any]:
+        corrected = record.corrected
         stamps = [post.at for post in record.posts if post.at is not None]
         created = min(stamps, default=record.start)
         return {
@@ -112,22 +113,23 @@ class Page:
             "started_at": iso(record.start),
             "page_id": self.page["id"],
             "incident_updates": [
-                self._update(record, number, post)
+                self._update(record, number, post, corrected.get(number))
                 for number, post in reversed(list(enumerate(record.posts, 1)))
             ],
             "components": [c for c in self.components() if c["name"] == record.service],
         }
 
-    def _update(self, record: Record, number: int, post: Entry) -> dict[str, Any]:
+    def _update(self, record: Record, number: int, post: Entry, by: int | None) -> dict[str, Any]:
         last = number == len(record.posts)
+        changed = record.posts[by - 1].at if by is not None else None
         state = STATES.get(record.status, "investigating") if last else _of_post(post)
         return {
             "id": f"{record.id}-{number}",
             "status": state,
-            "body": body(post),
+            "body": body(post, note(post, by)),
             "incident_id": record.id,
             "created_at": iso(post.at),
-            "updated_at": iso(post.at),
+            "updated_at": iso(post.at if changed is None else changed),
             "display_at": iso(post.at),
             "affected_components": None,
         }
@@ -140,11 +142,10 @@ def impact(record: Record) -> str:
     return "major" if record.classification == "incident" else "minor"
 
 
-def body(post: Entry) -> str:
-    """A post as plain text."""
-    if not post.sections:
-        return post.text
-    return "\n\n".join(f"{name}: {text}" for name, text in post.sections.items())
+def body(post: Entry, said: str = "") -> str:
+    """A post as plain text, after what there is to say of corrections."""
+    told = [f"{name}: {text}" for name, text in post.sections.items()] or [post.text]
+    return "\n\n".join([said, *told] if said else told)
 
 
 def _of_post(post: Entry) -> str:

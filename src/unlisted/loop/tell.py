@@ -2,7 +2,8 @@
 
 An incident opens by itself with the first episode, posts at once, again before each deadline and
 when something changed, and closes with its last post after every episode is closed and nothing was
-refused for a stated time. No post without figures.
+refused for a stated time. No post without figures. Where a person is to post, the policy opens and
+closes, drafts and calls; what a person hands in is published only if every figure in it is measured.
 """
 
 from __future__ import annotations
@@ -12,14 +13,18 @@ from typing import TYPE_CHECKING
 
 from unlisted.commands import CancelTimer, SetTimer
 from unlisted.facts import (
+    DeadlineMoved,
     Delisted,
+    DutyCalled,
     EpisodeClosed,
     EpisodeOpened,
     Fact,
-    Figure,
     IncidentClosed,
     IncidentOpened,
+    PostDrafted,
     Posted,
+    PostRefused,
+    PostSubmitted,
     Queued,
     Relisted,
     SenderHeld,
@@ -27,45 +32,15 @@ from unlisted.facts import (
     SourceStopped,
     TimerFired,
 )
-from unlisted.health import figures, posts
+from unlisted.health import posts
 from unlisted.health.incident import TITLE, classified, moved
+from unlisted.loop._incident import Incident, by_person, next_update, published, story
+from unlisted.loop._written import answer
 
 if TYPE_CHECKING:
     from unlisted.loop._fixpoint import Out, States
 
-HOUR_S = 3600.0
 QUIET_S = 600.0  # changes within this time go into one post
-
-
-class Incident:
-    """The open incident."""
-
-    __slots__ = (
-        "changed",
-        "deadline",
-        "episodes",
-        "id",
-        "named",
-        "number",
-        "opened_at",
-        "resent",
-        "since",
-        "status",
-        "stopped",
-    )
-
-    def __init__(self, name: str, at: float, since: float, resent: int) -> None:
-        self.id = name
-        self.opened_at = at
-        self.since = since
-        self.episodes: list[str] = []
-        self.number = 0
-        self.status = moved("", "serviceDegradation")
-        self.deadline: float | None = None
-        self.changed: list[str] = []
-        self.named = False
-        self.stopped = False
-        self.resent = resent
 
 
 class State:
@@ -89,9 +64,10 @@ def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
         state.waiting.discard(fact.key)
     elif isinstance(fact, EpisodeOpened):
         yield from _opened(states, fact, n)
-    elif isinstance(fact, TimerFired) and fact.key in ("post", "news"):
-        if state.incident is not None and (fact.key == "post" or state.incident.changed):
-            yield from _posted(states, fact.at, n, final=False)
+    elif isinstance(fact, TimerFired) and fact.key in ("post", "news", "draft", "duty"):
+        yield from _due(states, fact, n)
+    elif isinstance(fact, PostSubmitted):
+        yield from _submitted(states, fact, n)
     elif isinstance(fact, TimerFired) and fact.key == "calm":
         yield from _calm(states, fact.at, n)
     elif state.incident is not None:
@@ -108,15 +84,10 @@ def _opened(states: States, fact: EpisodeOpened, n: int) -> Iterator[Out]:
         yield from _news(incident, "One more of our sending addresses is refused.", fact.at)
         return
     state.count += 1
-    incident = state.incident = Incident(
-        f"UL{state.count:06d}", fact.at, fact.since, states.resend.count
-    )
-    incident.episodes.append(fact.episode)
-    incident.changed.append("Other providers began to refuse one of our sending addresses.")
     classification, severity = classified(1, len(states.deliver.pool_of))
-    yield IncidentOpened(
+    opened = IncidentOpened(
         at=fact.at,
-        incident=incident.id,
+        incident=f"UL{state.count:06d}",
         title=TITLE,
         classification=classification,
         severity=severity,
@@ -124,6 +95,9 @@ def _opened(states: States, fact: EpisodeOpened, n: int) -> Iterator[Out]:
         episodes=(fact.episode,),
         because=(n,),
     )
+    incident = state.incident = Incident(opened, states.resend.count)
+    incident.changed.append("Other providers began to refuse one of our sending addresses.")
+    yield opened
     yield from _posted(states, fact.at, n, final=False)
 
 
@@ -177,94 +151,72 @@ def _calm(states: States, at: float, n: int) -> Iterator[Out]:
         at=at, incident=incident.id, since=incident.since, until=ended, because=(n,)
     )
     states.tell.incident = None
-    yield CancelTimer(key="post")
-    yield CancelTimer(key="news")
+    for key in ("post", "news", *(("draft", "duty") if by_person(states) else ())):
+        yield CancelTimer(key=key)
 
 
 def _last_refusal(states: States) -> float | None:
     return max(states.sense.blamed_at.values(), default=None)
 
 
+def _due(states: States, fact: TimerFired, n: int) -> Iterator[Out]:
+    """A time of the open incident came: post, or let a person post."""
+    incident = states.tell.incident
+    if incident is None or (fact.key == "news" and not incident.changed):
+        return
+    if not by_person(states):
+        yield from _posted(states, fact.at, n, final=False)
+        return
+    deadline = incident.deadline
+    assert deadline is not None  # its first post is the policy's
+    if fact.key != "duty":
+        told = story(states, fact.at, None, final=False)
+        yield PostDrafted(
+            at=fact.at, incident=incident.id, deadline=deadline, sections=posts.draft(told),
+            because=(n,),
+        )  # fmt: skip
+    if fact.key in ("duty", "post"):
+        yield DutyCalled(at=fact.at, incident=incident.id, deadline=deadline, because=(n,))
+
+
 def _posted(states: States, at: float, n: int, *, final: bool) -> Iterator[Out]:
     incident = states.tell.incident
     assert incident is not None
-    policy = states.accept.policy
-    incident.number += 1
-    early = at - incident.opened_at < policy.update_first_span_s
-    step_s = policy.update_first_s if early else policy.update_then_s
-    next_by = None if final else at + step_s
     if final:
         incident.status = moved(incident.status, "serviceRestored")
-    episodes = states.sense.open_episodes()
-    found = _figures(states, at)
-    closed = [states.sense.episodes[one].closed_at for one in incident.episodes]
-    releases = [
-        clock.release
-        for clock in states.delist.clocks.values()
-        if clock.release is not None and clock.release.release_at is not None
-    ]
-    release = max(releases, key=lambda one: one.release_at or 0.0, default=None)
-    story = posts.Story(
-        final=final,
-        since=incident.since,
-        figures=found,
-        named=incident.named,
-        stopped=incident.stopped,
-        open_episodes=len(episodes),
-        delisted=sum(
-            1
-            for one in episodes
-            if one.id in states.delist.clocks and states.delist.clocks[one.id].delisted
-        ),
-        release_at=release.release_at if release else None,
-        release_basis=release.basis if release else "",
-        changed=tuple(incident.changed),
-        resent=states.resend.count - incident.resent,
-        ended=max((one for one in closed if one is not None), default=None),
-        next_update_by=next_by,
-    )
-    deadline = incident.deadline
-    yield Posted(
+    next_by = None if final else next_update(states, incident, at)
+    told = story(states, at, next_by, final=final)
+    deadline = incident.judged
+    post = Posted(
         at=at,
         incident=incident.id,
-        number=incident.number,
+        number=incident.number + 1,
         post="final" if final else "current",
-        title=TITLE,
+        title=incident.title,
         status=incident.status,
-        sections=posts.sections(story),
-        figures=found,
+        sections=posts.sections(told),
+        figures=told.figures,
         next_update_by=next_by,
         deadline=deadline,
         deadline_met=None if deadline is None else at <= deadline,
         because=(n,),
     )
-    incident.changed = []
-    incident.deadline = next_by
-    if next_by is not None:
-        yield SetTimer(key="post", due=next_by - policy.update_margin_s)
+    yield post
+    yield from published(states, incident, post)
 
 
-def _figures(states: States, at: float) -> tuple[Figure, ...]:
-    part, whole = states.sense.hour.total("all", at)
-    blocked = {one.address for one in states.sense.open_episodes()}
-    return (
-        figures.share(
-            "refused_share",
-            "refusals and suspicions / delivery attempts, all receivers",
-            part,
-            whole,
-            at - HOUR_S,
-            at,
-        ),
-        figures.count(
-            "blocked_addresses",
-            "egress addresses with an open episode",
-            len(blocked),
-            f"of {len(states.deliver.pool_of)}",
-            at,
-            at,
-        ),
-        figures.count(
-            "waiting", "queue rows waiting for a path", len(states.tell.waiting), "messages", at, at
-        ),
-    )
+def _submitted(states: States, fact: PostSubmitted, n: int) -> Iterator[Out]:
+    """A person's post: published as it is, or refused with every reason."""
+    found = answer(states, fact, n)
+    yield found
+    incident = states.tell.incident
+    if incident is None or isinstance(found, PostRefused):
+        return
+    if found.corrects is not None and found.next_update_by != incident.deadline:
+        old, new = incident.deadline, found.next_update_by
+        assert old is not None and new is not None
+        yield DeadlineMoved(
+            at=fact.at, incident=incident.id, number=found.number, old=old, new=new,
+            author=fact.author, because=(n,),
+        )  # fmt: skip
+    yield from published(states, incident, found)

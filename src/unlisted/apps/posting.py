@@ -1,0 +1,136 @@
+"""Posts by people, from the page, the API and the command line into the journal and back.
+
+A post is tried by the very station that decides about it; what it refuses is answered with every
+reason. The author of each post is in the journal.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import msgspec
+
+from unlisted.edge.clock import Clock
+from unlisted.edge.runner import Quarantined, Runner
+from unlisted.facts import Figure, Posted, PostRefused, PostSubmitted, decode
+from unlisted.health import posts, written
+from unlisted.loop import _incident, _written
+
+MOST_FOLLOWING = 20  # facts that may follow from a post
+
+
+class BadPost(ValueError):
+    """A request that is no post; the text says what was expected."""
+
+
+class Poster(Protocol):
+    """What the operator's face needs."""
+
+    async def submit(self, fact: PostSubmitted, *, dry: bool) -> Posted | PostRefused: ...
+    def draft(self, incident: str) -> str: ...
+    def figures(self, incident: str) -> tuple[Figure, ...]: ...
+
+
+class Posting:
+    """Through the runner of a service."""
+
+    def __init__(self, runner: Runner, clock: Clock) -> None:
+        self._runner = runner
+        self._clock = clock
+
+    async def submit(self, fact: PostSubmitted, *, dry: bool) -> Posted | PostRefused:
+        """The outcome, durable unless `dry`. `fact.at` is set here: it is when it was handed in."""
+        with self._clock.hold("act"):
+            fact = msgspec.structs.replace(fact, at=self._clock.now())
+            if dry:
+                return _written.answer(self._runner.states, fact, 0)
+            try:
+                n = await self._runner.record(fact)
+            except Quarantined as exc:
+                return PostRefused(
+                    at=fact.at, incident=fact.incident, author=fact.author, reasons=(str(exc),)
+                )
+        return self._outcome(n)
+
+    def _outcome(self, n: int) -> Posted | PostRefused:
+        rows = self._runner.journal.database.execute(
+            "select kind, body from fact where n>? and n<=? and cause=? order by n",
+            (n, n + MOST_FOLLOWING, n),
+        )
+        for kind, body in rows:
+            found = decode(kind, body)
+            if isinstance(found, Posted | PostRefused):
+                return found
+        raise AssertionError("a post was neither published nor refused")
+
+    def draft(self, incident: str) -> str:
+        """What the policy would post now, for a person to edit; empty without such an incident."""
+        if not self._open(incident):
+            return ""
+        story = _incident.story(self._runner.states, self._clock.now(), None, final=False)
+        return written.shown(posts.draft(story))
+
+    def figures(self, incident: str) -> tuple[Figure, ...]:
+        """What is measured now."""
+        if not self._open(incident):
+            return ()
+        return _incident.available(self._runner.states, self._clock.now())
+
+    def _open(self, incident: str) -> bool:
+        found = self._runner.states.tell.incident
+        return found is not None and found.id == incident
+
+
+def parsed(incident: str, author: str, given: dict[str, Any]) -> PostSubmitted:
+    """The fact of an API request or a form. Raises BadPost."""
+    corrects = given.get("corrects")
+    if corrects is not None and (type(corrects) is not int or not 1 <= corrects < 10**6):
+        raise BadPost("corrects: expected the number of a post")
+    return PostSubmitted(
+        at=0.0,
+        incident=incident[:40],
+        author=author,
+        sections=_sections(given),
+        next_update_by=moment(given.get("next_update_by")),
+        corrects=corrects,
+    )
+
+
+def _sections(given: dict[str, Any]) -> written.Sections:
+    text, listed = given.get("text"), given.get("sections")
+    if isinstance(text, str) and listed is None:
+        if len(text) > written.MAX_TEXT:
+            raise BadPost(f"text: expected up to {written.MAX_TEXT} characters")
+        return tuple((_sound(label), _sound(said)) for label, said in written.read(text))
+    if not isinstance(listed, list) or text is not None or len(listed) > 10 * written.MAX_SECTIONS:
+        raise BadPost("expected text, or sections as a list of {label, text}")
+    found = []
+    for one in listed:
+        label, said = (one.get("label"), one.get("text")) if isinstance(one, dict) else (None, None)
+        if not isinstance(label, str) or not isinstance(said, str):
+            raise BadPost("sections: expected a list of {label, text}")
+        found.append((_sound(label[:200]), _sound(said[: written.MAX_TEXT + 1])))
+    return tuple(found)
+
+
+def _sound(text: str) -> str:
+    # Half a surrogate pair is no character and cannot be stored; what refuses it shows its place.
+    return text.encode("utf-8", "replace").decode()
+
+
+def moment(value: Any) -> float | None:
+    """ISO 8601 with a zone as seconds; nothing: None."""
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str) or len(value) > 40:
+        raise BadPost("next_update_by: expected a time as 2026-11-23T14:00Z")
+    try:
+        found = datetime.fromisoformat(value)
+        if found.tzinfo is None:
+            raise ValueError
+        return found.astimezone(UTC).timestamp()
+    except (ValueError, OverflowError):
+        raise BadPost(
+            "next_update_by: expected a time with its zone, as 2026-11-23T14:00Z"
+        ) from None
