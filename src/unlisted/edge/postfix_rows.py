@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from unlisted.edge.attempts import SCHEMA
 from unlisted.edge.byte_words import Places
@@ -183,9 +184,11 @@ class Named:
 
 def _forwarded(columns: dict[str, pa.Array]) -> pa.Array:
     """The senders, where an alias sent a stranger's message on to another domain that alias."""
-    orig_to, sender = columns["orig_to"], columns["sender"]
+    sender, orig_to = columns["sender"], columns["orig_to"]
     if orig_to.null_count == len(orig_to):
         return sender
-    names = ("recipient", "orig_to", "relay_ip")
-    rows = zip(sender.to_pylist(), *(columns[name].to_pylist() for name in names), strict=True)
-    return pa.array([forwarder(*row) for row in rows], pa.string())
+    asked = pc.and_(orig_to.is_valid(), pc.starts_with(sender, "host:")).fill_null(False)
+    names = ("sender", "recipient", "orig_to", "relay_ip")
+    rows = zip(*(columns[name].filter(asked).to_pylist() for name in names), strict=True)
+    told = pa.array([forwarder(*row) for row in rows], pa.string())
+    return pc.replace_with_mask(sender, asked, told) if len(told) else sender
