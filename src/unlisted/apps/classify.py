@@ -30,6 +30,7 @@ MAX_LINE = 64 * 1024
 MAX_MAIL = 4 * 1024 * 1024
 WIDTH = 80
 
+_LIKE_A_MAIL = re.compile(rb"(?:Return-Path|Received|Delivered-To|From|Message-I[Dd]):? ")
 _HEADER = re.compile(rb"(?:From |>?From:|[A-Za-z][A-Za-z0-9-]{0,60}:[ \t\r\n])")
 
 Answer = dict[str, Any]
@@ -76,7 +77,9 @@ def answers(paths: Iterable[Path], ours: tuple[Network, ...]) -> Iterator[Answer
 
 def replies_of(lines: IO[bytes], ours: tuple[Network, ...]) -> Iterator[Answer]:
     """One answer for each line, an empty one included."""
-    for line in _lines(lines):
+    for number, line in enumerate(_lines(lines)):
+        if number == 0 and _LIKE_A_MAIL.match(line):
+            complain("unlisted: that looks like a mail; read as replies. Give mails as files.")
         text = line.rstrip(b"\r\n").decode("utf-8", "replace")
         yield {"input": text, **as_json(classified(text, ours=ours))}
 

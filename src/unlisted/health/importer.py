@@ -22,6 +22,7 @@ _REPORT = re.compile(
     r"\b(?:published|available|posted)", re.IGNORECASE,
 )  # fmt: skip
 _UPDATE = r"(?:(?<!next )\b(?:Latest |Service )?Updated?(?: \d{1,3})?(?: (?:on|at|posted))?\s*[:\u2013\u2014-]\s*)"
+_WORD = re.compile("[Uu][Pp][Dd][Aa][Tt][Ee]")
 _BEGIN = [re.compile(_UPDATE + form.pattern, re.IGNORECASE) for form in stamps.STAMP]
 
 
@@ -93,9 +94,14 @@ def _fields(text: str) -> tuple[dict[str, str], str]:
 
 def _begins(text: str) -> Iterator[re.Match[str]]:
     """Where a post begins: an update with a time. A day no calendar has begins none."""
-    for pattern in _BEGIN:
-        for match in pattern.finditer(text):
-            if stamps.read(match[0]) is not None:
+    for word in _WORD.finditer(text):
+        begin = word.start()
+        for before in ("latest ", "service "):
+            if text[max(0, begin - len(before)) : begin].lower() == before:
+                begin -= len(before)
+        for pattern in _BEGIN:
+            match = pattern.match(text, begin)
+            if match is not None and stamps.read(match[0]) is not None:
                 yield match
 
 

@@ -71,7 +71,7 @@ def _close(wanted: str, table: str) -> str | None:
     return names[close[0]] if close else None
 
 
-@lru_cache(maxsize=256)  # a post is asked when it is read and again when it is looked through
+@lru_cache(maxsize=32)  # a post is asked when it is read and again when it is looked through
 def labels_in(text: str, table: str = "sections") -> tuple[Label, ...]:
     """The labels of a post in their order."""
     found: list[Label] = []

@@ -207,7 +207,9 @@ def addresses(text: str) -> list[str]:
     end = 0
     at = text.find("@")
     while at >= 0 and len(out) < MAX_RECIPIENTS:
-        found = _ANY.search(text, max(end, at - 66), at + 260)
+        # A domain begins with a letter, a digit or a literal's bracket.
+        likely = text[at + 1 : at + 2].isalnum() or text[at + 1 : at + 2] == "["
+        found = _ANY.search(text, max(end, at - 66), at + 260) if likely else None
         if found and found.start() <= at < found.end():
             out.append(found[0].rstrip("."))
             end = found.end()

@@ -148,7 +148,7 @@ def _meaning(
         blames,
         family,
         rule.said_by,
-        rule.retry,
+        _retry(rule, said.inner.code),
         rule.temporary if rule.temporary is not None else said.inner.temporary,
         rule.id,
         rule.confidence,
@@ -176,6 +176,8 @@ def _blamed(
     """(the list as named, its family, families of further lists that the same code names). An
     unknown zone keeps its own name and has no family."""
     listed = _named(groups["list"]) if "list" in groups else None
+    if listed is not None and listed.startswith(_PAGES):
+        listed = None  # where to look an address up, not what it is listed on
     if rule.refusal != "yes":
         return (listed if rule.refusal == "no" else None), None, ()
     if rule.table:
@@ -197,6 +199,15 @@ def _blamed(
     return (listed if listed and "." in listed else family or listed), family, ()
 
 
+def _retry(rule: Rule, code: int) -> Retry:
+    """A rule that is silent on `temporary` was written of 5yz; the same words after 4yz are tried
+    again, as the code says (RFC 5321 section 4.2.1)."""
+    if rule.retry == "never" and rule.temporary is None and code // 100 == 4:
+        return "same_later"
+    return rule.retry
+
+
+_PAGES = ("www.", "check.", "lookup.", "multirbl.valli.org", "mxtoolbox.com", "dnsbl.info")
 _ADDRESSED = frozenset({"address", "network", "rate", "rdns"})
 _PEOPLE = re.compile(r"[^\s<>@]{1,64}@[^\s<>@]{1,255}")
 # A zone as asked: octets of an address, or a customer's key, before the zone itself.
