@@ -69,9 +69,15 @@ def ready_soon(folder: Path | None = None, after_s: float = COMPILE_AFTER_S) -> 
     timer.name = "patterns"
     timer.daemon = True
     with contextlib.suppress(ImportError):
-        if not _installed(path, shipped.fingerprint()):
+        compiling = any(one.is_alive() for one in _started)
+        if not _installed(path, shipped.fingerprint()) and not compiling:
+            _started[:] = [timer]
             timer.start()
     return timer
+
+
+# One compiler in a process, however often it is asked for.
+_started: list[threading.Timer] = []
 
 
 def _read(path: Path) -> bytes | None:
