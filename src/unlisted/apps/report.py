@@ -11,13 +11,13 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, tzinfo
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unlisted.apps.classify import Unreadable, networks
 from unlisted.apps.cli import FOUND, OK
+from unlisted.apps.outlet import is_output, put
 from unlisted.apps.terminal import complain, escaped
 from unlisted.edge import pattern_cache
 from unlisted.replies.addresses import Network
@@ -38,23 +38,22 @@ def report(args: argparse.Namespace) -> int:
     """The whole command."""
     from unlisted.apps import report_text
 
+    if sum(map(is_output, (args.json, args.html, args.resend))) > 1:
+        raise Unreadable("standard output takes one of --json, --html and --resend")
     gathered, files, notes = _gather(args, networks(args.ours or ()))
     from unlisted.report.sections import build
 
     found = build(gathered, files, notes)
     if args.resend is not None:
-        _written(args.resend, lambda path: _write_letters(path, found, gathered))
+        put(args.resend, _letters(found, gathered), private=True)
     if args.html is not None:
         from unlisted.apps import report_page
 
-        _written(args.html, lambda path: report_page.write(path, found))
+        put(args.html, (report_page.page(found),))
     if args.json is not None:
-        text = escaped(json.dumps(as_json(found, gathered.kept), ensure_ascii=False, indent=1))
-        if str(args.json) == "-":
-            print(text)
-        else:
-            _written(args.json, lambda path: path.write_text(text + "\n", "utf-8"))
-    if args.json is None or str(args.json) != "-":
+        told = json.dumps(as_json(found, gathered.kept), ensure_ascii=False, indent=1)
+        put(args.json, (escaped(told), "\n"))
+    if not any(map(is_output, (args.json, args.html, args.resend))):
         report_text.tell(found)
         report_text.tell_files(found, args)
     return FOUND if found.blocked else OK
@@ -153,26 +152,20 @@ def _moment(text: str | None, zone: tzinfo, option: str) -> float | None:
 # ---------------------------------------------------------------- writing
 
 
-def _written(path: Path, write: Any) -> None:
-    """Whole or not at all: a half-written list of letters must not be sent from."""
-    part = path.with_name(f"{path.name}.part")
-    try:
-        write(part)
-        os.replace(part, path)
-    except OSError as exc:
-        part.unlink(missing_ok=True)
-        raise Unreadable(f"{path}: {exc.strerror or exc}") from None
+class _Line:
+    """What a CSV writer writes to, so that `writerow` gives the line back."""
+
+    def write(self, text: str) -> str:
+        return text
 
 
-def _write_letters(path: Path, found: Report, gathered: Gathered) -> None:
+def _letters(found: Report, gathered: Gathered) -> Iterator[str]:
     import csv
 
-    with path.open("w", encoding="utf-8", newline="", errors="replace") as file:
-        os.chmod(path, 0o600)
-        rows = csv.writer(file)
-        rows.writerow(CSV_HEAD)
-        for row in letter_rows(found, gathered):
-            rows.writerow([_cell(str(value)) for value in row])
+    rows: Any = csv.writer(_Line())  # typeshed says its writerow gives a number
+    yield rows.writerow(CSV_HEAD)
+    for row in letter_rows(found, gathered):
+        yield rows.writerow([_cell(str(value)) for value in row])
 
 
 def letter_rows(found: Report, gathered: Gathered) -> Any:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from unlisted.apps import charts, web
 from unlisted.apps import report_words as says
 from unlisted.report.episodes import Chart
@@ -37,11 +35,6 @@ def page(found: Report) -> str:
         style=(web.PAGES / "style.css").read_text("utf-8")
         + (web.PAGES / "report.css").read_text("utf-8"),
     )
-
-
-def write(path: Path, found: Report) -> None:
-    """To a file."""
-    path.write_text(page(found), "utf-8", errors="replace")
 
 
 def _chart(chart: Chart) -> charts.Chart:
