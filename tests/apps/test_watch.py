@@ -291,3 +291,82 @@ def test_the_page_knows_silent_feeds_and_what_was_taken(log: Path, state: Path) 
     finally:
         model.close()
         runner.journal.close()
+
+
+@pytest.mark.parametrize("ours", [(), ("--ours", "192.0.2.0/24"), ("--ours", "192.0.2.1")])
+def test_the_blocked_address_is_the_one_the_replies_name(
+    ours: tuple[str, ...], log: Path, state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log.write_bytes(Traffic().day())
+    assert main(["watch", *ours, "--once", "--state", str(state), str(log)]) == 0
+    assert "192.0.2.1 is blocked on l.example since" in capsys.readouterr().out
+    used = {data["address"] for kind, data in facts_of(state) if kind == "Carried"}  # type: ignore[index]
+    assert used == {"192.0.2.1"}, "mail before the first refusal left by the same address"
+
+
+def test_an_address_that_is_not_ours_blames_nobody_and_is_told_in_the_sum(
+    log: Path, state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log.write_bytes(Traffic().day().replace(b"[192.0.2.1]", b"[203.0.113.77]"))
+    assert run("--once", "--state", str(state), str(log)) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "is blocked" not in said and "no episode is open" in said
+    assert "refusals named addresses that are none of ours: 203.0.113.77 (75)" in said
+
+
+def test_ours_that_is_no_network_is_refused_in_a_sentence(
+    log: Path, state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log.write_bytes(b"")
+    for junk in ("300.1", "x", "192.0.2.0/33", ""):
+        assert main(["watch", "--ours", junk, "--once", "--state", str(state), str(log)]) == 2
+        assert "expected an address or network" in capsys.readouterr().err
+
+
+def test_a_file_that_is_no_log_is_said_each_time_and_is_an_error(
+    log: Path, state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    junk = log.with_name("junk")
+    junk.write_bytes(bytes(range(256)) * 400)
+    for _ in range(2):
+        assert run("--once", "--state", str(state), str(junk)) == 2
+        said = capsys.readouterr()
+        assert "no log could be read" in said.err and "attempts" not in said.out
+    log.write_bytes(Traffic().day())
+    assert run("--once", "--state", str(state), str(junk), str(log)) == 0
+    assert "junk: not read" in capsys.readouterr().err
+
+
+def test_a_second_look_at_what_has_not_grown_says_nothing_new(
+    log: Path, state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    traffic = Traffic()
+    log.write_bytes(traffic.day())
+    said = []
+    for _ in range(3):
+        assert run("--once", "--state", str(state), str(log)) == 0
+        said.append(" ".join(capsys.readouterr().out.split()))
+        if len(said) == 2:
+            with log.open("ab") as file:
+                file.write(traffic.message())
+    assert ["nothing new" in one for one in said] == [False, True, False]
+    assert "1200 attempts" in said[1] and "1201 attempts" in said[2]
+
+
+def test_without_a_draw_traffic_alone_makes_nobody_probable(
+    log: Path, state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All mail of one sender goes by the blocked address; only unknown users speak against it."""
+    texts = {False: Traffic().day()}
+    unknown = Traffic()
+    unknown_user = "550 5.1.1 <x@r.example>: user unknown"
+    quiet = [unknown.message(text=unknown_user if i % 18 == 3 else "") for i in range(900)]
+    refused = "554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using l.example"
+    texts[True] = b"".join(quiet + [unknown.message(text=refused) for _ in range(20)])
+    for probable, text in texts.items():
+        log.write_bytes(text)
+        assert run("--once", "--state", str(state / str(probable)), str(log)) == 0
+        said = " ".join(capsys.readouterr().out.split())
+        assert ("who caused it: probable" in said) is probable
+        assert ("do not exist" in said) is probable
+        assert "who caused it: guilty" not in said

@@ -65,8 +65,11 @@ def test_what_was_taken_before_a_refusal_is_told_before_it(log: Path, feed: Feed
 
 
 def test_the_address_is_the_logs_or_the_operators_word_or_the_only_one(log: Path) -> None:
-    line = Traffic().message("far.example", REFUSED, at=START)
+    line = Traffic().message("far.example", "550 5.7.1 You are blocked", at=START)
+    named = Traffic().message("far.example", REFUSED, at=START)  # 192.0.2.1
     cases = [
+        (config("192.0.2.1", "192.0.2.2", smtp="192.0.2.2"), named, "192.0.2.1"),
+        (config("192.0.2.2"), named, "192.0.2.2"),
         (config("192.0.2.1"), line, "192.0.2.1"),
         (config("192.0.2.1", "192.0.2.2"), line, "smtp"),
         (config("192.0.2.1", "192.0.2.2", smtp="192.0.2.2"), line, "192.0.2.2"),

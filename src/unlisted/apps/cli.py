@@ -218,8 +218,8 @@ COMMANDS: tuple[tuple[str, str, str, str, tuple[Argument, ...]], ...] = (
      "unlisted watch /var/log/mail.log",
      ((("log",), {"nargs": "*", "type": Path, "metavar": "LOG", "help": "else [watch] logs"}),
       (("--once",), {"action": "store_true", "help": "to the end of the files, then the sum"}),
-      (("--ours",), {"action": "append", "default": [], "metavar": "ADDRESS",
-                     "help": "an address the MTA sends by (repeatable)"}),
+      (("--ours",), {"action": "append", "default": [], "metavar": "CIDR",
+                     "help": "an address or network the MTA sends by (repeatable)"}),
       JSON)),
     ("operator", "link", "a link that signs a browser in, once", "unlisted operator link", (JSON,)),
 )  # fmt: skip

@@ -17,6 +17,7 @@ from collections.abc import Iterable
 import msgspec
 
 from unlisted.apps import settings
+from unlisted.apps.classify import networks
 from unlisted.apps.terminal import complain, escaped
 from unlisted.apps.watch_words import Words
 from unlisted.apps.watching import Station, WatchError, feeds_of, silence
@@ -40,6 +41,7 @@ def watch(args: argparse.Namespace) -> int:
     """The verb."""
     from unlisted.apps.serve import site_secret
 
+    ours = networks(args.ours)
     found = settings.load(args.config, args.state)
     logs = [*args.log, *(found.beside(name) for name in found.config.watch.logs if not args.log)]
     if not logs:
@@ -57,15 +59,17 @@ def watch(args: argparse.Namespace) -> int:
     say = _json if args.json else words.say
     try:
         station = Station(runner, say)
-        config = watched(found.config, args.ours, station)
-        feeds = feeds_of(logs, config, People(secret), time.time)
+        single = [str(one.network_address) for one in ours if one.num_addresses == 1]
+        config = watched(found.config, single, station)
+        feeds = feeds_of(logs, found.config, People(secret), time.time, ours)
         for feed in feeds:
             feed.restore(runner.journal.kept, time.time())
+            feed.survey(time.time())
         if args.once:
             once(station, feeds, config)
             if not args.json:
                 words.sum(feeds)
-            return OK
+            return unread(feeds)
         asyncio.run(_Live(station, feeds, config, WallClock()).run())
         return OK
     except WatchError as exc:
@@ -75,6 +79,17 @@ def watch(args: argparse.Namespace) -> int:
         for feed in feeds:
             feed.close()
         runner.journal.close()
+
+
+def unread(feeds: list[Feed]) -> int:
+    """The exit code of one look: whether anything could be read."""
+    bad = [feed for feed in feeds if feed.unreadable]
+    for feed in bad:
+        complain(f"unlisted watch: {feed.name}: not read: it is no mail log of a known format")
+    if len(bad) < len(feeds):
+        return OK
+    complain("unlisted watch: no log could be read")
+    return USAGE
 
 
 def watched(made: Config, ours: Iterable[str], station: Station) -> Config:

@@ -28,6 +28,7 @@ from unlisted.loop._fixpoint import Followed
 from unlisted.rates.interval import binomial_interval
 
 WIDTH = 80
+STRANGERS = 5  # told of in the sum
 NAMED = 20  # what refusals of a path named, at most
 
 
@@ -98,23 +99,38 @@ class Words:
         for share in fact.shares[:3]:
             name = self._runner.journal.person(share.sender) or share.sender
             text += f"; {name} {share.share:.0%} ({share.low:.0%}-{share.high:.0%})"
+            if share.reasons and fact.verdict in ("guilty", "probable"):
+                text += f": {', '.join(share.reasons)}"
         return f"{text}. {fact.need}" if fact.need else f"{text}."
 
     def sum(self, feeds: Sequence[Feed]) -> None:
         """What was read and what stands, at the end."""
         for feed in feeds:
+            if feed.unreadable:
+                continue
             last = _time(feed.last_at) if feed.last_at is not None else "none"
             _paragraph(
                 f"{feed.name}: {feed.lines} lines, {feed.attempts} attempts; last {last}"
                 + (f"; {feed.tail.skipped} lines too long" if feed.tail.skipped else "")
                 + ("; the file read last is gone" if feed.tail.lost else "")
+                + ("; nothing new" if feed.resumed and not feed.fresh else "")
             )
+            _strangers(feed)
+        if all(feed.unreadable for feed in feeds):
+            return
         episodes = self._runner.states.sense.open_episodes()
         for one in episodes:
             where = f"on {one.zone}" if one.zone else f"at {one.receiver}"
             _paragraph(f"open: {one.id}, {one.address} {where} since {_time(one.since)}")
         if not episodes:
             _paragraph("no episode is open")
+
+
+def _strangers(feed: Feed) -> None:
+    named = sorted(feed.strangers.items(), key=lambda one: (-one[1], one[0]))[:STRANGERS]
+    if named:
+        told = ", ".join(f"{address} ({count})" for address, count in named)
+        _paragraph(f"refusals named addresses that are none of ours: {told}")
 
 
 def _paragraph(text: str) -> None:

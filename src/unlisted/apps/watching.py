@@ -11,6 +11,7 @@ import asyncio
 import heapq
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from ipaddress import ip_network
 from pathlib import Path
 
 import msgspec
@@ -20,7 +21,8 @@ from unlisted.config import Config
 from unlisted.config_rules import is_ip
 from unlisted.edge.clock import Clock, SimSeconds
 from unlisted.edge.journal import JournalError
-from unlisted.edge.log_facts import Addresses, Told
+from unlisted.edge.log_addresses import Addresses
+from unlisted.edge.log_facts import Told
 from unlisted.edge.log_feed import Feed
 from unlisted.edge.log_plain import LineParser
 from unlisted.edge.log_reader import LogError, zone_of
@@ -34,6 +36,7 @@ from unlisted.logs.stamp import Calendar
 from unlisted.logs.tally import Tally
 from unlisted.loop._fixpoint import Followed
 from unlisted.mail.attempt import Format
+from unlisted.replies.addresses import Network
 
 log = logging.getLogger("unlisted.watch")
 
@@ -46,22 +49,27 @@ class WatchError(Exception):
 
 
 def feeds_of(
-    logs: Sequence[Path], config: Config, people: People, clock_now: Callable[[], float]
+    logs: Sequence[Path],
+    config: Config,
+    people: People,
+    clock_now: Callable[[], float],
+    more: Sequence[Network] = (),
 ) -> list[Feed]:
-    """A feed for each log. Raises WatchError."""
+    """A feed for each log; `more`: networks of ours beside the pools'. Raises WatchError."""
     try:
         zone = zone_of(config.watch.zone or None)
     except LogError as exc:
         raise WatchError(f"watch.zone: {exc}") from None
     watched = [pool for pool in config.pools if pool.watched] or config.pools
-    ours = tuple(one for pool in watched for one in pool.addresses if is_ip(one))
-    addresses = Addresses(config.watch.addresses, ours)
+    said = [one for pool in watched for one in pool.addresses if is_ip(one)]
+    ours = tuple(dict.fromkeys([*map(ip_network, said), *more]))
 
     def make(format: Format) -> tuple[LineParser, Calendar]:
         calendar = Calendar(zone, clock_now())
         return _parser(format, calendar), calendar
 
-    return [Feed(path, people, addresses, make, loopback=config.watch.loopback) for path in logs]
+    told, loopback = config.watch.addresses, config.watch.loopback
+    return [Feed(path, people, Addresses(told, ours), make, loopback=loopback) for path in logs]
 
 
 def _parser(format: Format, calendar: Calendar) -> LineParser:

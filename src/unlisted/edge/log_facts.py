@@ -7,16 +7,16 @@ lines of a dead site were no conversation and give none; nor does a message's ex
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from unlisted.edge.history_names import site_of
+from unlisted.edge.log_addresses import TEXT_LIMIT, Addresses
 from unlisted.edge.people import People
 from unlisted.facts import Bounce, Carried, Observed, Row, TransientFailure
 from unlisted.mail.attempt import Attempt
 
 MINUTE_S = 60.0
-TEXT_LIMIT = 2000
 SITES = 100_000
 Path = tuple[str, str]
 _HERE = frozenset(("127.0.0.1", "::1", "localhost", "localhost.localdomain"))
@@ -29,24 +29,6 @@ class Told(NamedTuple):
     personal: dict[str, str]
 
 
-class Addresses:
-    """Which of our addresses an attempt used: as logged, else by transport or pool, else the only
-    one there is; else the transport's name stands for it."""
-
-    def __init__(self, told: Mapping[str, str], ours: Sequence[str]) -> None:
-        self._told = dict(told)
-        self._only = ours[0] if len(ours) == 1 else ""
-
-    def of(self, attempt: Attempt) -> str:
-        """The address, or a name that stands for it."""
-        if attempt.egress:
-            return attempt.egress
-        for name in (attempt.transport, attempt.pool, attempt.instance):
-            if name and name in self._told:
-                return self._told[name]
-        return self._only or attempt.transport or attempt.instance or "unknown"
-
-
 class Facts:
     """One log's attempts in, facts out. `memory` and `remember` carry it over a restart."""
 
@@ -54,7 +36,7 @@ class Facts:
         """`loopback`: what 127.0.0.1 takes is mail that left, not mail handed to a filter."""
         self._loopback = loopback
         self._people = people
-        self._addresses = addresses
+        self.addresses = addresses
         self._minute = -1
         self._last_at = 0.0
         self._taken: dict[Path, dict[str, int]] = {}
@@ -70,7 +52,7 @@ class Facts:
             yield from self.flush()
             self._minute = minute
         self._last_at = max(self._last_at, attempt.at)
-        path = (self._addresses.of(attempt), self._receiver(attempt))
+        path = (self.addresses.of(attempt), self._receiver(attempt))
         if attempt.status == "sent":
             sender = self._sender(attempt)
             counts = self._taken.setdefault(path, {})
@@ -78,6 +60,12 @@ class Facts:
         else:
             yield from self._counted(path)
             yield self._refused(attempt, path)
+
+    def survey(self, attempt: Attempt) -> None:
+        """Learn its address only: a backlog is looked through before it is told, so that mail
+        before the first refusal is counted to the address that refusals will name."""
+        if not (attempt.repeats or attempt.status == "expired" or self._stays(attempt)):
+            self.addresses.of(attempt)
 
     def flush(self) -> Iterator[Told]:
         """What is counted so far, in the order of the paths."""
@@ -169,6 +157,7 @@ class Facts:
             "taken": taken,
             "names": self._names,
             "sites": self._sites,
+            "addresses": self.addresses.memory(),
         }
 
     def remember(self, memory: dict[str, Any]) -> None:
@@ -181,3 +170,5 @@ class Facts:
         }
         self._names = {str(key): str(one) for key, one in dict(memory["names"]).items()}
         self._sites = {str(key): str(one) for key, one in dict(memory["sites"]).items()}
+        if "addresses" in memory:  # a memory of before has none
+            self.addresses.remember(memory["addresses"])

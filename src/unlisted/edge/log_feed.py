@@ -17,7 +17,8 @@ from pathlib import Path
 import msgspec
 
 from unlisted.edge.feed_gauge import Gauge
-from unlisted.edge.log_facts import Addresses, Facts, Told
+from unlisted.edge.log_addresses import Addresses
+from unlisted.edge.log_facts import Facts, Told
 from unlisted.edge.log_plain import LineParser
 from unlisted.edge.log_state import StateError, frozen, thaw
 from unlisted.edge.log_tail import READ_BYTES, Line, Place, Tail, decoded
@@ -60,6 +61,9 @@ class Feed:
         self._parser: LineParser | None = None
         self._calendar: Calendar | None = None
         self._facts = Facts(people, addresses, loopback=loopback)
+        self.known = False  # lines were recognized as of a log's format
+        self.fresh = 0  # lines read by this process, and told
+        self.resumed = False
         self._live = False  # the end was reached: from now on lines come when they are written
         self._apart = False  # the memory no longer follows from the lines since S alone
         self._written: Place | None = None  # S
@@ -96,6 +100,35 @@ class Feed:
             told += self._facts.flush()
         return told
 
+    def survey(self, now: float) -> None:
+        """Look through the whole backlog for what it tells of our addresses; nothing is told."""
+        if self.resumed:
+            return
+        tail, parser = Tail(self.path), None
+        try:
+            while lines := tail.read(READ_BYTES):
+                texts = [_text(line.data) for line in lines]
+                if parser is None:
+                    parser, calendar = self._make(format_of(texts) or "postfix")
+                    calendar.reaches(now)
+                for line, text in zip(lines, texts, strict=True):
+                    parser.feed(text, 0, line.number)
+                for attempt in parser.take():
+                    self._facts.survey(attempt)
+        finally:
+            tail.close()
+        self.strangers.clear()  # they are counted when they are told
+
+    @property
+    def strangers(self) -> dict[str, int]:
+        """Addresses that refusals named and that are none of ours, with their number."""
+        return self._facts.addresses.strangers
+
+    @property
+    def unreadable(self) -> bool:
+        """Whether all that was read is nothing a mail log says."""
+        return bool(self.lines) and not self.known and not self.attempts
+
     def finish(self) -> list[Told]:
         """The log ends here."""
         if self._parser is None:
@@ -110,13 +143,16 @@ class Feed:
     def _fed(self, lines: list[Line], now: float) -> Iterator[Told]:
         texts = [_text(line.data) for line in lines]
         if self.format is None:
-            self._begin(format_of(texts) or "postfix")
+            found = format_of(texts)
+            self.known = found is not None
+            self._begin(found or "postfix")
         assert self._parser is not None and self._calendar is not None
         self._calendar.reaches(now)
         for line, text in zip(lines, texts, strict=True):
             self._parser.feed(text, 0, line.number)
             yield from self._told()
         self.lines += len(lines)
+        self.fresh += len(lines)
 
     def _begin(self, format: Format) -> None:
         self.format = format
@@ -138,7 +174,7 @@ class Feed:
         does not follow from lines alone (`idle`, `finish`): the memory must go with it."""
         place = self.tail.place
         written = self._written
-        if self._parser is None:
+        if self._parser is None or self.unreadable:
             return
         if (
             whole
@@ -163,6 +199,8 @@ class Feed:
             "facts": self._facts.memory(),
             "gauge": self.gauge,
             "lines": self.lines,
+            "attempts": self.attempts,
+            "last_at": self.last_at,
         }
         return base64.b85encode(zlib.compress(msgspec.json.encode(data), 1)).decode()
 
@@ -184,6 +222,7 @@ class Feed:
             self._start(until)
             return
         self._again(until, now)
+        self.fresh, self.resumed = 0, True
 
     def _thaw(self, memory: str) -> None:
         unpack = zlib.decompressobj()
@@ -198,6 +237,9 @@ class Feed:
         self._facts.remember(data["facts"])
         self.gauge = msgspec.convert(data["gauge"], Gauge)
         self.lines = int(data["lines"])
+        self.attempts = int(data.get("attempts", 0))
+        self.last_at = msgspec.convert(data.get("last_at"), float | None)
+        self.known = True
         self._start(msgspec.convert(data["place"], Place))
 
     def _start(self, place: Place) -> None:
