@@ -353,3 +353,20 @@ def test_what_is_held_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert len(rows(tmp_path)) == 400
     sizes = [pq.read_metadata(p).num_rows for p in (tmp_path / "attempts").rglob("*.parquet")]
     assert min(sizes) >= 16
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select * from read_csv('/etc/passwd')",
+        "copy (select 1) to 'out.csv'",
+        "select 1; select 2",
+        "set enable_external_access=true",
+        "create table t as select 1",
+        "attach 'other.db'",
+    ],
+)
+def test_sql_reaches_the_history_and_nothing_else_of_the_machine(tmp_path: Path, sql: str) -> None:
+    (tmp_path / "attempts").mkdir()
+    with pytest.raises(HistoryError):
+        History(tmp_path).query(sql).read_all()

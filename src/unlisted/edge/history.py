@@ -271,9 +271,10 @@ class History:
         """SQL over the views attempts, minutes and exposure. Raises HistoryError."""
         db = self._database()
         try:
+            statements = db.extract_statements(sql)
+            if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+                raise HistoryError("expected one query that answers with rows: select …")
             found = db.sql(sql, params=list(values))
-            if found is None:
-                raise HistoryError("expected a query that answers with rows")
             return found.to_arrow_reader(65_536)
         except duckdb.Error as exc:
             raise HistoryError(str(exc)) from None
@@ -323,4 +324,9 @@ class History:
                 db.execute(
                     f"create view {kind} as select *, null::date as day, {extra} from no_{kind}"
                 )
+        # The files of the history and no others: SQL could read and write anything else of the machine.
+        folder = str(self._files.root).replace("'", "''")
+        db.execute(f"set allowed_directories=['{folder}']")
+        db.execute("set enable_external_access=false")
+        db.execute("set lock_configuration=true")
         return db
