@@ -174,7 +174,13 @@ def test_an_address_that_is_not_ours_is_nobody_s_episode(run: Run) -> None:
     reply = SPAMCOP.format(ip="203.0.113.77")
     usual(log, START, START + DAY, ((START, START + DAY / 2),), reply=reply)
     code, found = told(run, log)
-    assert (code, found["episodes"]) == (cli.OK, [])
+    assert (code, found["episodes"]) == (cli.FOUND, [])
+    (one,) = found["outside"]
+    assert one["name"] == "203.0.113.77" and one["refusals"] > 0
+    _, out, _ = run("report", "mail.log", *OURS)
+    assert f"named an address outside --ours: 203.0.113.77 ({one['refusals']})" in " ".join(
+        out.split()
+    )
 
 
 def test_without_ours_an_address_in_the_replies_is_inferred_and_said_to_be(run: Run) -> None:
@@ -552,3 +558,38 @@ def test_the_bar_says_bytes_rate_and_time_left(
 ) -> None:
     line = Bar.line(done, total, spent)
     assert all(part in line for part in said) and len(line) < 80
+
+
+def test_a_listed_domain_is_told_of_and_is_no_address(run: Run) -> None:
+    log = MailLog()
+    reply = "554 5.7.1 Sender address [anna@example.org] blocked using dbl.spamhaus.org"
+    usual(log, START, START + DAY, ((START, START + DAY / 2),), reply=reply)
+    code, found = told(run, log)
+    (one,) = found["domains"]
+    assert (code, found["episodes"], found["outside"]) == (cli.OK, [], [])
+    assert (one["kind"], one["name"], one["blames"]) == (
+        "sender",
+        "example.org",
+        "dbl.spamhaus.org",
+    )
+    _, out, _ = run("report", "mail.log", *OURS, "--html", "r.html")
+    said = "Not your addresses: a domain (example.org, of the sender) is listed on dbl.spamhaus.org"
+    assert said in " ".join(out.split()) and said in Path("r.html").read_text()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("--year", "26"), ("--year", "3000"), ("--since", "2026-11-20", "--until", "2026-11-19")],
+)
+def test_what_can_hold_nothing_is_refused_in_a_sentence(run: Run, words: tuple[str, ...]) -> None:
+    log = MailLog()
+    usual(log, START, START + DAY, ())
+    log.write(Path("mail.log"))
+    code, out, err = run("report", "mail.log", *words)
+    assert (code, out) == (2, "") and err.count("\n") == 1 and words[0] in err
+
+
+def test_a_file_that_is_no_log_is_refused(run: Run) -> None:
+    Path("x.csv").write_text("a,b\n1,2\n")
+    code, out, err = run("report", "x.csv")
+    assert (code, out) == (2, "") and "no delivery attempt" in err

@@ -199,7 +199,7 @@ COMMANDS: tuple[tuple[str, str, str, str, tuple[Argument, ...]], ...] = (
       (("--dry-run",), {"action": "store_true", "help": "only say what would become of it"}),
       JSON)),
     ("report", "", "who blocks us, who sent what, what to send again: by mail logs",
-     "unlisted report /var/log/mail.log* --ours 192.0.2.0/24 --html report.html", REPORT),
+     "unlisted report /var/log/mail.log* --ours 192.0.2.0/24 --html out.html", REPORT),
     ("history", "add", "keep the delivery attempts of logs, each line once",
      "unlisted history add /var/log/mail.log*",
      ((("log",), {"nargs": "+", "metavar": "LOG", "help": "files, packed ones too, folders, or -"}),

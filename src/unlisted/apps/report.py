@@ -12,7 +12,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING, Any
 
 from unlisted.apps.classify import Unreadable, networks
@@ -69,16 +69,17 @@ def _gather(
     from unlisted.edge.log_reader import LogError, read_logs, zone_of
     from unlisted.edge.report_rollup import Rollup
 
+    if args.year is not None and not 1970 <= args.year <= datetime.now(UTC).year + 1:
+        raise Unreadable(f"--year {args.year}: expected a year from 1970 to the next one")
     pattern_cache.ready_soon()
     bar = Bar(sys.stderr)
     try:
         zone = zone_of(args.zone)
-        rollup = Rollup(
-            ours,
-            since=_moment(args.since, zone, "--since"),
-            until=_moment(args.until, zone, "--until"),
-            kept=args.keep,
-        )
+        since = _moment(args.since, zone, "--since")
+        until = _moment(args.until, zone, "--until")
+        if since is not None and until is not None and since >= until:
+            raise Unreadable("--since must be earlier than --until")
+        rollup = Rollup(ours, since=since, until=until, kept=args.keep)
         reader = read_logs(
             _each_once(args.logs),
             format=args.format,
@@ -98,6 +99,13 @@ def _gather(
         complain(f"unlisted: {file.name}: not read: {file.problem}")
     if len(problems) == len(files):
         raise Unreadable("no log could be read")
+    read = reader.report.files
+    # An empty file is a day without mail; an empty pipe is a command that failed.
+    tried = any(file.lines for file in read) or "-" in args.logs
+    if tried and not any(file.attempts or file.other for file in read):
+        raise Unreadable(
+            f"no delivery attempt could be read ({reader.report.not_read} lines not understood)"
+        )
     # The files' own troubles are told with the files.
     about_files = tuple(f"{file.name}: " for file in files)
     notes = tuple(said for said in reader.report.words() if not said.startswith(about_files))
@@ -143,9 +151,7 @@ def _moment(text: str | None, zone: tzinfo, option: str) -> float | None:
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
-        raise Unreadable(
-            f"{option} {text[:40]}: expected a day or a time like 2026-11-23T08:00"
-        ) from None
+        raise Unreadable(f"{option} {text[:24]}: expected a time like 2026-11-23T08:00") from None
     return (at if at.tzinfo else at.replace(tzinfo=zone)).timestamp()
 
 

@@ -60,6 +60,9 @@ def tell(found: Report) -> None:
             _shift(shift, names)
         if len(found.shifts) > SHIFTS:
             say(f"and {len(found.shifts) - SHIFTS} more; --html and --json have them all")
+    if found.outside or found.domains:
+        _head("NOT YOUR ADDRESSES")
+        _others(found, names)
     for one in found.rankings:
         _ranking(one, names)
     if found.again.letters:
@@ -97,7 +100,7 @@ def _episode(episode: Episode, names: list[str]) -> None:
     if again:
         wrapped(again, indent)
     if episode.texts:
-        wrapped(f"says: {' '.join(episode.texts[0].split())[:160]}", indent)
+        wrapped(f"says: {says.quoted(episode.texts[0])}", indent)
     wrapped(f"lines: {says.lines(episode.evidence, names)}", indent)
 
 
@@ -116,8 +119,22 @@ def _shift(shift: Shift, names: list[str]) -> None:
     if shift.before is not None:
         wrapped(f"this address there before: {says.rate(shift.before)}", indent)
     if shift.texts:
-        wrapped(f"says: {' '.join(shift.texts[0].split())[:160]}", indent)
+        wrapped(f"says: {says.quoted(shift.texts[0])}", indent)
     wrapped(f"lines: {says.lines(shift.evidence, names)}", indent)
+
+
+def _others(found: Report, names: list[str]) -> None:
+    for one in (*found.outside[:SHIFTS], *found.domains[:SHIFTS]):
+        print()
+        title = says.domain(one) if one.kind != "address" else f"{one.name} is outside --ours"
+        for line in _lines(title):
+            print(_styled(line, "1"))
+        wrapped(says.other(one), "    ")
+        wrapped(f"says: {says.quoted(one.text)}", "    ")
+        wrapped(f"lines: {says.lines(one.evidence, names)}", "    ")
+    more = sum(max(0, len(rows) - SHIFTS) for rows in (found.outside, found.domains))
+    if more:
+        say(f"and {more} more; --json has them all")
 
 
 def _ranking(found: Ranking, names: list[str]) -> None:
@@ -155,7 +172,8 @@ def _ranking(found: Ranking, names: list[str]) -> None:
 
 def _again(found: Report) -> None:
     _head("WHAT TO SEND AGAIN")
-    say(f"{says.times(len(found.again.letters))} letters were refused for a block:")
+    count = len(found.again.letters)
+    say(f"{says.several(count, 'letter was', 'letters were')} refused for a block:")
     for words, count in says.letters(found.again):
         say(f"{says.times(count):>9}  {words}")
     by_hand = sum(1 for one in found.again.listed() if one.wrote_at is not None)
@@ -211,8 +229,11 @@ def tell_files(found: Report, args: argparse.Namespace) -> None:
         said.append(f"the same with charts: {args.html}")
     if args.json is not None:
         said.append(f"for programs: {args.json}")
-    elif args.html is None and found.blocked:
-        said.append("Try --html report.html for charts, --resend letters.csv for the letters.")
+    elif args.html is None and (found.episodes or found.blocks):
+        hints = ["--html report.html for charts"]
+        if args.resend is None and found.again.letters:
+            hints.append("--resend letters.csv for the letters")
+        said.append(f"Try {', '.join(hints)}.")
     if said:
         print()
     for line in said:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 
 from unlisted.apps.words import clock, span
 from unlisted.rates.interval import Interval
 from unlisted.report.episodes import Episode
 from unlisted.report.evidence import Evidence
 from unlisted.report.nameless import Shift
+from unlisted.report.others import Other
 from unlisted.report.resend import Again
 from unlisted.report.sections import Report
 from unlisted.report.senders import Suspect
 
+# As Postfix writes it: "host mx.example[192.0.2.1] said: ... (in reply to RCPT TO command)".
+_WRAPPER = re.compile(r"^host \S+ (?:said|refused to talk to me): |\s*\(in reply to [^()]*\)$")
 KINDS = {
     "address": "block",
     "listed": "likely the listing",
@@ -65,34 +69,81 @@ def lines(evidence: Evidence, names: list[str], most: int = 4) -> str:
 
 
 def headline(found: Report) -> str:
-    """One sentence: what is blocked, or that nothing is."""
+    """What is blocked, or that nothing is, in a few sentences."""
     cover = found.coverage
     if not cover.attempts:
         return "These logs hold no delivery attempt: nothing can be said."
-    if not found.blocked:
-        refused = "No refusal of an address of yours was found"
-        bound = f"; in {times(cover.attempts)} attempts that bounds their share by "
-        return refused + bound + f"{percent(min(1.0, 3 / cover.attempts))}."
     parts = []
-    now = {e.place.name: e for e in found.episodes if e.ending.state != "over"}
-    past = sorted({e.place.name for e in found.episodes} - set(now))
+    now = [one for one in foremost(found) if one.ending.state != "over"]
+    past = [one for one in foremost(found) if one.ending.state == "over"]
+    on_now = {(one.place.name, one.blamed.key) for one in now}
+    past = [one for one in past if (one.place.name, one.blamed.key) not in on_now]
     if now:
-        parts.append(f"Blocked, and not seen free again: {_some(_on(found, sorted(now)))}")
+        parts.append(f"Blocked, and not seen free again: {_some(_on(now))}")
     if past:
-        parts.append(f"Blocked and free again: {_some(_on(found, past))}")
+        parts.append(f"Blocked and free again: {_some(_on(past))}")
     if found.blocks:
         where = [f"{one.place.name} at {one.receiver}" for one in found.blocks]
         parts.append(f"Blocked without a list: {_some(where)}")
+    if found.outside:
+        parts.append(outside(found.outside).rstrip("."))
+    if not parts:
+        bound = percent(min(1.0, 3 / cover.attempts))
+        parts.append(
+            "No refusal of an address of yours was found; in "
+            f"{times(cover.attempts)} attempts that bounds their share by {bound}"
+        )
+    if found.domains:
+        count = several(sum(one.refusals for one in found.domains), "refusal", "refusals")
+        parts.append(f"Not your addresses: {count} of listed domains")
     return ". ".join(parts) + "."
 
 
-def _on(found: Report, names: list[str]) -> list[str]:
+def _on(episodes: list[Episode]) -> list[str]:
     """192.0.2.10 (spamcop, spamhaus)."""
-    said = []
-    for name in names:
-        lists = sorted({e.blamed.name for e in found.episodes if e.place.name == name})
-        said.append(f"{name} ({_some(lists)})")
-    return said
+    lists: dict[str, list[str]] = {}
+    for one in episodes:
+        lists.setdefault(one.place.name, []).append(one.blamed.name)
+    return [f"{name} ({_some(sorted(set(blamed)))})" for name, blamed in sorted(lists.items())]
+
+
+def outside(found: Sequence[Other]) -> str:
+    """Refusals that --ours leaves out."""
+    by_address: dict[str, int] = {}
+    for one in found:
+        by_address[str(one.name)] = by_address.get(str(one.name), 0) + one.refusals
+    total = several(sum(by_address.values()), "refusal", "refusals")
+    named = "named an address" if len(by_address) == 1 else "named addresses"
+    most = sorted(by_address, key=lambda name: (-by_address[name], name))
+    said = _some((f"{name} ({times(by_address[name])})" for name in most), 5)
+    return f"{total} {named} outside --ours: {said}."
+
+
+def domain(one: Other) -> str:
+    """Not your addresses: a domain (example.org, of the sender) is listed on dbl.spamhaus.org."""
+    bearer = "" if one.kind == "domain" else f"of the {one.kind}"
+    about = ", ".join(part for part in (one.name or "not named", bearer) if part)
+    return f"Not your addresses: a domain ({about}) is listed on {one.blames}"
+
+
+def other(one: Other) -> str:
+    """How often, where and when."""
+    more = one.receivers_count - min(5, one.receivers_count)
+    where = ", ".join(one.receivers[:5]) + (f" and {more} more" if more else "")
+    return (
+        f"{several(one.refusals, 'refusal', 'refusals')} by "
+        f"{several(one.receivers_count, 'receiver', 'receivers')} ({where}), "
+        f"{at(one.first_at)} to {at(one.last_at)}"
+    )
+
+
+def quoted(text: str, most: int = 200) -> str:
+    """A reply on one line, without the wrapper that says which host said it; of a long one the
+    beginning and the end, where the list and the link are."""
+    text = " ".join(_WRAPPER.sub("", " ".join(text.split())).split())
+    if len(text) <= most:
+        return text
+    return f"{text[: most * 3 // 5]} ... {text[-(most * 2 // 5) :]}"
 
 
 def several(count: int, one: str, more: str) -> str:

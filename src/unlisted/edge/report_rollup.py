@@ -35,10 +35,12 @@ from unlisted.replies.classify import Meaning, classify
 from unlisted.report import cells as c
 from unlisted.report.cells import Answer, Cells, Names, Route
 from unlisted.report.gathered import DEFERRED, SENT_ROW, STATUSES, Dropped, Gathered
+from unlisted.report.others import domain_in, list_in
 from unlisted.report.sites import receiver_of, site_of
 
 PAIRS = 6_000_000
 REMEMBERED = 1 << 16
+DOMAINS = 2000  # told apart; names in mail have no end
 SHOWN = 400
 
 # Postfix transports and Exim's usual names that put mail into a mailbox or nowhere.
@@ -66,6 +68,7 @@ _LOCAL = frozenset(
         "address_reply",
     ]
 )
+_VALUED = ("address", "network", "rate", "domain")
 _UNSURE = re.compile(r"end of data|may be sent more than once|after (?:sending )?data\b")
 _STATUS = {name: number for number, name in enumerate(STATUSES)}
 
@@ -104,6 +107,7 @@ class Rollup:
         self._buffer: list[Cells] = []
         self._buffered = 0
         self._pairs = Pairs(PAIRS)
+        self._domains: set[str] = set()
         self._letters = Letters(kept)
 
     # ------------------------------------------------------------ one batch
@@ -247,13 +251,27 @@ class Rollup:
             return c.UNKNOWN_USER
         replied = bool(code or found.code)
         refusal: str = found.refusal
+        if replied and found.reason == "blocked" and found.subject == "domain":
+            listed = found.blames or list_in(text)
+            if listed:
+                return self._said_as(self._of_domain(found, listed), refusal, text)
         if refusal == "no":
             if found.rule is not None or not replied:
                 return c.OTHER if replied else c.NO_ANSWER
             refusal = "unmatched"
-        if found.ours == "no":
+        if found.ours == "no" and (refusal != "yes" or found.subject != "address"):
             return c.OTHER
         return self._said_as(found, refusal, text)
+
+    def _of_domain(self, found: Meaning, listed: str) -> Meaning:
+        """A refusal of a domain: no address of ours is meant."""
+        name = domain_in(found.subject_value)
+        if name is not None and name not in self._domains:
+            if len(self._domains) < DOMAINS:
+                self._domains.add(name)
+            else:
+                name = None
+        return msgspec.structs.replace(found, ours="no", blames=listed, subject_value=name)
 
     def _said_as(self, found: Meaning, refusal: str, text: str) -> int:
         answer = Answer(
@@ -261,7 +279,7 @@ class Rollup:
             found.reason,
             found.subject,
             # The value of a content rule is a name out of the message: no use, and no end of them.
-            found.subject_value if found.subject in ("address", "network", "rate") else None,
+            found.subject_value if found.subject in _VALUED else None,
             found.ours,
             found.blames,
             found.family,

@@ -99,9 +99,14 @@ def _rest(cause: str, again: Again, over: bool) -> list[str]:
     steps = []
     if counts.get("resend"):
         when = "now" if over else "when the block has ended"
-        steps.append(f"Send {counts['resend']} bounced letters again {when} (--resend FILE.csv).")
+        bounced = _letters(counts["resend"], "bounced ")
+        steps.append(f"Send {bounced} again {when} (--resend FILE.csv).")
     if counts.get("queued"):
-        steps.append(f"{counts['queued']} letters still wait in the queue and go by themselves.")
+        steps.append(f"{_letters(counts['queued'])} still in the queue: nothing to do for them.")
     if counts.get("suspect"):
-        steps.append(f"{counts['suspect']} letters of suspects are left out; decide by hand.")
+        steps.append(f"{_letters(counts['suspect'])} of suspects left out; decide by hand.")
     return steps
+
+
+def _letters(count: int, of: str = "") -> str:
+    return f"{count} {of}{'letter' if count == 1 else 'letters'}"

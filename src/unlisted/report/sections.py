@@ -11,6 +11,7 @@ from unlisted.report.cells import WORDLESS, Tallies
 from unlisted.report.episodes import Episode, answered, episodes_of
 from unlisted.report.gathered import Dropped, FileRead, Gathered
 from unlisted.report.nameless import Shift, shifts_of
+from unlisted.report.others import Other, others_of
 from unlisted.report.places import Place, Places
 from unlisted.report.resend import Again, again
 from unlisted.report.senders import Book, Event, Ranking, ranking
@@ -33,10 +34,13 @@ class Coverage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """`shifts` that block are blocks, the rest is what is rather no block of an address."""
+    """`shifts` that block are blocks, the rest is what is rather no block of an address.
+    `outside`: refusals of addresses outside --ours; `domains`: of listed domains."""
 
     episodes: tuple[Episode, ...]
     shifts: tuple[Shift, ...]
+    outside: tuple[Other, ...]
+    domains: tuple[Other, ...]
     rankings: tuple[Ranking, ...]
     again: Again
     advice: tuple[Advice, ...]
@@ -48,8 +52,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def blocked(self) -> bool:
-        """Whether any address was blocked."""
-        return bool(self.episodes or self.blocks)
+        """Whether any address was blocked; one outside --ours too, for --ours may be wrong."""
+        return bool(self.episodes or self.blocks or self.outside)
 
 
 def build(
@@ -69,10 +73,13 @@ def build(
     letters = again(names, places, gathered.kept, episodes, shifts, suspects)
     by_place = {found.place.name: found for found in rankings}
     advice = [advise(one, by_place.get(one.place.name), letters) for one in episodes]
+    others = others_of(names, tallies.paths)
     advice += [advise_shift(one, letters) for one in shifts if one.blocks]
     return Report(
         episodes=tuple(episodes),
         shifts=tuple(shifts),
+        outside=tuple(one for one in others if one.kind == "address"),
+        domains=tuple(one for one in others if one.kind != "address"),
         rankings=tuple(rankings),
         again=letters,
         advice=tuple(advice),
