@@ -254,8 +254,7 @@ def parsers(folder: Path, data: Path | None = None) -> list[Parser]:
         Parser("mail.trace", _trace, seeds.TOKENS, 4),
         Parser("mail.envelope", _address, seeds.TOKENS, 8, refuses=(AddressError,)),
         Parser("logs.postfix", _batches(postfix_batches), seeds.postfix(), 6),
-        # One call reads a whole log: some hundred lines of it are no single input.
-        Parser("edge.postfix_fast", _batches(postfix_fast_batches), seeds.postfix(), 3, 16 * KB),
+        Parser("edge.postfix_fast", _batches(postfix_fast_batches), seeds.postfix(), 3),
         Parser("logs.exim", _batches(exim_batches), logs, 8),
         Parser("logs.kumomta", _batches(kumomta_batches), logs, 8),
         Parser("logs.m365", _batches(m365_batches), logs, 8),

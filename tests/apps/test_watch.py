@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ from tests.edge.watched_log import START, Traffic
 
 from unlisted.apps.cli import main
 from unlisted.edge import journal
+from unlisted.edge.journal import JournalError
 from unlisted.edge.people import People, load_secret
 
 
@@ -228,8 +230,8 @@ def waited(state: Path, bounces: int) -> None:
             db = journal.reader(state / journal.FILE)
             (count,) = db.execute("select count(*) from fact where kind='Bounce'").fetchone()
             db.close()
-        except Exception:
-            count = -1
+        except (JournalError, sqlite3.Error):
+            count = -1  # not made yet, or just being made
         if count >= bounces:
             return
         time.sleep(0.05)
