@@ -11,7 +11,7 @@ import os
 import shutil
 import socket
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,6 +22,8 @@ Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))  # for `bench`, which is no part of the installed source
+
+from tests.browser import Chromium  # noqa: E402
 
 # Derandomized by default: a change fails by its own fault, not by the day's luck. A hunt with
 # fresh examples is `./dev test --hypothesis-profile=hunt`.
@@ -138,6 +140,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     for marker in item.iter_markers("debian"):
         for program in marker.args:
             require(program)
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+    """One headless Chromium for the run (of this worker): `with browser.page(360) as page`."""
+    made = Chromium(require("chromium"), tmp_path_factory.mktemp("browser"))
+    yield made
+    made.close()
 
 
 GIVEN: set[int] = set()

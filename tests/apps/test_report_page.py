@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.apps.test_browser import WIDTHS, Chromium, chromium
+from tests.apps.test_browser import WIDTHS
+from tests.browser import Chromium
 from tests.report.maillog import DAY, HOUR, SPAMCOP, START, UNKNOWN, MailLog
 
 from unlisted.apps import cli
 
-__all__ = ["chromium"]
 pytestmark = pytest.mark.browser
 LONG = "2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff"
 
@@ -46,9 +46,11 @@ def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> Path:
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_report_fits_its_window_in_light_and_dark(
-    page: Path, chromium: Chromium, scheme: str, width: int
+    page: Path, browser: Chromium, scheme: str, width: int
 ) -> None:
-    wanted = f"--blink-settings=preferredColorScheme={0 if scheme == 'dark' else 1}"
-    picture = chromium.shot(page.as_uri(), "report", (width, 720_000 // width), wanted)
-    assert (picture.brightness() > 200) == (scheme == "light")
-    assert picture.column_is_plain(width - 2) and picture.column_is_plain(1)
+    with browser.page(width) as shown:
+        shown.media(scheme)
+        shown.goto(page.as_uri())
+        assert shown.overflow() == 0
+        assert (shown.ground() > 200) == (scheme == "light")
+        assert shown.requests == [page.as_uri()]

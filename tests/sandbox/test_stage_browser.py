@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
+from tests.browser import Chromium
 
-from unlisted_sandbox import stage_page
 from unlisted_sandbox.stage import StageServer
-from unlisted_sandbox.stage_ask import Told
 from unlisted_sandbox.stage_http import Answer
 from unlisted_sandbox.stage_view import Address
 
@@ -32,52 +28,13 @@ def server() -> Iterator[StageServer]:
     made.stop()
 
 
-@pytest.fixture
-def chromium(requires: Callable[[str], str], tmp_path: Path) -> Callable[..., str]:
-    program = requires("chromium")
-
-    def run(url: str, *more: str) -> str:
-        command = [
-            "nice", program, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
-            "--no-first-run", "--disable-background-networking", "--disable-component-update",
-            "--disable-sync", "--hide-scrollbars", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-            f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", *more, url,
-        ]  # fmt: skip
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            timeout=100,
-            env={**os.environ, "HOME": str(tmp_path), "NO_AT_BRIDGE": "1"},
-        )
-        assert done.returncode == 0, done.stderr[-2000:]
-        return done.stdout
-
-    return run
-
-
 @pytest.mark.parametrize("width", [360, 1400])
 def test_the_page_is_no_wider_than_its_window(
-    server: StageServer, chromium: Callable[..., str], tmp_path: Path, width: int
+    server: StageServer, browser: Chromium, width: int
 ) -> None:
-    # The page forbids frames and foreign script, so the measuring is done on a copy of it.
-    assert server._stage is not None
-    text = stage_page.page(server._stage, Told(), links=True).decode()
-    style = stage_page.file("stage.css").decode()
-    frame = tmp_path / "page.html"
-    measure = "<script>document.title='wide '+document.documentElement.scrollWidth</script>"
-    text = text.replace('<link rel="stylesheet" href="/stage.css">', f"<style>{style}</style>")
-    frame.write_text(text.replace("</body>", measure + "</body>"))
-    # Headless windows are 500 wide at least: a frame has the width that is asked for.
-    outer = tmp_path / "outer.html"
-    outer.write_text(
-        f'<iframe src="page.html" style="width:{width}px;height:900px;border:0"></iframe>'
-        "<script>onload=()=>{document.title=frames[0].document.title}</script>"
-    )
-    seen = chromium(
-        outer.as_uri(), "--allow-file-access-from-files", f"--window-size={width + 100},1000"
-    )
-    assert f"<title>wide {width}</title>" in seen
+    with browser.page(width) as page:
+        page.goto(server.url)
+        assert page.overflow() == 0
 
 
 class Changing(StageServer):
@@ -94,14 +51,16 @@ class Changing(StageServer):
 
 
 def test_the_script_shows_what_has_changed_without_loading_the_page_again(
-    chromium: Callable[..., str],
+    browser: Chromium,
 ) -> None:
     server = Changing()
     server.start()
     server.publish(stage())
     try:
-        seen = chromium(server.url, "--virtual-time-budget=4000")
+        with browser.page() as page:
+            page.goto(server.url)
+            page.until("document.body.innerText.includes('16 of 20')")
+            assert page.look("document.getElementById('lost').hidden")
     finally:
         server.stop()
-    assert server.pages == 1 and "<b>16</b> of 20" in seen
-    assert '<p id="lost" class="banner" hidden="">' in seen
+    assert server.pages == 1
