@@ -318,13 +318,25 @@ class PostSubmitted(Observed, frozen=True, tag=True):
 class Acted(Observed, frozen=True, tag=True):
     """A person did something on the operator's page or by command.
 
-    `act`: release_hold (of a hold), retire_rule (of a rule); `target`: its name.
+    `act`: release_hold (of a hold), retire_rule (of a rule), sign_in, sign_out, add_person,
+    change_person, remove_person; `target`: its name. `role`: the actor's roles; token: whoever
+    holds the token of the state folder.
     """
 
     actor: str
     act: str
     target: str
     reason: str = ""
+    role: str = ""
+
+
+class SignInsRefused(Observed, frozen=True, tag=True):
+    """So many sign-ins on the operator's page were refused from `since` to `at`. `names`: of the
+    people that there are, those that were tried."""
+
+    since: float
+    count: int
+    names: tuple[str, ...] = ()
 
 
 # ---------------------------------------------------------------- derived

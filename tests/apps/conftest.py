@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 
 from unlisted.apps.operator import Operator
 from unlisted.apps.public import Public
 from unlisted.edge.http import HttpServer
 from unlisted.edge.journal import Journal
 from unlisted.edge.readmodel import ReadModel
+from unlisted.edge.staff import Staff
 from unlisted.facts import (
     Accepted,
     Bounce,
@@ -332,6 +334,10 @@ class Faces:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.acts: list[tuple[str, str, str, str]] = []
+        self.signins: list[tuple[str, str, str]] = []
+        self.audited: list[Observed] = []
+        # Cheap hashes: what a password costs is not what these tests are about.
+        self.staff = Staff(path.with_name("people"), PasswordHasher(1, 8, 1))
         self.fail = False
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -346,7 +352,10 @@ class Faces:
         self._stop = asyncio.Event()
         model = ReadModel(self.path, live=True)
         name = f"mail.example.org{HOSTILE}"
-        self.operator_app = Operator(model, self.TOKEN, self._act, lambda: T0 + 110_000, name=name)
+        self.operator_app = Operator(
+            model, self.TOKEN, self._act, lambda: T0 + 110_000, name=name, staff=self.staff,
+            audit=self._audit,
+        )  # fmt: skip
         faces = [
             HttpServer(Public(model, name, lambda: T0 + 110_000).app, "127.0.0.1", 0),
             HttpServer(self.operator_app.app, "127.0.0.1", 0),
@@ -357,15 +366,23 @@ class Faces:
         await self._stop.wait()
         for face in faces:
             await face.stop()
+        await self.operator_app.signing.close()
         model.close()
 
-    async def _act(self, actor: str, act: str, target: str, reason: str) -> None:
+    async def _act(self, actor: str, act: str, target: str, reason: str, role: str) -> None:
         if self.fail:
             raise OSError("disk full")
-        self.acts.append((actor, act, target, reason))
+        if act in ("sign_in", "sign_out"):
+            self.signins.append((actor, act, role))
+        else:
+            self.acts.append((actor, act, target, reason))
+
+    async def _audit(self, fact: Observed) -> None:
+        self.audited.append(fact)
 
     def close(self) -> None:
-        self._loop.call_soon_threadsafe(self._stop.set)
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(30)
         assert not self._thread.is_alive()
 

@@ -18,6 +18,7 @@ OK, FOUND, USAGE, NO_SUCH = 0, 1, 2, 3
 _SAID = (
     "JournalError", "BackupError", "Missing", "Unreachable", "SecretError", "FactError",
     "DatabaseError", "OperationalError", "Unreadable", "HistoryError", "LogError",
+    "StaffError",
 )  # fmt: skip
 
 _EXITS = {"Missing": NO_SUCH, "Unreadable": USAGE}
@@ -221,12 +222,21 @@ COMMANDS: tuple[tuple[str, str, str, str, tuple[Argument, ...]], ...] = (
       (("--ours",), {"action": "append", "default": [], "metavar": "CIDR",
                      "help": "an address or network the MTA sends by (repeatable)"}),
       JSON)),
+    ("people", "add", "let somebody sign in, or give them other roles and a new password",
+     "unlisted people add ada --role communicator --role approver",
+     ((("name",), {"metavar": "NAME"}),
+      (("--role",), {"action": "append", "required": True, "metavar": "R",
+       "choices": ["viewer", "operator", "communicator", "approver"],
+       "help": "viewer, operator, communicator or approver; repeatable"}), JSON)),
+    ("people", "list", "who may sign in, and as what", "unlisted people list", (JSON,)),
+    ("people", "remove", "sign somebody out for good", "unlisted people remove ada",
+     ((("name",), {"metavar": "NAME"}), JSON)),
     ("operator", "link", "a link that signs a browser in, once", "unlisted operator link", (JSON,)),
 )  # fmt: skip
 # Nouns and verbs with a module of their own in apps/; the others are in cli_commands.
 _MODULES = {
     "classify": "classify", "health": "health", "history": "history", "intake": "intake", "report": "report",
-    "watch": "watch",
+    "people": "people", "watch": "watch",
 }  # fmt: skip
 NOUNS = {
     "health": "service-health records: what was published about an incident",
@@ -239,6 +249,7 @@ NOUNS = {
     "hold": "mail kept back on purpose",
     "history": "senders before the journal; delivery attempts kept from logs",
     "operator": "the operator's page",
+    "people": "who may sign in on the operator's page",
 }
 
 

@@ -1,9 +1,9 @@
-"""The operator's face: one page and its API, behind one token from the state folder.
+"""The operator's face: its pages and API, behind one gate that knows who may what (`access`).
 
-The API takes `Authorization: Bearer TOKEN`. A browser gets a session by a sign-in link that works
-once, or by the token; its cookie is HttpOnly and SameSite=Lax, every form carries the session's
-CSRF token. Every act becomes an `Acted` fact with its actor before it has any effect.
-Refuses everything else with 401 and says no more.
+The API takes `Authorization: Bearer TOKEN`, or a session with its CSRF token in X-CSRF-Token. Every
+form carries the session's CSRF token. Every act becomes an `Acted` fact with its actor and role
+before it has any effect. Refuses nobody's requests with 401 and says no more, and with 403 what
+the asker's role does not cover.
 """
 
 from __future__ import annotations
@@ -11,52 +11,38 @@ from __future__ import annotations
 import base64
 import hmac
 import re
-import secrets
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any
-from urllib.parse import parse_qs
 
-import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from unlisted.apps import charts, operator_api, public_views, story, web, words
+from unlisted.apps import access, charts, operator_api, public_views, story, web, words
 from unlisted.apps.operator_posts import Posts
+from unlisted.apps.operator_signin import COOKIE, SignIns
 from unlisted.apps.posting import Poster
+from unlisted.apps.signing import Record as Audit
+from unlisted.apps.signing import Session, Signing
 from unlisted.edge.readmodel import ReadModel
-from unlisted.facts import Acted
+from unlisted.edge.staff import Staff
+from unlisted.facts import Acted, Observed
 from unlisted.health.record import Record
 
-COOKIE = "unlisted_session"
-LINK_S = 600.0
-SESSION_S = 12 * 3600.0
-MAX_LINKS = 32
-MAX_SESSIONS = 64
 SHOWN = 50
-_GOAL = re.compile(r"/|/message\?id=m\d{1,18}(\.\d{1,6})?")  # our own pages, nothing else
 _ACTOR = re.compile(r"[^\x00-\x1f\x7f]{1,100}")
 
 # page, actor, the page's zone in minutes → the record as recorded
 Publish = Callable[[bytes, str, int | None], Awaitable[Record]]
 # a mail of an abuse, feedback or bounce mailbox → the SMTP reply it would get
 Report = Callable[[bytes], Awaitable[str]]
-Act = Callable[[str, str, str, str], Awaitable[None]]  # actor, act, target, reason
-
-
-class Session(msgspec.Struct, frozen=True):
-    """Somebody who signed in. Times are real: a session guards a browser, not mail."""
-
-    actor: str
-    csrf: str
-    until: float
+Act = Callable[[str, str, str, str, str], Awaitable[None]]  # actor, act, target, reason, role
 
 
 class Operator:
-    """The application. `act` records an Acted fact and returns when it is durable."""
+    """The application. `act` records an Acted fact and returns when it is durable; `audit`: any."""
 
     def __init__(
         self,
@@ -70,6 +56,8 @@ class Operator:
         publish: Publish | None = None,
         report: Report | None = None,
         poster: Poster | None = None,
+        staff: Staff | None = None,
+        audit: Audit | None = None,
     ) -> None:
         self.model = model
         self._publish = publish
@@ -77,29 +65,31 @@ class Operator:
         self.name = name
         self.public_url = public_url
         self._token = token.encode()
-        self._act = act
+        self.act = act
         self.now = now
-        self._links: dict[str, tuple[str, float, str]] = {}  # code -> actor, until, goal
-        self._sessions: dict[str, Session] = {}
+        self.signing = Signing(staff, audit or _unrecorded, now)
+        self._signins = SignIns(self, self.signing)
+        self.ask = self._signins.ask
         self.base = ""  # http://ip:port, known once the listener answers
         self.app = Starlette(
             routes=[
-                Route("/", self.index),
-                Route("/message", self.message),
-                Route("/signin", self.signin, methods=["POST"]),
-                Route("/signin/{code}", self.follow_link),
-                Route("/holds/{id}/release", self.release_form, methods=["POST"]),
-                Route("/api/signin-links", self.make_link, methods=["POST"]),
-                Route("/api/messages", self.messages),
-                Route("/api/messages/{id}", self.one_message),
-                Route("/api/holds/{id}/release", self.release, methods=["POST"]),
-                Route("/api/reports", self.take_report, methods=["POST"]),
-                Route("/api/records", self.import_record, methods=["POST"]),
-                *Posts(self, poster, _json).routes(),
-                *[Route(f"/api/{kind}", self._list(kind)) for kind in operator_api.LISTS],
-                Route("/style.css", web.style),
-                Route("/favicon.ico", web.icon),
-                Route("/favicon.svg", web.icon),
+                access.guarded(self, one)
+                for one in (
+                    Route("/", self.index),
+                    Route("/message", self.message),
+                    *self._signins.routes(),
+                    Route("/holds/{id}/release", self.release_form, methods=["POST"]),
+                    Route("/api/messages", self.messages),
+                    Route("/api/messages/{id}", self.one_message),
+                    Route("/api/holds/{id}/release", self.release, methods=["POST"]),
+                    Route("/api/reports", self.take_report, methods=["POST"]),
+                    Route("/api/records", self.import_record, methods=["POST"]),
+                    *Posts(self, poster).routes(),
+                    *[Route(f"/api/{kind}", self._list(kind)) for kind in operator_api.LISTS],
+                    Route("/style.css", web.style),
+                    Route("/favicon.ico", web.icon),
+                    Route("/favicon.svg", web.icon),
+                )
             ],
             exception_handlers={HTTPException: web.on_error, Exception: web.on_fault},
         )
@@ -108,98 +98,66 @@ class Operator:
 
     def bearer(self, request: Request) -> bool:
         kind, _, given = request.headers.get("authorization", "").partition(" ")
-        return kind.lower() == "bearer" and self._is_token(given.strip())
+        return kind.lower() == "bearer" and self.is_token(given.strip())
 
-    def _is_token(self, given: str) -> bool:
+    def is_token(self, given: str) -> bool:
         return hmac.compare_digest(given.encode("utf-8", "replace"), self._token)
 
     def session(self, request: Request) -> Session | None:
-        session = self._sessions.get(request.cookies.get(COOKIE, ""))
-        return session if session is not None and session.until > time.monotonic() else None
+        found = self.signing.session(request.cookies.get(COOKIE, ""))
+        return found[0] if found is not None else None
+
+    def who(self, request: Request) -> access.Who | None:
+        """Whose request this is. A cookie alone acts nowhere: by the API it needs its CSRF token
+        in a header, forms carry it."""
+        by_api = request.url.path.startswith("/api/")
+        if by_api and self.bearer(request):
+            return access.Who("", access.EVERY)
+        found = self.signing.session(request.cookies.get(COOKIE, ""))
+        if found is None or (by_api and request.method == "POST" and not _csrf(request, found[0])):
+            return None
+        return found[1]
 
     @staticmethod
     async def form_of(request: Request, session: Session) -> dict[str, str]:
         """A form that carries this session's CSRF token. Raises HTTPException."""
-        form = await _form(request)
+        form = await web.form_of(request)
         given = form.get("csrf", "").encode("utf-8", "replace")
         if not hmac.compare_digest(given, session.csrf.encode()):
             raise HTTPException(403, "This form is not of your session. Open the page anew.")
         return form
 
-    @staticmethod
-    def actor(given: dict[str, Any]) -> str:
-        """Who acts by the API, as the request says. Raises ValueError."""
+    def actor(self, request: Request, given: dict[str, Any]) -> str:
+        """Who acts by the API: whose session it is, or who the token's holder says. ValueError."""
+        session = self.session(request)
+        if session is not None and not self.bearer(request):
+            return session.actor
         actor = given.get("actor", "operator")
-        if not isinstance(actor, str) or not _ACTOR.fullmatch(actor):
+        if not isinstance(actor, str) or not _ACTOR.fullmatch(actor) or actor == "policy":
             raise ValueError("actor: expected a short name")
         return actor
 
-    def _allowed(self, request: Request) -> None:
-        if not self.bearer(request) and self.session(request) is None:
-            raise HTTPException(
-                401, "sign in, or send the operator's token", {"www-authenticate": "Bearer"}
-            )
+    def role(self, request: Request) -> str:
+        """The asker's roles, as a fact has them."""
+        who = self.who(request)
+        return who.recorded if who is not None else ""
 
-    # ------------------------------------------------------------ signing in
-
-    async def make_link(self, request: Request) -> Response:
-        if not self.bearer(request):
-            return web.failed(
-                request, 401, "send the operator's token", {"www-authenticate": "Bearer"}
-            )
-        given = await _json(request)
+    async def acted(
+        self, request: Request, given: dict[str, Any], act: str, target: str, reason: str
+    ) -> None:
+        """Record an act asked for by the API. Raises HTTPException, or OSError when not durable."""
         try:
-            actor = self.actor(given)
+            actor = self.actor(request, given)
         except ValueError as exc:
-            return web.failed(request, 400, str(exc))
-        goal = given.get("path", "/")
-        if not isinstance(goal, str) or not _GOAL.fullmatch(goal):
-            return web.failed(request, 400, "path: expected / or /message?id=m17")
-        now = time.monotonic()
-        self._links = {c: v for c, v in self._links.items() if v[1] > now}
-        while len(self._links) >= MAX_LINKS:
-            del self._links[next(iter(self._links))]
-        code = secrets.token_urlsafe(24)
-        self._links[code] = (actor, now + LINK_S, goal)
-        return web.data(request, {"url": f"{self.base}/signin/{code}", "expires_in_s": LINK_S}, 201)
-
-    async def follow_link(self, request: Request) -> Response:
-        if request.method == "HEAD":
-            # Mail and chat programs look at links before people do; that must not use them up.
-            return Response(status_code=204)
-        actor, until, goal = self._links.pop(request.path_params["code"], ("", 0.0, "/"))
-        if until <= time.monotonic():
-            return self.ask(request, "This link was used already, or is too old.")
-        return self._signed_in(actor, goal)
-
-    async def signin(self, request: Request) -> Response:
-        form = await _form(request)
-        if not self._is_token(form.get("token", "")):
-            return self.ask(request, "That is not the token.")
-        return self._signed_in("operator")
-
-    def _signed_in(self, actor: str, goal: str = "/") -> Response:
-        now = time.monotonic()
-        self._sessions = {k: s for k, s in self._sessions.items() if s.until > now}
-        while len(self._sessions) >= MAX_SESSIONS:
-            del self._sessions[next(iter(self._sessions))]
-        name = secrets.token_urlsafe(32)
-        self._sessions[name] = Session(actor, secrets.token_urlsafe(24), now + SESSION_S)
-        answer = RedirectResponse(goal, status_code=303)
-        # Not Strict: a browser that follows the link from a mail or another page would then not
-        # send the cookie along this redirect, and the person just signed in be asked again. What
-        # a link can reach only reads; every act is a POST with the session's CSRF token.
-        answer.set_cookie(
-            COOKIE, name, max_age=int(SESSION_S), path="/", httponly=True, samesite="lax"
-        )
-        answer.headers["cache-control"] = "no-store"
-        return answer
-
-    def ask(self, request: Request, notice: str = "") -> Response:
-        status = 403 if notice else 401
-        return self.page(request, "operator_signin.html", status, csrf="", notice=notice)
+            raise HTTPException(400, str(exc)) from None
+        try:
+            await self.act(actor, act, target, reason, self.role(request))
+        except Exception as exc:
+            raise OSError(type(exc).__name__) from exc
 
     def page(self, request: Request, template: str, status: int = 200, **values: Any) -> Response:
+        found = self.signing.session(request.cookies.get(COOKIE, ""))
+        values.setdefault("who", found[1] if found else None)
         answer = web.page(
             request, template, status, name=self.name, public_url=self.public_url, **values
         )
@@ -295,7 +253,8 @@ class Operator:
             return self.ask(request)
         form = await self.form_of(request, session)
         reason = form.get("reason", "").strip()[:500]
-        refused = await self._release(request.path_params["id"], session.actor, reason)
+        name = request.path_params["id"]
+        refused = await self._release(name, session.actor, reason, self.role(request))
         if refused:
             return web.failed(request, *refused)
         return RedirectResponse("/?done=released#holds", status_code=303)
@@ -304,14 +263,12 @@ class Operator:
 
     def _list(self, kind: str) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
-            self._allowed(request)
             await self.model.catch_up()
             return web.data(request, operator_api.LISTS[kind](self.model))
 
         return answer
 
     async def messages(self, request: Request) -> Response:
-        self._allowed(request)
         asked = request.query_params
         limit = asked.get("limit", "200")
         if not re.fullmatch(r"[1-9]\d{0,3}", limit):
@@ -323,7 +280,6 @@ class Operator:
         return web.data(request, operator_api.messages(self.model, sender, state, int(limit)))
 
     async def one_message(self, request: Request) -> Response:
-        self._allowed(request)
         told = await self._story(request.path_params["id"][:40])
         if told is None:
             return web.failed(request, 404, "no such message; names look like m17 or m17.0")
@@ -334,19 +290,16 @@ class Operator:
         return web.data(request, {"id": told.message, "lines": lines, "now": told.now})
 
     async def release(self, request: Request) -> Response:
-        if not self.bearer(request):
-            # A cookie is not enough here: this address takes no CSRF token.
-            return web.failed(
-                request, 401, "send the operator's token", {"www-authenticate": "Bearer"}
-            )
-        given = await _json(request)
-        actor, reason = given.get("actor", "operator"), given.get("reason", "")
-        if not isinstance(actor, str) or not _ACTOR.fullmatch(actor):
-            return web.failed(request, 400, "actor: expected a short name")
+        given = await web.object_of(request)
+        reason = given.get("reason", "")
+        try:
+            actor = self.actor(request, given)
+        except ValueError as exc:
+            return web.failed(request, 400, str(exc))
         if not isinstance(reason, str) or len(reason) > 500:
             return web.failed(request, 400, "reason: expected up to 500 characters")
         name = request.path_params["id"]
-        refused = await self._release(name, actor, reason)
+        refused = await self._release(name, actor, reason, self.role(request))
         if refused:
             return web.failed(request, *refused)
         await self.model.catch_up()
@@ -354,11 +307,9 @@ class Operator:
 
     async def take_report(self, request: Request) -> Response:
         """A mail out of an abuse, feedback or bounce mailbox; `reply` as LMTP would say it."""
-        if not self.bearer(request) or self._report is None:
-            return web.failed(
-                request, 401, "send the operator's token", {"www-authenticate": "Bearer"}
-            )
-        given = await _json(request)
+        if self._report is None:
+            return web.failed(request, 404, "Nothing takes reports here.")
+        given = await web.object_of(request)
         try:
             mail = base64.b64decode(str(given.get("mail", "")), validate=True)
         except ValueError as exc:
@@ -367,14 +318,14 @@ class Operator:
 
     async def import_record(self, request: Request) -> Response:
         """A record of another source onto the public page, and into Graph, Statuspage and Atom."""
-        if not self.bearer(request) or self._publish is None:
-            return web.failed(
-                request, 401, "send the operator's token", {"www-authenticate": "Bearer"}
-            )
-        given = await _json(request)
-        actor, zone = given.get("actor", "operator"), given.get("zone_min")
-        if not isinstance(actor, str) or not _ACTOR.fullmatch(actor):
-            return web.failed(request, 400, "actor: expected a short name")
+        if self._publish is None:
+            return web.failed(request, 404, "Nothing takes records here.")
+        given = await web.object_of(request)
+        zone = given.get("zone_min")
+        try:
+            actor = self.actor(request, given)
+        except ValueError as exc:
+            return web.failed(request, 400, str(exc))
         if zone is not None and (not isinstance(zone, int) or abs(zone) > 14 * 60):
             return web.failed(request, 400, "zone_min: expected minutes east of UTC")
         try:
@@ -384,7 +335,9 @@ class Operator:
             return web.failed(request, 400, f"page: {exc}")
         return web.data(request, {"id": record.id, "findings": len(record.findings)}, 201)
 
-    async def _release(self, name: str, actor: str, reason: str) -> tuple[int, str] | None:
+    async def _release(
+        self, name: str, actor: str, reason: str, role: str
+    ) -> tuple[int, str] | None:
         await self.model.catch_up()
         hold = self.model.holds.get(name)
         if hold is None:
@@ -394,7 +347,7 @@ class Operator:
         if not reason:
             return 400, "A release needs a reason."
         try:
-            await self._act(actor, "release_hold", name, reason)
+            await self.act(actor, "release_hold", name, reason, role)
         except Exception as exc:
             return 503, f"It could not be recorded: {type(exc).__name__}. Nothing was changed."
         return None
@@ -406,27 +359,15 @@ _NOTICES = {
 }
 
 
-async def _form(request: Request) -> dict[str, str]:
-    """An urlencoded form, last value of each name. Multipart is refused: no form here sends it."""
-    if request.headers.get("content-type", "").split(";")[0] != "application/x-www-form-urlencoded":
-        raise HTTPException(415, "expected a form")
-    body = (await request.body()).decode("utf-8", "replace")
-    try:
-        return {name: values[-1] for name, values in parse_qs(body, max_num_fields=20).items()}
-    except ValueError:
-        raise HTTPException(400, "too many fields") from None
+def _csrf(request: Request, session: Session) -> bool:
+    given = request.headers.get("x-csrf-token", "").encode("utf-8", "replace")
+    return hmac.compare_digest(given, session.csrf.encode())
 
 
-async def _json(request: Request) -> dict[str, Any]:
-    body = await request.body()
-    if not body:
-        return {}
-    try:
-        return msgspec.json.decode(body, type=dict[str, Any])
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        raise HTTPException(400, "expected a JSON object") from None
+async def _unrecorded(fact: Observed) -> None:
+    """Where nothing is recorded: virtual time, tests of pages."""
 
 
-def acted(at: float, actor: str, act: str, target: str, reason: str) -> Acted:
+def acted(at: float, actor: str, act: str, target: str, reason: str, role: str = "") -> Acted:
     """The fact of an act."""
-    return Acted(at=at, actor=actor, act=act, target=target, reason=reason)
+    return Acted(at=at, actor=actor, act=act, target=target, reason=reason, role=role)

@@ -6,7 +6,6 @@ and with `dry_run` 200 with the post as it would stand.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
@@ -20,16 +19,13 @@ from unlisted.health import written
 if TYPE_CHECKING:
     from unlisted.apps.operator import Operator
 
-Read = Callable[[Request], Awaitable[dict[str, Any]]]
-
 
 class Posts:
-    """The routes. `json` reads a request's body; who may is the operator's face to say."""
+    """The routes; who may is `access`'s to say."""
 
-    def __init__(self, face: Operator, poster: posting.Poster | None, json: Read) -> None:
+    def __init__(self, face: Operator, poster: posting.Poster | None) -> None:
         self._face = face
         self._poster = poster
-        self._json = json
 
     def routes(self) -> list[Route]:
         return [
@@ -44,12 +40,8 @@ class Posts:
         return name if name in self._face.model.incidents else None
 
     async def take(self, request: Request) -> Response:
-        """By the API: a cookie is not enough, this address takes no CSRF token."""
-        if not self._face.bearer(request):
-            return web.failed(
-                request, 401, "send the operator's token", {"www-authenticate": "Bearer"}
-            )
-        given = await self._json(request)
+        """By the API."""
+        given = await web.object_of(request)
         name = await self._known(request)
         if name is None or self._poster is None:
             return web.failed(request, 404, "There is no incident of this name.")
@@ -57,7 +49,7 @@ class Posts:
         if not isinstance(dry, bool):
             return web.failed(request, 400, "dry_run: expected true or false")
         try:
-            author = self._face.actor(given)
+            author = self._face.actor(request, given)
             fact = posting.parsed(name, author, given)
         except ValueError as exc:
             return web.failed(request, 400, str(exc))

@@ -29,6 +29,7 @@ from unlisted.config import ConfigError
 from unlisted.config_rules import endpoint, route_target
 from unlisted.edge import pattern_cache
 from unlisted.edge.clock import Clock, ClockError, new_event_loop, open_clock
+from unlisted.edge.files import write_whole
 from unlisted.edge.http import MAX_BODY, HttpServer
 from unlisted.edge.journal import Journal, JournalError
 from unlisted.edge.people import People, SecretError, load_secret, parse_secret
@@ -38,8 +39,17 @@ from unlisted.edge.runner import Runner
 from unlisted.edge.service import Service, open_runner
 from unlisted.edge.service import Settings as RelaySettings
 from unlisted.edge.smtp_server import Listener
+from unlisted.edge.staff import Staff
 from unlisted.edge.users import RelayHost, Users, UsersError, read_users
-from unlisted.facts import Configured, Fact, FactError, RecordImported, SenderHistory, decode
+from unlisted.facts import (
+    Configured,
+    Fact,
+    FactError,
+    Observed,
+    RecordImported,
+    SenderHistory,
+    decode,
+)
 from unlisted.health.record import Record
 
 log = logging.getLogger("unlisted.serve")
@@ -127,9 +137,12 @@ class _Platform:
             await record_configured(runner, self.config, clock.now())
             await self._import_history(runner)
 
-        async def act(actor: str, what: str, target: str, reason: str) -> None:
+        async def audit(fact: Observed) -> None:
             with clock.hold("act"):
-                await runner.record(acted(clock.now(), actor, what, target, reason))
+                await runner.record(fact)
+
+        async def act(actor: str, what: str, target: str, reason: str, role: str) -> None:
+            await audit(acted(clock.now(), actor, what, target, reason, role))
 
         model = ReadModel(self.settings.journal, live=True)
         token = make_token(self.settings.token)
@@ -156,6 +169,8 @@ class _Platform:
             publish=publish,
             report=report,
             poster=Posting(runner, clock),
+            staff=Staff(self.settings.people),
+            audit=audit,
         )
         faces = [
             _server(
@@ -181,6 +196,7 @@ class _Platform:
                 await _bounded(service.stop(), "connections")
             for face in faces:
                 await face.stop(STOP_S)
+            await operator.signing.close()
             model.close()
         log.info("stopped")
         return 0
@@ -387,15 +403,3 @@ def make_token(path: Path) -> str:
     token = secrets.token_urlsafe(32)
     write_whole(path, token + "\n", 0o600)
     return token
-
-
-def write_whole(path: Path, text: str, mode: int) -> None:
-    """All of it or nothing, under a temporary name first."""
-    part = path.with_name(path.name + ".part")
-    part.unlink(missing_ok=True)
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)

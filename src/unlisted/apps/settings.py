@@ -17,7 +17,7 @@ import msgspec
 
 from unlisted import config
 from unlisted.config import Config, ConfigError, Problem
-from unlisted.edge import journal
+from unlisted.edge import journal, staff
 from unlisted.facts import SenderHistory
 from unlisted.toml_lines import Lines, line_of
 
@@ -49,6 +49,10 @@ class Settings(msgspec.Struct, frozen=True):
     @property
     def token(self) -> Path:
         return self.state / "operator.token"
+
+    @property
+    def people(self) -> Path:
+        return self.state / staff.FILE
 
     @property
     def ready(self) -> Path:

@@ -146,7 +146,7 @@ class Platform:
                 self.runner.journal.close()
 
 
-async def _nobody_acts(actor: str, what: str, target: str, reason: str) -> None:
+async def _nobody_acts(actor: str, what: str, target: str, reason: str, role: str) -> None:
     raise AssertionError("on virtual time nobody sits at the page")
 
 

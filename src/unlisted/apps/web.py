@@ -11,7 +11,9 @@ import json
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
 
+import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -109,6 +111,28 @@ def failed(request: Request, status: int, message: str, headers: Any = None) -> 
         answer = page(request, "error.html", status, code=status, message=message)
     answer.headers.update(headers or {})
     return answer
+
+
+async def form_of(request: Request) -> dict[str, str]:
+    """An urlencoded form, last value of each name. Multipart is refused: no form here sends it."""
+    if request.headers.get("content-type", "").split(";")[0] != "application/x-www-form-urlencoded":
+        raise HTTPException(415, "expected a form")
+    body = (await request.body()).decode("utf-8", "replace")
+    try:
+        return {name: values[-1] for name, values in parse_qs(body, max_num_fields=20).items()}
+    except ValueError:
+        raise HTTPException(400, "too many fields") from None
+
+
+async def object_of(request: Request) -> dict[str, Any]:
+    """A JSON object; nothing: an empty one."""
+    body = await request.body()
+    if not body:
+        return {}
+    try:
+        return msgspec.json.decode(body, type=dict[str, Any])
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise HTTPException(400, "expected a JSON object") from None
 
 
 async def on_error(request: Request, exc: Exception) -> Response:

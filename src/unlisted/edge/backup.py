@@ -1,4 +1,4 @@
-"""One archive of a state folder, and back: journal, secret, operator's token.
+"""One archive of a state folder, and back: journal, secret, operator's token, people.
 
 The journal is copied by SQLite's online backup, so the service may run; the archive is a plain tar
 (POSIX ustar headers, GNU sizes) that starts with a manifest of sizes and SHA-256 sums, made under
@@ -22,14 +22,14 @@ from typing import IO
 
 import msgspec
 
-from unlisted.edge import journal
+from unlisted.edge import journal, staff
 
 BLOCK = 512
 CHUNK = 1 << 20
 FORMAT = 1
 MANIFEST = "manifest.json"
 MAX_MANIFEST = 64 << 10
-FILES = (journal.FILE, "secret", "operator.token")
+FILES = (journal.FILE, "secret", "operator.token", staff.FILE)
 NEEDED = (journal.FILE,)
 
 
