@@ -183,6 +183,8 @@ FACT_HELP: dict[str, str] = {
     "policy.posts_by": "who writes updates: policy, or person (who then gets drafts and is called)",
     "policy.draft_margin_s": "how long before its deadline a person gets a draft",
     "policy.duty_margin_s": "how long before its deadline the person on duty is called",
+    "policy.approve_posts": "posts, the policy's too, wait until an approver releases them",
+    "policy.approve_own_posts": "an approver may release what they wrote themselves",
 }
 
 

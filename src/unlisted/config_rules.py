@@ -232,6 +232,8 @@ def _check_policy(config: Config) -> Found:
         if isinstance(field.default, str):
             if value not in _POSTS_BY:
                 yield path, f'"{value[:40]}": expected {" or ".join(_POSTS_BY)}'
+        elif isinstance(field.default, bool):
+            continue
         elif isinstance(field.default, int):
             if not 1 <= value <= 10_000:
                 yield path, f"{value}: expected 1 to 10000"

@@ -85,6 +85,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     posts_by: str = "policy"
     draft_margin_s: float = 1800.0
     duty_margin_s: float = 600.0
+    approve_posts: bool = False
+    approve_own_posts: bool = False
 
 
 # ---------------------------------------------------------------- observed
@@ -305,7 +307,8 @@ class RecordImported(Observed, frozen=True, tag=True):
 
 class PostSubmitted(Observed, frozen=True, tag=True):
     """A person handed in a post of an open incident. `sections`: (label, text), figures in it as
-    `{{ name }}`. `corrects`: number of the post that it revises; None: an update.
+    `{{ name }}`. `corrects`: number of the post that it revises; None: an update. `role`: the
+    author's roles.
     """
 
     incident: str
@@ -313,6 +316,18 @@ class PostSubmitted(Observed, frozen=True, tag=True):
     sections: tuple[tuple[str, str], ...]
     next_update_by: float | None = None
     corrects: int | None = None
+    role: str = ""
+
+
+class PostReviewed(Observed, frozen=True, tag=True):
+    """Somebody approved draft number `draft` of an incident, or sent it back with a reason."""
+
+    incident: str
+    draft: int
+    approver: str
+    approve: bool
+    reason: str = ""
+    role: str = ""
 
 
 class Acted(Observed, frozen=True, tag=True):
@@ -665,10 +680,42 @@ class Posted(Fact, frozen=True, tag=True):
     author: str = "policy"
     because: tuple[int, ...] = ()
     corrects: int | None = None
+    approver: str = ""
+    draft: int | None = None
+
+
+class PostPending(Fact, frozen=True, tag=True):
+    """tell: a post waits for an approver, as draft number `draft` of its incident. `sections`: as
+    written, figures as `{{ name }}`; they are measured anew when it is approved. `status` and
+    `after` (number of the last post): what it was written for. `next_update_by` None: by policy.
+    """
+
+    incident: str
+    draft: int
+    author: str
+    post: str
+    sections: tuple[tuple[str, str], ...]
+    status: str
+    after: int
+    next_update_by: float | None = None
+    corrects: int | None = None
+    because: tuple[int, ...] = ()
+
+
+class PostReturned(Fact, frozen=True, tag=True):
+    """tell: a draft goes back to its author, and why. `by`: an approver who rejected it; policy: it
+    is out of date, or was replaced."""
+
+    incident: str
+    draft: int
+    author: str
+    by: str
+    reasons: tuple[str, ...]
+    because: tuple[int, ...] = ()
 
 
 class PostRefused(Fact, frozen=True, tag=True):
-    """tell: what a person handed in was not published, and why."""
+    """tell: what a person handed in, or approved, was not published, and why."""
 
     incident: str
     author: str

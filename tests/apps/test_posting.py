@@ -22,7 +22,16 @@ from unlisted.edge.http import HttpServer
 from unlisted.edge.journal import Journal
 from unlisted.edge.readmodel import ReadModel
 from unlisted.edge.runner import Runner
-from unlisted.facts import Bounce, Configured, Pool, ProbeAnswered, Reception, Recipient, Row
+from unlisted.facts import (
+    Bounce,
+    Configured,
+    Policy,
+    Pool,
+    ProbeAnswered,
+    Reception,
+    Recipient,
+    Row,
+)
 
 A = "127.0.9.1"
 ID = "UL000001"
@@ -38,17 +47,20 @@ BAD = {
 class Site(Faces):
     """Both faces over a runner with an open incident, the state folder ready for commands."""
 
+    POLICY = Policy()
+
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         runner = Runner(Journal(self.path, bytes(32), durable=False), bytes(32))
         clock = WallClock()
-        await self._open(runner, clock.now())
+        await self._open(runner, clock.now(), self.POLICY)
         model = ReadModel(self.path, live=True)
         poster = Posting(runner, clock)
         operator = Operator(
-            model, self.TOKEN, self._act, clock.now, name="mail.example.org", poster=poster
-        )
+            model, self.TOKEN, self._act, clock.now, name="mail.example.org", poster=poster,
+            staff=self.staff,
+        )  # fmt: skip
         faces = [
             HttpServer(Public(model, "mail.example.org", clock.now).app, "127.0.0.1", 0),
             HttpServer(operator.app, "127.0.0.1", 0),
@@ -66,10 +78,12 @@ class Site(Faces):
         runner.journal.close()
 
     @staticmethod
-    async def _open(runner: Runner, now: float) -> None:
+    async def _open(runner: Runner, now: float, policy: Policy) -> None:
         pool = Pool(name="main", addresses=(A, "127.0.9.2"), helo="out.example.org")
         await runner.record(
-            Configured(at=now, hostname="mx.example.org", pools=(pool,), lookups=True)
+            Configured(
+                at=now, hostname="mx.example.org", pools=(pool,), lookups=True, policy=policy
+            )
         )
         n = runner.upcoming
         text = f"Service unavailable; Client host [{A}] blocked using bl.list.example"

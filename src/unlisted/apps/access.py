@@ -1,7 +1,7 @@
 """Which role each route of the operator's page needs, and the one gate that asks.
 
 Roles: a viewer looks; an operator acts on senders, holds and the queue; a communicator writes posts
-and revises incidents; an approver releases what waits and publishes records. Every role may look.
+and revises incidents; an approver publishes what waits, and records. Every role may look.
 `token`: only who holds the token of the state folder, which is every role, for the first set-up.
 A route that the table does not name may be read by a viewer; nothing else may be done with it.
 """
@@ -39,6 +39,9 @@ NEEDS: dict[tuple[str, str], str] = {
     ("GET", "/incidents/{id}/post"): COMMUNICATOR,
     ("POST", "/incidents/{id}/post"): COMMUNICATOR,
     ("POST", "/api/incidents/{id}/posts"): COMMUNICATOR,
+    ("POST", "/incidents/{id}/drafts/{number:int}"): APPROVER,
+    ("POST", "/api/incidents/{id}/drafts/{number:int}/approve"): APPROVER,
+    ("POST", "/api/incidents/{id}/drafts/{number:int}/reject"): APPROVER,
     ("POST", "/api/records"): APPROVER,
     ("POST", "/api/signin-links"): TOKEN,
     ("GET", "/api/people"): TOKEN,

@@ -42,7 +42,7 @@ CODES = "exit codes: 0 well, 1 a difference or fault found, 2 usage, 3 no such t
 
 def _count(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 0 < len(text) < 10 or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text[:20]!r}: expected a number of rows, 1 or more")
+        raise argparse.ArgumentTypeError(f"{text[:20]!r}: expected a number, 1 or more")
     return int(text)
 
 
@@ -199,6 +199,14 @@ COMMANDS: tuple[tuple[str, str, str, str, tuple[Argument, ...]], ...] = (
       (("--corrects",), {"type": _count, "metavar": "N", "help": "the post that this one revises"}),
       (("--dry-run",), {"action": "store_true", "help": "only say what would become of it"}),
       JSON)),
+    ("health", "approve", "publish a draft that waits, its figures measured now",
+     "unlisted health approve UL000001 3",
+     ((("id",), CERTAIN), (("number",), {"type": _count, "metavar": "NUMBER"}),
+      (("--reason",), {"default": "", "metavar": "TEXT"}), JSON)),
+    ("health", "reject", "send a draft that waits back to its author",
+     'unlisted health reject UL000001 3 --reason "say who is affected"',
+     ((("id",), CERTAIN), (("number",), {"type": _count, "metavar": "NUMBER"}),
+      (("--reason",), {"required": True, "metavar": "TEXT"}), JSON)),
     ("report", "", "who blocks us, who sent what, what to send again: by mail logs",
      "unlisted report /var/log/mail.log* --ours 192.0.2.0/24 --html out.html", REPORT),
     ("history", "add", "keep the delivery attempts of logs, each line once",

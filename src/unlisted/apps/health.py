@@ -1,7 +1,8 @@
 """`unlisted health …`: service-health records, other people's and our own.
 
 `import` reads a published record; `lint` says what is wrong with one, or with an incident of ours;
-`post` publishes what a person wrote. Exit code 1: a finding that blocks publishing.
+`post` publishes what a person wrote, or hands it in for `approve` and `reject`. Exit code 1: a
+finding that blocks publishing.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import re
 import sys
 import textwrap
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from unlisted.apps.cli import FOUND, OK
@@ -53,8 +55,6 @@ def health_lint(args: argparse.Namespace) -> int:
 
 def health_post(args: argparse.Namespace) -> int:
     """Through the running service, whose station decides. Its reasons are printed one by one."""
-    from unlisted.apps.cli_commands import Missing, asked
-
     given = {
         "text": _text(args.file),
         "next_update_by": args.next_update_by,
@@ -62,23 +62,62 @@ def health_post(args: argparse.Namespace) -> int:
         "dry_run": args.dry_run,
         "actor": getpass.getuser()[:100],
     }
-    status, answer = asked(args, f"/api/incidents/{quote(args.id, safe='')}/posts", given)
-    error = answer.get("error", {})
-    if status == 404:
-        raise Missing(f"there is no incident {args.id[:40]}")
-    if status not in (200, 201, 422):
-        raise Unreadable(str(error.get("message", f"the service answered {status}")))
+    status, answer = _asked(args, "posts", given)
     if args.json:
         print(escaped(json.dumps(answer, ensure_ascii=False, indent=1)))
     elif status == 422:
-        print(f"not published, {len(error['reasons'])} reasons")
-        for reason in error["reasons"]:
-            _wrapped("  - ", str(reason))
+        _print_reasons("not published", answer)
+    elif status == 202:
+        print(plain(f"draft {answer['draft']} waits for an approver"))
     else:
         print("would be published:" if args.dry_run else f"post {answer['number']} is published:")
         for section in answer["sections"]:
             _wrapped("  ", f"{section['label']}: {section['text']}")
     return FOUND if status == 422 else OK
+
+
+def health_approve(args: argparse.Namespace) -> int:
+    return _review(args, "approve")
+
+
+def health_reject(args: argparse.Namespace) -> int:
+    return _review(args, "reject")
+
+
+def _review(args: argparse.Namespace, what: str) -> int:
+    given = {"reason": args.reason, "actor": getpass.getuser()[:100]}
+    status, answer = _asked(args, f"drafts/{args.number}/{what}", given)
+    if args.json:
+        print(escaped(json.dumps(answer, ensure_ascii=False, indent=1)))
+    elif status == 409:
+        _print_reasons("not published, it went back to its author", answer)
+    elif status == 422:
+        _print_reasons("nothing was changed", answer)
+    elif what == "approve":
+        print(plain(f"post {answer['number']}, written by {answer['author']}, is published"))
+    else:
+        print(plain(f"draft {answer['draft']} went back to {answer['author']}"))
+    return FOUND if status in (409, 422) else OK
+
+
+def _asked(args: argparse.Namespace, path: str, given: dict[str, Any]) -> tuple[int, Any]:
+    """What the running service answers about an incident. Raises Missing, Unreadable."""
+    from unlisted.apps.cli_commands import Missing, asked
+
+    status, answer = asked(args, f"/api/incidents/{quote(args.id, safe='')}/{path}", given)
+    if status == 404:
+        raise Missing(f"there is no incident {args.id[:40]}")
+    if status not in (200, 201, 202, 409, 422):
+        message = answer.get("error", {}).get("message", f"the service answered {status}")
+        raise Unreadable(str(message))
+    return status, answer
+
+
+def _print_reasons(what: str, answer: dict[str, Any]) -> None:
+    reasons = answer["error"]["reasons"]
+    print(f"{what}, {len(reasons)} reason{'s' if len(reasons) != 1 else ''}")
+    for reason in reasons:
+        _wrapped("  - ", str(reason))
 
 
 def _ours(args: argparse.Namespace) -> Record | None:

@@ -21,6 +21,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from unlisted.apps import access, charts, operator_api, public_views, story, web, words
+from unlisted.apps.operator_drafts import Drafts
 from unlisted.apps.operator_posts import Posts
 from unlisted.apps.operator_signin import COOKIE, SignIns
 from unlisted.apps.posting import Poster
@@ -85,6 +86,7 @@ class Operator:
                     Route("/api/reports", self.take_report, methods=["POST"]),
                     Route("/api/records", self.import_record, methods=["POST"]),
                     *Posts(self, poster).routes(),
+                    *Drafts(self, poster).routes(),
                     *[Route(f"/api/{kind}", self._list(kind)) for kind in operator_api.LISTS],
                     Route("/style.css", web.style),
                     Route("/favicon.ico", web.icon),
@@ -190,7 +192,14 @@ class Operator:
             faults=model.faults,
             silent=list(model.silent.values()),
             incidents=[
-                {**public_views.view(one, now), "draft": one.draft, "called": one.called}
+                {
+                    **public_views.view(one, now),
+                    "draft": one.draft,
+                    "called": one.called,
+                    "drafts": list(one.drafts.values()),
+                    # The policy writes its own anew; only people need to know.
+                    "returned": [each for each in one.returned if each[0].author != "policy"][-3:],
+                }
                 for one in reversed(model.incidents.values())
                 if one.closed is None
             ],
@@ -355,6 +364,8 @@ class Operator:
 
 _NOTICES = {
     "posted": "The post is published.",
+    "waits": "The post waits for an approver.",
+    "returned": "The draft went back to its author.",
     "released": "The hold was released; its mail goes on now.",
 }
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from unlisted.apps import words
 from unlisted.edge.readmodel import Episode, Hold, Incident, ReadModel
-from unlisted.facts import CausesRanked, Figure, Posted, Row
+from unlisted.facts import CausesRanked, Figure, Posted, PostPending, Row
 
 iso = words.iso
 Object = dict[str, Any]
@@ -202,6 +202,31 @@ def post(made: Posted) -> Object:
         "sections": [{"label": label, "text": text} for label, text in made.sections],
         "figures": [_figure(figure) for figure in made.figures],
     }
+
+
+def draft(found: PostPending) -> Object:
+    """A post that waits for an approver, as written."""
+    return {
+        "draft": found.draft,
+        "at": iso(found.at),
+        "author": found.author,
+        "kind": found.post,
+        "corrects": found.corrects,
+        "next_update_by": iso(found.next_update_by),
+        "sections": [{"label": label, "text": text} for label, text in found.sections],
+    }
+
+
+def drafts(one: Incident) -> Object:
+    """What waits, and what went back and why."""
+    return {
+        "waiting": [draft(found) for _, found in sorted(one.drafts.items())],
+        "returned": [
+            {**draft(found), "returned_at": iso(back.at), "by": back.by,
+             "reasons": list(back.reasons)}
+            for found, back in reversed(one.returned)
+        ],
+    }  # fmt: skip
 
 
 def _figure(figure: Figure) -> Object:

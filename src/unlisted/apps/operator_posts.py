@@ -1,7 +1,7 @@
 """The operator's way to post: a form with the session's CSRF token, and the API with the token.
 
-`POST /api/incidents/{id}/posts` answers 201 with the post, 422 with every reason why it was refused,
-and with `dry_run` 200 with the post as it would stand.
+`POST /api/incidents/{id}/posts` answers 201 with the post, 202 with a draft that waits for an approver,
+422 with every reason why it was refused, and with `dry_run` 200 with the post as it would stand.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from unlisted.apps import operator_api, posting, public_views, web
-from unlisted.facts import Posted, PostRefused, PostSubmitted
+from unlisted.edge.readmodel import Incident
+from unlisted.facts import Posted, PostPending, PostRefused, PostSubmitted
 from unlisted.health import written
 
 if TYPE_CHECKING:
@@ -50,18 +51,20 @@ class Posts:
             return web.failed(request, 400, "dry_run: expected true or false")
         try:
             author = self._face.actor(request, given)
-            fact = posting.parsed(name, author, given)
+            fact = posting.parsed(name, author, given, self._face.role(request))
         except ValueError as exc:
             return web.failed(request, 400, str(exc))
         found = await self._submit(fact, dry=dry)
         if isinstance(found, Posted):
             return web.data(request, operator_api.post(found), 200 if dry else 201)
         if found is None:
-            return web.failed(request, 503, _LOST)
+            return web.failed(request, 503, LOST)
+        if isinstance(found, PostPending):
+            return web.data(request, operator_api.draft(found), 202)
         error = {"code": 422, "message": "; ".join(found.reasons), "reasons": list(found.reasons)}
         return web.data(request, {"error": error}, 422)
 
-    async def _submit(self, fact: PostSubmitted, *, dry: bool) -> Posted | PostRefused | None:
+    async def _submit(self, fact: PostSubmitted, *, dry: bool) -> posting.Submitted | None:
         assert self._poster is not None
         try:
             return await self._poster.submit(fact, dry=dry)
@@ -75,7 +78,8 @@ class Posts:
         name = await self._known(request)
         if name is None or self._poster is None:
             return web.failed(request, 404, "There is no incident of this name.")
-        return self._page(request, name, session.csrf, {"text": self._poster.draft(name)})
+        given = _returned(self._face.model.incidents[name], request.query_params.get("draft", ""))
+        return self._page(request, name, session.csrf, given or {"text": self._poster.draft(name)})
 
     async def take_form(self, request: Request) -> Response:
         session = self._face.session(request)
@@ -87,14 +91,17 @@ class Posts:
             return web.failed(request, 404, "There is no incident of this name.")
         dry = given.get("do") != "publish"
         try:
-            fact = posting.parsed(name, session.actor, _of_form(given))
+            role = self._face.role(request)
+            fact = posting.parsed(name, session.actor, _of_form(given), role)
         except ValueError as exc:
             return self._page(request, name, session.csrf, given, (str(exc),), status=422)
         found = await self._submit(fact, dry=dry)
         if found is None:
-            return self._page(request, name, session.csrf, given, (_LOST,), status=503)
+            return self._page(request, name, session.csrf, given, (LOST,), status=503)
         if isinstance(found, PostRefused):
             return self._page(request, name, session.csrf, given, found.reasons, status=422)
+        if isinstance(found, PostPending):
+            return RedirectResponse("/?done=waits#incidents", status_code=303)
         if dry:
             return self._page(request, name, session.csrf, given, tried=found)
         return RedirectResponse("/?done=posted#incidents", status_code=303)
@@ -126,13 +133,22 @@ class Posts:
             corrects=str(given.get("corrects", ""))[:7],
             reasons=reasons,
             tried=tried.sections if tried else (),
+            waits=self._poster.waits(),
             figures=[
                 {**public_views.figure(one), "id": one.name} for one in self._poster.figures(name)
             ],
         )
 
 
-_LOST = "It could not be recorded. Nothing was changed."
+LOST = "It could not be recorded. Nothing was changed."
+
+
+def _returned(incident: Incident, number: str) -> dict[str, Any]:
+    """A draft that went back to its author, to be written anew; empty: there is none."""
+    for draft, _ in incident.returned:
+        if str(draft.draft) == number:
+            return {"text": written.shown(draft.sections), "corrects": draft.corrects or ""}
+    return {}
 
 
 def _of_form(given: dict[str, Any]) -> dict[str, Any]:

@@ -13,11 +13,25 @@ import msgspec
 
 from unlisted.edge.clock import Clock
 from unlisted.edge.runner import Quarantined, Runner
-from unlisted.facts import Figure, Posted, PostRefused, PostSubmitted, decode
+from unlisted.facts import (
+    Figure,
+    Observed,
+    Posted,
+    PostPending,
+    PostRefused,
+    PostReturned,
+    PostReviewed,
+    PostSubmitted,
+    decode,
+)
 from unlisted.health import posts, written
-from unlisted.loop import _incident, _written
+from unlisted.loop import _approval, _incident, _written
 
 MOST_FOLLOWING = 20  # facts that may follow from a post
+
+
+Submitted = Posted | PostPending | PostRefused
+Reviewed = Posted | PostReturned | PostRefused
 
 
 class BadPost(ValueError):
@@ -27,7 +41,10 @@ class BadPost(ValueError):
 class Poster(Protocol):
     """What the operator's face needs."""
 
-    async def submit(self, fact: PostSubmitted, *, dry: bool) -> Posted | PostRefused: ...
+    async def submit(self, fact: PostSubmitted, *, dry: bool) -> Submitted: ...
+    async def review(self, fact: PostReviewed) -> Reviewed: ...
+    def preview(self, draft: PostPending) -> Posted | PostRefused: ...
+    def waits(self) -> bool: ...
     def draft(self, incident: str) -> str: ...
     def figures(self, incident: str) -> tuple[Figure, ...]: ...
 
@@ -39,30 +56,52 @@ class Posting:
         self._runner = runner
         self._clock = clock
 
-    async def submit(self, fact: PostSubmitted, *, dry: bool) -> Posted | PostRefused:
+    async def submit(self, fact: PostSubmitted, *, dry: bool) -> Submitted:
         """The outcome, durable unless `dry`. `fact.at` is set here: it is when it was handed in."""
         with self._clock.hold("act"):
             fact = msgspec.structs.replace(fact, at=self._clock.now())
             if dry:
                 return _written.answer(self._runner.states, fact, 0)
-            try:
-                n = await self._runner.record(fact)
-            except Quarantined as exc:
-                return PostRefused(
-                    at=fact.at, incident=fact.incident, author=fact.author, reasons=(str(exc),)
-                )
-        return self._outcome(n)
+            found = await self._recorded(fact, fact.incident, fact.author)
+        assert not isinstance(found, PostReturned)
+        return found
 
-    def _outcome(self, n: int) -> Posted | PostRefused:
+    async def review(self, fact: PostReviewed) -> Reviewed:
+        """An approver's word and what came of it. `fact.at` is set here."""
+        with self._clock.hold("act"):
+            fact = msgspec.structs.replace(fact, at=self._clock.now())
+            found = await self._recorded(fact, fact.incident, fact.approver)
+        assert not isinstance(found, PostPending)
+        return found
+
+    def preview(self, draft: PostPending) -> Posted | PostRefused:
+        """The draft as it would be published now."""
+        at = self._clock.now()
+        if not self._open(draft.incident):
+            reasons = ("the incident is not open",)
+            return PostRefused(at=at, incident=draft.incident, author=draft.author, reasons=reasons)
+        return _approval.published(self._runner.states, draft, at, "", 0)
+
+    async def _recorded(
+        self, fact: Observed, incident: str, author: str
+    ) -> Posted | PostPending | PostReturned | PostRefused:
+        try:
+            n = await self._runner.record(fact)
+        except Quarantined as exc:
+            return PostRefused(at=fact.at, incident=incident, author=author, reasons=(str(exc),))
         rows = self._runner.journal.database.execute(
             "select kind, body from fact where n>? and n<=? and cause=? order by n",
             (n, n + MOST_FOLLOWING, n),
         )
         for kind, body in rows:
             found = decode(kind, body)
-            if isinstance(found, Posted | PostRefused):
+            if isinstance(found, Posted | PostPending | PostReturned | PostRefused):
                 return found
         raise AssertionError("a post was neither published nor refused")
+
+    def waits(self) -> bool:
+        """Whether posts wait for an approver."""
+        return _incident.approved(self._runner.states)
 
     def draft(self, incident: str) -> str:
         """What the policy would post now, for a person to edit; empty without such an incident."""
@@ -82,7 +121,7 @@ class Posting:
         return found is not None and found.id == incident
 
 
-def parsed(incident: str, author: str, given: dict[str, Any]) -> PostSubmitted:
+def parsed(incident: str, author: str, given: dict[str, Any], role: str = "") -> PostSubmitted:
     """The fact of an API request or a form. Raises BadPost."""
     corrects = given.get("corrects")
     if corrects is not None and (type(corrects) is not int or not 1 <= corrects < 10**6):
@@ -94,6 +133,7 @@ def parsed(incident: str, author: str, given: dict[str, Any]) -> PostSubmitted:
         sections=_sections(given),
         next_update_by=moment(given.get("next_update_by")),
         corrects=corrects,
+        role=role,
     )
 
 

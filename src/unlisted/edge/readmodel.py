@@ -42,6 +42,8 @@ from unlisted.facts import (
     Pool,
     PostDrafted,
     Posted,
+    PostPending,
+    PostReturned,
     RecordImported,
     Refusal,
     ReleasePredicted,
@@ -58,6 +60,7 @@ from unlisted.health.record import Record
 HOUR_S = 3600.0
 KEPT_HOURS = 14 * 24  # of the charts
 KEPT_FAULTS = 50
+KEPT_RETURNED = 20  # drafts of an incident
 SLICE = 2000
 _RECORD = msgspec.json.Decoder(Record)
 _ROW = msgspec.json.Decoder(Row)
@@ -88,7 +91,9 @@ class Hold:
 
 @dataclass
 class Incident:
-    """An incident, its posts oldest first. `draft`, `called`: since the last update, for a person."""
+    """An incident, its posts oldest first. `draft`, `called`: since the last update, for a person.
+    `drafts`: what waits for an approver; `returned`: what went back to its author, with the draft.
+    """
 
     opened: IncidentOpened
     posts: list[Posted] = field(default_factory=list)
@@ -96,6 +101,8 @@ class Incident:
     draft: PostDrafted | None = None
     called: DutyCalled | None = None
     closed: IncidentClosed | None = None
+    drafts: dict[int, PostPending] = field(default_factory=dict)
+    returned: list[tuple[PostPending, PostReturned]] = field(default_factory=list)
 
     @property
     def updated_at(self) -> float:
@@ -273,8 +280,19 @@ class ReadModel:
         if fact.incident in self.incidents:
             incident = self.incidents[fact.incident]
             incident.posts.append(fact)
+            incident.drafts.pop(fact.draft, None)
             if fact.corrects is None:
                 incident.draft = incident.called = None
+
+    def _pending(self, fact: Any) -> None:
+        if fact.incident in self.incidents:
+            self.incidents[fact.incident].drafts[fact.draft] = fact
+
+    def _returned(self, fact: Any) -> None:
+        incident = self.incidents.get(fact.incident)
+        draft = incident.drafts.pop(fact.draft, None) if incident else None
+        if incident is not None and draft is not None:
+            incident.returned = [*incident.returned[1 - KEPT_RETURNED :], (draft, fact)]
 
     def _moved(self, fact: Any) -> None:
         if fact.incident in self.incidents:
@@ -379,6 +397,8 @@ def _takes() -> dict[str, Callable[[ReadModel, Fact], None]]:
         PostDrafted: of_incident("draft"),
         DutyCalled: of_incident("called"),
         DeadlineMoved: ReadModel._moved,
+        PostPending: ReadModel._pending,
+        PostReturned: ReadModel._returned,
         ReleasePredicted: attribute("predicted"),
         DelistingAdvised: attribute("advised"),
         Delisted: attribute("delisted"),

@@ -12,6 +12,7 @@ from unlisted.facts import Figure
 from unlisted.health.figures import clock, in_words
 from unlisted.health.incident import TITLE
 
+_OVER = "Nothing. What waited has gone out, once."
 NEEDED = ("refused_share", "waiting", "blocked_addresses")
 
 
@@ -70,11 +71,14 @@ def draft(story: Story) -> tuple[tuple[str, str], ...]:
     done = _done(msgspec.structs.replace(story, resent=0))
     if story.resent:
         done += " {{ resent }} that had bounced were sent again by us."
+    advice = "You need not re-send: {{ waiting }} go out by themselves."
+    last = (("Root cause", _cause(story)),) if story.final else ()
     return (
-        ("User impact", _impact(past=False)),
-        ("Current status", _status(story)),
+        ("User impact", _impact(past=story.final)),
+        ("Final status" if story.final else "Current status", _status(story)),
         ("What we did", done),
-        ("What you should do", "You need not re-send: {{ waiting }} go out by themselves."),
+        ("What you should do", _OVER if story.final else advice),
+        *last,
     )
 
 
@@ -87,6 +91,8 @@ def framed(written: tuple[tuple[str, str], ...], story: Story) -> tuple[tuple[st
         *((label, text) for label, text in written if label.lower() != "title"),
     ]
     out += [("Measured", _measured(figures)), ("Start time", clock(story.since))]
+    if story.final and story.ended is not None:
+        out.append(("End time", clock(story.ended)))
     if story.next_update_by is not None:
         out.append(("Next update by", clock(story.next_update_by)))
     return tuple(out)
@@ -142,7 +148,7 @@ def _done(story: Story) -> str:
 def _advice(story: Story, figures: dict[str, Figure]) -> str:
     waiting = int(figures["waiting"].value or 0)
     if story.final:
-        return "Nothing. What waited has gone out, once."
+        return _OVER
     return f"You need not re-send: {waiting} waiting messages go out by themselves."
 
 

@@ -45,6 +45,11 @@ def read(text: str) -> Sections:
     return tuple((label, "\n".join(lines).strip()) for label, lines in found)
 
 
+def unsound(text: str) -> bool:
+    """Whether it has control or direction characters."""
+    return _CONTROL.search(text) is not None
+
+
 def shown(sections: Sections) -> str:
     """The text that `read` makes these sections of."""
     return "\n\n".join(f"{label}: {text}" for label, text in sections)
@@ -78,7 +83,7 @@ def _section(label: str, text: str) -> list[str]:
     name = label[:MAX_LABEL]
     if not label.strip() or len(label) > MAX_LABEL or _BRACES.search(label) or "\n" in label:
         return [f"{name!r} is no label of a section"]
-    if _CONTROL.search(label) or _CONTROL.search(text):
+    if unsound(label) or unsound(text):
         return [f"section {ascii(name)[1:-1]} has control or direction characters"]
     if _canonical(label) in (one.lower() for one in OURS):
         return [f"section {label} is written by the service: leave it out"]

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from unlisted.commands import CancelTimer, SetTimer
-from unlisted.facts import Figure, IncidentOpened, Posted
+from unlisted.facts import Figure, IncidentOpened, Posted, PostPending
 from unlisted.health import figures, posts
 from unlisted.health.incident import TITLE, moved
 
@@ -26,6 +26,8 @@ class Incident:
     __slots__ = (
         "changed",
         "deadline",
+        "drafted",
+        "drafts",
         "episodes",
         "id",
         "judged",
@@ -39,6 +41,7 @@ class Incident:
         "status",
         "stopped",
         "title",
+        "told",
     )
 
     def __init__(self, opened: IncidentOpened, resent: int) -> None:
@@ -54,6 +57,9 @@ class Incident:
         self.deadline: float | None = None
         self.judged: float | None = None
         self.changed: list[str] = []
+        self.told = 0  # of `changed`, in a draft that waits
+        self.drafts: dict[int, PostPending] = {}
+        self.drafted = 0
         self.named = False
         self.stopped = False
         self.resent = resent
@@ -62,6 +68,11 @@ class Incident:
 def by_person(states: States) -> bool:
     """Whether a person writes the updates."""
     return states.accept.policy.posts_by == "person"
+
+
+def approved(states: States) -> bool:
+    """Whether posts wait for an approver."""
+    return states.accept.policy.approve_posts
 
 
 def next_update(states: States, incident: Incident, at: float) -> float:
@@ -76,7 +87,7 @@ def published(states: States, incident: Incident, post: Posted) -> Iterator[SetT
     moved_to = post.next_update_by
     promise_stands = post.corrects is not None and moved_to == incident.deadline
     if post.corrects is None:
-        incident.changed = []
+        incident.changed, incident.told = [], 0
         incident.judged = moved_to
     elif moved_to is not None and incident.judged is not None:
         incident.judged = min(incident.judged, moved_to)
@@ -85,13 +96,13 @@ def published(states: States, incident: Incident, post: Posted) -> Iterator[SetT
     incident.deadline = moved_to
     incident.posts.append(post)
     if moved_to is not None and not promise_stands:
-        yield from _timers(states, moved_to, post.at)
+        yield from timers(states, moved_to, post.at)
 
 
-def _timers(states: States, due: float, at: float) -> Iterator[SetTimer | CancelTimer]:
+def timers(states: States, due: float, at: float) -> Iterator[SetTimer | CancelTimer]:
     """What a new promise sets: the policy's post, or a draft and a call for a person."""
     policy = states.accept.policy
-    if not by_person(states):
+    if not by_person(states) and not approved(states):
         yield SetTimer(key="post", due=max(at, due - policy.update_margin_s))
         return
     yield CancelTimer(key="post")

@@ -15,6 +15,7 @@ import msgspec
 
 from unlisted.facts import Posted, PostRefused, PostSubmitted
 from unlisted.health import lint, own, posts, written
+from unlisted.health.incident import moved
 from unlisted.loop._incident import Incident, available, next_update, story
 
 if TYPE_CHECKING:
@@ -24,16 +25,19 @@ MOST_S = 86_400.0  # a promise is for a day at most, weekends included
 LINTED = 20  # posts before the new one that the lint compares it with
 
 
-def answer(states: States, fact: PostSubmitted, n: int) -> Posted | PostRefused:
-    """What becomes of the post."""
+def answer(
+    states: States, fact: PostSubmitted, n: int, *, final: bool = False
+) -> Posted | PostRefused:
+    """What becomes of the post. `final`: the policy's last one, which closes the incident."""
     incident = states.tell.incident
     if incident is None or incident.id != fact.incident:
         reasons = [f"incident {fact.incident[:40]} is not open"]
     else:
         reasons = _reasons(states, incident, fact)
         if not reasons:
-            post = _post(states, incident, fact, n)
-            reasons = _findings(incident, post)
+            post = _post(states, incident, fact, n, final=final)
+            # The lint is for what people write; the policy's own words were chosen once.
+            reasons = _findings(incident, post) if fact.author != "policy" else []
             if not reasons:
                 return post
     return PostRefused(
@@ -67,22 +71,24 @@ def _correction(incident: Incident, fact: PostSubmitted) -> list[str]:
     return [f"post {number} was corrected by post {later[-1]}: correct that one"] if later else []
 
 
-def _post(states: States, incident: Incident, fact: PostSubmitted, n: int) -> Posted:
+def _post(
+    states: States, incident: Incident, fact: PostSubmitted, n: int, *, final: bool
+) -> Posted:
     by = fact.next_update_by
-    if by is None:
+    if by is None and not final:
         kept = fact.corrects is not None and incident.deadline is not None
         by = incident.deadline if kept else next_update(states, incident, fact.at)
     figures = available(states, fact.at)
     sections, _ = written.rendered(fact.sections, figures)
-    sections = posts.framed(sections, story(states, fact.at, by, final=False))
+    sections = posts.framed(sections, story(states, fact.at, by, final=final))
     judged = incident.judged if fact.corrects is None else None
     return Posted(
         at=fact.at,
         incident=incident.id,
         number=incident.number + 1,
-        post="current",
+        post="final" if final else "current",
         title=dict(sections)["Title"],
-        status=incident.status,
+        status=moved(incident.status, "serviceRestored") if final else incident.status,
         sections=sections,
         figures=figures,
         next_update_by=by,

@@ -4,6 +4,7 @@ An incident opens by itself with the first episode, posts at once, again before 
 when something changed, and closes with its last post after every episode is closed and nothing was
 refused for a stated time. No post without figures. Where a person is to post, the policy opens and
 closes, drafts and calls; what a person hands in is published only if every figure in it is measured.
+Where posts are approved, all of them wait as drafts for somebody who did not write them.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from unlisted.facts import (
     PostDrafted,
     Posted,
     PostRefused,
+    PostReviewed,
     PostSubmitted,
     Queued,
     Relisted,
@@ -34,7 +36,16 @@ from unlisted.facts import (
 )
 from unlisted.health import posts
 from unlisted.health.incident import TITLE, classified, moved
-from unlisted.loop._incident import Incident, by_person, next_update, published, story
+from unlisted.loop import _approval
+from unlisted.loop._incident import (
+    Incident,
+    approved,
+    by_person,
+    next_update,
+    published,
+    story,
+    timers,
+)
 from unlisted.loop._written import answer
 
 if TYPE_CHECKING:
@@ -68,6 +79,8 @@ def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
         yield from _due(states, fact, n)
     elif isinstance(fact, PostSubmitted):
         yield from _submitted(states, fact, n)
+    elif isinstance(fact, PostReviewed):
+        yield from _reviewed(states, fact, n)
     elif isinstance(fact, TimerFired) and fact.key == "calm":
         yield from _calm(states, fact.at, n)
     elif state.incident is not None:
@@ -81,6 +94,9 @@ def _opened(states: States, fact: EpisodeOpened, n: int) -> Iterator[Out]:
         incident.episodes.append(fact.episode)
         incident.status = moved(incident.status, "serviceDegradation")
         yield CancelTimer(key="calm")
+        for draft in [one for one in incident.drafts.values() if one.post == "final"]:
+            reason = "out of date: one more of our sending addresses is refused"
+            yield _approval.returned(incident, draft, fact.at, n, "policy", reason)
         yield from _news(incident, "One more of our sending addresses is refused.", fact.at)
         return
     state.count += 1
@@ -98,6 +114,12 @@ def _opened(states: States, fact: EpisodeOpened, n: int) -> Iterator[Out]:
     incident = state.incident = Incident(opened, states.resend.count)
     incident.changed.append("Other providers began to refuse one of our sending addresses.")
     yield opened
+    if approved(states):
+        # Nothing is promised in public yet; whoever is on duty is called all the same.
+        incident.deadline = fact.at + states.accept.policy.update_first_s
+        yield from _approval.drafted(states, fact.at, n, final=False)
+        yield from timers(states, incident.deadline, fact.at)
+        return
     yield from _posted(states, fact.at, n, final=False)
 
 
@@ -126,7 +148,7 @@ def _changed(states: States, incident: Incident, fact: Fact) -> Iterator[Out]:
 
 def _news(incident: Incident, news: str, at: float) -> Iterator[Out]:
     """To be told within `QUIET_S`; what comes meanwhile does not put it off."""
-    if not incident.changed:
+    if len(incident.changed) == incident.told:
         yield SetTimer(key="news", due=at + QUIET_S)
     if news not in incident.changed:
         incident.changed.append(news)
@@ -137,22 +159,43 @@ def _calm(states: States, at: float, n: int) -> Iterator[Out]:
     incident = states.tell.incident
     if incident is None or states.sense.open_episodes():
         return
+    later = _unquiet(states, at)
+    if later is not None:
+        yield SetTimer(key="calm", due=later)
+        return
+    if approved(states):
+        if not any(one.post == "final" for one in incident.drafts.values()):
+            yield from _approval.drafted(states, at, n, final=True)
+        yield SetTimer(key="calm", due=at + states.accept.policy.calm_s)
+        return
+    yield from _posted(states, at, n, final=True)
+    yield from _closed(states, incident, at, n)
+
+
+def _unquiet(states: States, at: float) -> float | None:
+    """When to look again; None: nothing was refused for the stated time, and nothing is unknown."""
     last = _last_refusal(states)
     calm = states.accept.policy.calm_s
     if last is not None and at - last < calm:
-        yield SetTimer(key="calm", due=last + calm)
-        return
+        return last + calm
     if states.deliver.rests or states.verify.silent:
-        yield SetTimer(key="calm", due=at + calm / 4)
-        return
-    yield from _posted(states, at, n, final=True)
+        return at + calm / 4
+    return None
+
+
+def _closed(states: States, incident: Incident, at: float, n: int) -> Iterator[Out]:
     ended = max(states.sense.episodes[one].closed_at or at for one in incident.episodes)
+    for draft in list(incident.drafts.values()):
+        yield _approval.returned(incident, draft, at, n, "policy", "the incident is closed")
     yield IncidentClosed(
         at=at, incident=incident.id, since=incident.since, until=ended, because=(n,)
     )
+    waits = by_person(states) or approved(states)
     states.tell.incident = None
-    for key in ("post", "news", *(("draft", "duty") if by_person(states) else ())):
+    for key in ("post", "news", *(("draft", "duty") if waits else ())):
         yield CancelTimer(key=key)
+    if approved(states):
+        yield CancelTimer(key="calm")
 
 
 def _last_refusal(states: States) -> float | None:
@@ -164,12 +207,15 @@ def _due(states: States, fact: TimerFired, n: int) -> Iterator[Out]:
     incident = states.tell.incident
     if incident is None or (fact.key == "news" and not incident.changed):
         return
-    if not by_person(states):
+    if not by_person(states) and not approved(states):
         yield from _posted(states, fact.at, n, final=False)
         return
     deadline = incident.deadline
-    assert deadline is not None  # its first post is the policy's
-    if fact.key != "duty":
+    assert deadline is not None  # its first post is the policy's, or waits with a time to call
+    if fact.key != "duty" and not by_person(states):
+        if not any(one.post == "final" for one in incident.drafts.values()):
+            yield from _approval.drafted(states, fact.at, n, final=False)
+    elif fact.key != "duty":
         told = story(states, fact.at, None, final=False)
         yield PostDrafted(
             at=fact.at, incident=incident.id, deadline=deadline, sections=posts.draft(told),
@@ -206,17 +252,59 @@ def _posted(states: States, at: float, n: int, *, final: bool) -> Iterator[Out]:
 
 
 def _submitted(states: States, fact: PostSubmitted, n: int) -> Iterator[Out]:
-    """A person's post: published as it is, or refused with every reason."""
+    """A person's post: published as it is, kept for an approver, or refused with every reason."""
     found = answer(states, fact, n)
-    yield found
-    incident = states.tell.incident
-    if incident is None or isinstance(found, PostRefused):
+    if isinstance(found, Posted) and approved(states):
+        yield _approval.kept(states, fact, n)
         return
+    yield found
+    if isinstance(found, Posted):
+        yield from _made_public(states, found, n)
+
+
+def _reviewed(states: States, fact: PostReviewed, n: int) -> Iterator[Out]:
+    """An approver's word: the draft is published as measured now, or goes back with the reasons."""
+    objections = _approval.objections(states, fact)
+    if objections:
+        yield PostRefused(
+            at=fact.at, incident=fact.incident[:40], author=fact.approver,
+            reasons=tuple(objections), because=(n,),
+        )  # fmt: skip
+        return
+    incident = states.tell.incident
+    assert incident is not None
+    draft = incident.drafts[fact.draft]
+    final = draft.post == "final"
+    if not fact.approve:
+        yield _approval.returned(incident, draft, fact.at, n, fact.approver, fact.reason.strip())
+        return
+    found = _approval.published(states, draft, fact.at, fact.approver, n)
+    reasons = found.reasons if isinstance(found, PostRefused) else ()
+    if final and (states.sense.open_episodes() or _unquiet(states, fact.at) is not None):
+        reasons = ("out of date: mail was refused again since this was written",)
+    if reasons or isinstance(found, PostRefused):
+        yield _approval.returned(incident, draft, fact.at, n, "policy", *reasons)
+        if draft.author == "policy":
+            yield from _approval.drafted(states, fact.at, n, final=False)
+        return
+    del incident.drafts[draft.draft]
+    yield found
+    if final:
+        incident.status = found.status
+    yield from _made_public(states, found, n)
+    if final:
+        yield from _closed(states, incident, fact.at, n)
+
+
+def _made_public(states: States, found: Posted, n: int) -> Iterator[Out]:
+    """What follows from a post that a person wrote or approved."""
+    incident = states.tell.incident
+    assert incident is not None
     if found.corrects is not None and found.next_update_by != incident.deadline:
         old, new = incident.deadline, found.next_update_by
         assert old is not None and new is not None
         yield DeadlineMoved(
-            at=fact.at, incident=incident.id, number=found.number, old=old, new=new,
-            author=fact.author, because=(n,),
+            at=found.at, incident=incident.id, number=found.number, old=old, new=new,
+            author=found.author, because=(n,),
         )  # fmt: skip
     yield from published(states, incident, found)
