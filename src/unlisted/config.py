@@ -184,6 +184,9 @@ FACT_HELP: dict[str, str] = {
     "policy.draft_margin_s": "how long before its deadline a person gets a draft",
     "policy.duty_margin_s": "how long before its deadline the person on duty is called",
     "policy.approve_posts": "posts, the policy's too, wait until an approver releases them",
+    "policy.incident_blocked_share": "share of our addresses blocked that makes an incident",
+    "policy.incident_refused_share": "share of an hour's attempts surely refused that makes one",
+    "policy.incident_waiting": "messages waiting that make one; less than all three: an advisory",
     "policy.approve_own_posts": "an approver may release what they wrote themselves",
 }
 

@@ -237,6 +237,9 @@ def _check_policy(config: Config) -> Found:
         elif isinstance(field.default, int):
             if not 1 <= value <= 10_000:
                 yield path, f"{value}: expected 1 to 10000"
+        elif field.name.endswith("_share"):
+            if not 0 < value <= 1:
+                yield path, f"{value:g}: expected a share, more than 0 and up to 1"
         elif not 0 < value <= 366 * 86400:
             yield path, f"{value:g}: expected seconds, more than 0 and up to a year"
     for first, then in (("books_s", 72 * 3600.0), ("hold_s", 30 * 86400.0)):

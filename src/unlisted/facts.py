@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-LOGIC = 2  # version of the stations' logic; derived facts are compared byte for byte within one
+LOGIC = 3  # version of the stations' logic; derived facts are compared byte for byte within one
 
 
 class Fact(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", omit_defaults=True):
@@ -87,6 +87,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     duty_margin_s: float = 600.0
     approve_posts: bool = False
     approve_own_posts: bool = False
+    incident_blocked_share: float = 0.5
+    incident_refused_share: float = 0.25
+    incident_waiting: int = 1000
 
 
 # ---------------------------------------------------------------- observed
@@ -327,6 +330,37 @@ class PostReviewed(Observed, frozen=True, tag=True):
     approver: str
     approve: bool
     reason: str = ""
+    role: str = ""
+
+
+class RevisionSubmitted(Observed, frozen=True, tag=True):
+    """A person revised what an incident tells. `changes`: (field, value as given), fields as in
+    `IncidentRevised`."""
+
+    incident: str
+    author: str
+    changes: tuple[tuple[str, str], ...]
+    why: str
+    role: str = ""
+
+
+class MergeSubmitted(Observed, frozen=True, tag=True):
+    """A person said that a closed incident was a part of another one."""
+
+    incident: str
+    into: str
+    author: str
+    why: str
+    role: str = ""
+
+
+class SplitSubmitted(Observed, frozen=True, tag=True):
+    """A person said that these ended episodes were an incident of their own."""
+
+    incident: str
+    episodes: tuple[str, ...]
+    author: str
+    why: str
     role: str = ""
 
 
@@ -651,7 +685,8 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class IncidentOpened(Fact, frozen=True, tag=True):
-    """tell: an incident opened by itself. `since`: first refusal."""
+    """tell: an incident opened by itself, or a part of one was split off. `since`: first refusal.
+    `scope`, `info`, `origin`: as `IncidentRevised` has them."""
 
     incident: str
     title: str
@@ -660,6 +695,9 @@ class IncidentOpened(Fact, frozen=True, tag=True):
     since: float
     episodes: tuple[str, ...]
     because: tuple[int, ...] = ()
+    scope: str = ""
+    info: str = ""
+    origin: str = "ours"
 
 
 class Posted(Fact, frozen=True, tag=True):
@@ -685,8 +723,8 @@ class Posted(Fact, frozen=True, tag=True):
 
 
 class PostPending(Fact, frozen=True, tag=True):
-    """tell: a post waits for an approver, as draft number `draft` of its incident. `sections`: as
-    written, figures as `{{ name }}`; they are measured anew when it is approved. `status` and
+    """tell: a post waits for an approver, as draft number `draft` of its incident. `post`: current,
+    final, or revision (which has `changes` and `why` for `sections`). `sections`: as written, figures as `{{ name }}`; they are measured anew when it is approved. `status` and
     `after` (number of the last post): what it was written for. `next_update_by` None: by policy.
     """
 
@@ -699,6 +737,8 @@ class PostPending(Fact, frozen=True, tag=True):
     after: int
     next_update_by: float | None = None
     corrects: int | None = None
+    changes: tuple[tuple[str, str], ...] = ()
+    why: str = ""
     because: tuple[int, ...] = ()
 
 
@@ -748,6 +788,44 @@ class DeadlineMoved(Fact, frozen=True, tag=True):
     old: float
     new: float
     author: str
+    because: tuple[int, ...] = ()
+
+
+class IncidentRevised(Fact, frozen=True, tag=True):
+    """tell: what the incident tells changed. `field`: title, impact, info, scope, start, end,
+    classification, severity, origin; times in ISO 8601; empty: nothing told. `author` policy: as
+    measured. `post`: number of the post that changed it."""
+
+    incident: str
+    field: str
+    old: str
+    new: str
+    author: str
+    why: str
+    approver: str = ""
+    draft: int | None = None
+    post: int | None = None
+    because: tuple[int, ...] = ()
+
+
+class IncidentMerged(Fact, frozen=True, tag=True):
+    """tell: the incident is a part of `into`; its posts stay where they are."""
+
+    incident: str
+    into: str
+    author: str
+    why: str
+    because: tuple[int, ...] = ()
+
+
+class IncidentSplit(Fact, frozen=True, tag=True):
+    """tell: these episodes are now the incident `part`; what was posted of them stays here."""
+
+    incident: str
+    part: str
+    episodes: tuple[str, ...]
+    author: str
+    why: str
     because: tuple[int, ...] = ()
 
 

@@ -67,6 +67,8 @@ ZONE: Argument = (
     {"metavar": "OFFSET", "help": "zone of the page's own stamps, like -08:00"},
 )
 CERTAIN: dict[str, object] = {"metavar": "ID"}
+TEXT: dict[str, object] = {"metavar": "TEXT"}
+TIME: dict[str, object] = {"metavar": "TIME", "help": "with its zone"}
 REPORT: tuple[Argument, ...] = (
     (("logs",), {"nargs": "+", "metavar": "LOG",
                  "help": "files, packed ones too, folders, or - for standard input"}),
@@ -207,6 +209,25 @@ COMMANDS: tuple[tuple[str, str, str, str, tuple[Argument, ...]], ...] = (
      'unlisted health reject UL000001 3 --reason "say who is affected"',
      ((("id",), CERTAIN), (("number",), {"type": _count, "metavar": "NUMBER"}),
       (("--reason",), {"required": True, "metavar": "TEXT"}), JSON)),
+    ("health", "revise", "change what an incident tells; every revision is kept, and public",
+     'unlisted health revise UL000001 --start 2026-11-23T08:00Z --why "first call of a user"',
+     ((("id",), CERTAIN),
+      (("--title",), TEXT), (("--impact",), TEXT), (("--info",), TEXT), (("--scope",), TEXT),
+      (("--start",), TIME), (("--end",), TIME),
+      (("--classification",), {"metavar": "NAME", "help": "advisory or incident"}),
+      (("--severity",), {"metavar": "NAME", "help": "low, medium or high"}),
+      (("--origin",), {"metavar": "WHOSE", "help": "ours or third party"}),
+      (("--why",), {"required": True, "metavar": "TEXT", "help": "everybody can read it"}), JSON)),
+    ("health", "merge", "say that a closed incident was a part of another one",
+     'unlisted health merge UL000002 --into UL000001 --why "the same account"',
+     ((("id",), CERTAIN), (("--into",), {"required": True, "metavar": "ID"}),
+      (("--why",), {"required": True, "metavar": "TEXT"}), JSON)),
+    ("health", "split", "make ended episodes an incident of their own",
+     'unlisted health split UL000001 --episode e12 --why "another account"',
+     ((("id",), CERTAIN),
+      (("--episode",), {"action": "append", "required": True, "metavar": "ID",
+       "help": "repeatable"}),
+      (("--why",), {"required": True, "metavar": "TEXT"}), JSON)),
     ("report", "", "who blocks us, who sent what, what to send again: by mail logs",
      "unlisted report /var/log/mail.log* --ours 192.0.2.0/24 --html out.html", REPORT),
     ("history", "add", "keep the delivery attempts of logs, each line once",

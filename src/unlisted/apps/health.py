@@ -1,7 +1,8 @@
 """`unlisted health …`: service-health records, other people's and our own.
 
 `import` reads a published record; `lint` says what is wrong with one, or with an incident of ours;
-`post` publishes what a person wrote, or hands it in for `approve` and `reject`. Exit code 1: a
+`post` publishes what a person wrote, or hands it in for `approve` and `reject`; `revise`, `merge` and
+`split` change what an incident tells and which episodes it has. Exit code 1: a
 finding that blocks publishing.
 """
 
@@ -22,6 +23,7 @@ from unlisted.apps.cli import FOUND, OK
 from unlisted.apps.terminal import escaped, plain
 from unlisted.health import lint, own, record
 from unlisted.health.importer import ImportFailed, read_record
+from unlisted.health.incident import FIELDS
 from unlisted.health.page import MAX_PAGE
 from unlisted.health.record import Finding, Record
 
@@ -93,11 +95,44 @@ def _review(args: argparse.Namespace, what: str) -> int:
         _print_reasons("not published, it went back to its author", answer)
     elif status == 422:
         _print_reasons("nothing was changed", answer)
+    elif "revisions" in answer:
+        print(f"{len(answer['revisions'])} fields are revised")
     elif what == "approve":
         print(plain(f"post {answer['number']}, written by {answer['author']}, is published"))
     else:
         print(plain(f"draft {answer['draft']} went back to {answer['author']}"))
     return FOUND if status in (409, 422) else OK
+
+
+def health_revise(args: argparse.Namespace) -> int:
+    """What an incident tells, changed by a person."""
+    given = {name: getattr(args, name) for name in FIELDS} | {"why": args.why}
+    return _judged(args, "revisions", given)
+
+
+def health_merge(args: argparse.Namespace) -> int:
+    return _judged(args, "merge", {"into": args.into, "why": args.why})
+
+
+def health_split(args: argparse.Namespace) -> int:
+    return _judged(args, "split", {"episodes": args.episode, "why": args.why})
+
+
+def _judged(args: argparse.Namespace, path: str, given: dict[str, Any]) -> int:
+    status, answer = _asked(args, path, {**given, "actor": getpass.getuser()[:100]})
+    if args.json:
+        print(escaped(json.dumps(answer, ensure_ascii=False, indent=1)))
+    elif status == 422:
+        _print_reasons("nothing was changed", answer)
+    elif status == 202:
+        print(plain(f"draft {answer['draft']} waits for an approver"))
+    elif path == "merge":
+        print(plain(f"{answer['incident']} is merged into {answer['into']}"))
+    elif path == "split":
+        print(plain(f"{', '.join(answer['episodes'])} are incident {answer['part']} now"))
+    for one in answer.get("revisions", ()) if not args.json else ():
+        _wrapped("  ", f"{one['field']}: {one['old'] or 'nothing'} → {one['new'] or 'nothing'}")
+    return FOUND if status == 422 else OK
 
 
 def _asked(args: argparse.Namespace, path: str, given: dict[str, Any]) -> tuple[int, Any]:
@@ -128,7 +163,7 @@ def _ours(args: argparse.Namespace) -> Record | None:
         return None
     with opened_model(args) as model:
         one = model.incidents.get(args.id)
-        found = own.record_of(one.opened, one.posts, one.closed) if one else None
+        found = one.record if one else None
         found = found or model.records.get(args.id)
     if found is None:
         raise Missing(f"there is no incident {args.id}, nor a file of that name")

@@ -22,6 +22,7 @@ from starlette.routing import Route
 
 from unlisted.apps import access, charts, operator_api, public_views, story, web, words
 from unlisted.apps.operator_drafts import Drafts
+from unlisted.apps.operator_incident import Incidents
 from unlisted.apps.operator_posts import Posts
 from unlisted.apps.operator_signin import COOKIE, SignIns
 from unlisted.apps.posting import Poster
@@ -87,6 +88,7 @@ class Operator:
                     Route("/api/records", self.import_record, methods=["POST"]),
                     *Posts(self, poster).routes(),
                     *Drafts(self, poster).routes(),
+                    *Incidents(self, poster).routes(),
                     *[Route(f"/api/{kind}", self._list(kind)) for kind in operator_api.LISTS],
                     Route("/style.css", web.style),
                     Route("/favicon.ico", web.icon),
@@ -203,6 +205,7 @@ class Operator:
                 for one in reversed(model.incidents.values())
                 if one.closed is None
             ],
+            past=[name for name, one in reversed(model.incidents.items()) if one.closed][:10],
             open=[one for one in episodes if one.closed is None],
             episodes=episodes[:SHOWN],
             more_episodes=max(0, len(episodes) - SHOWN),

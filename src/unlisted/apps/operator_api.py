@@ -7,7 +7,8 @@ from typing import Any
 
 from unlisted.apps import words
 from unlisted.edge.readmodel import Episode, Hold, Incident, ReadModel
-from unlisted.facts import CausesRanked, Figure, Posted, PostPending, Row
+from unlisted.facts import CausesRanked, Figure, IncidentRevised, Posted, PostPending, Row
+from unlisted.health import own
 
 iso = words.iso
 Object = dict[str, Any]
@@ -166,16 +167,32 @@ def incidents(model: ReadModel) -> list[Object]:
 
 
 def incident(one: Incident) -> Object:
+    told = one.values
     return {
         "id": one.opened.incident,
-        "title": one.opened.title,
-        "classification": one.opened.classification,
-        "severity": one.opened.severity,
-        "since": iso(one.opened.since),
+        **{
+            field: told[field] or None
+            for field in (
+                "title",
+                "classification",
+                "severity",
+                "origin",
+                "impact",
+                "scope",
+                "info",
+            )
+        },
+        "since": iso(own.start_of(one.opened, told)),
+        "until": iso(own.end_of(one.closed, told)),
         "opened_at": iso(one.opened.at),
         "closed_at": iso(one.closed.at if one.closed else None),
         "updated_at": iso(one.updated_at),
         "posts": [post(found) for found in one.posts],
+        "revisions": [revision(found) for found in one.revisions],
+        "merged_into": one.merged.into if one.merged else None,
+        "merged": [found.incident for found in one.absorbed],
+        "split_from": one.part_of.incident if one.part_of else None,
+        "parts": [found.part for found in one.parts],
         "deadlines_moved": [
             {
                 "at": iso(found.at),
@@ -185,6 +202,18 @@ def incident(one: Incident) -> Object:
             }
             for found in one.moves
         ],
+    }
+
+
+def revision(found: IncidentRevised) -> Object:
+    """A revision; who made it is not said: the page is public."""
+    return {
+        "at": iso(found.at),
+        "field": found.field,
+        "old": found.old,
+        "new": found.new,
+        "by": "policy" if found.author == "policy" else "communicator",
+        "why": found.why,
     }
 
 
@@ -211,6 +240,8 @@ def draft(found: PostPending) -> Object:
         "at": iso(found.at),
         "author": found.author,
         "kind": found.post,
+        "changes": dict(found.changes),
+        "why": found.why,
         "corrects": found.corrects,
         "next_update_by": iso(found.next_update_by),
         "sections": [{"label": label, "text": text} for label, text in found.sections],

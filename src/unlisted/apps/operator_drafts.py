@@ -1,7 +1,7 @@
 """Posts that wait for an approver, on the operator's page and by the API.
 
 A draft is shown as it would stand now, measured now. `POST /api/incidents/{id}/drafts/{n}/approve`
-answers 201 with the post, 409 when the draft went back to its author as out of date, 422 when this
+answers 201 with the post (or the revisions), 409 when the draft went back to its author as out of date, 422 when this
 approval is none; `reject` answers 200. Both with every reason.
 """
 
@@ -107,6 +107,9 @@ class Drafts:
         found = await self._reviewed(request, session.actor, reason, approve=approve)
         if isinstance(found, Posted):
             return RedirectResponse("/?done=posted#incidents", status_code=303)
+        if isinstance(found, tuple):
+            path = f"/incidents/{request.path_params['id']}?done=revised"
+            return RedirectResponse(path, status_code=303)
         if isinstance(found, PostReturned) and not approve:
             return RedirectResponse("/?done=returned#incidents", status_code=303)
         reasons = (LOST,) if found is None else found.reasons
@@ -132,6 +135,7 @@ class Drafts:
             "incident": public_views.view(incident, now),
             "draft": draft,
             "back": back,
+            "changes": found if isinstance(found, tuple) else (),
             "sections": found.sections if isinstance(found, Posted) else draft.sections,
             "stale": found.reasons if isinstance(found, PostRefused) else (),
             "by": found.next_update_by if isinstance(found, Posted) else draft.next_update_by,
@@ -144,6 +148,8 @@ class Drafts:
 def _answered(request: Request, found: posting.Reviewed | None, *, approve: bool) -> Response:
     if found is None:
         return web.failed(request, 503, LOST)
+    if isinstance(found, tuple):
+        return web.data(request, {"revisions": [operator_api.revision(one) for one in found]}, 201)
     if isinstance(found, Posted):
         return web.data(request, {**operator_api.post(found), "author": found.author,
                                   "approver": found.approver}, 201)  # fmt: skip

@@ -14,7 +14,12 @@ import msgspec
 from unlisted.edge.clock import Clock
 from unlisted.edge.runner import Quarantined, Runner
 from unlisted.facts import (
+    Fact,
     Figure,
+    IncidentMerged,
+    IncidentRevised,
+    IncidentSplit,
+    MergeSubmitted,
     Observed,
     Posted,
     PostPending,
@@ -22,16 +27,22 @@ from unlisted.facts import (
     PostReturned,
     PostReviewed,
     PostSubmitted,
+    RevisionSubmitted,
+    SplitSubmitted,
     decode,
 )
 from unlisted.health import posts, written
-from unlisted.loop import _approval, _incident, _written
+from unlisted.health.incident import FIELDS
+from unlisted.loop import _approval, _incident, _revise, _written
 
-MOST_FOLLOWING = 20  # facts that may follow from a post
+MOST_FOLLOWING = 60  # facts that may follow from a post
 
 
 Submitted = Posted | PostPending | PostRefused
-Reviewed = Posted | PostReturned | PostRefused
+Reviewed = Posted | PostReturned | PostRefused | tuple[IncidentRevised, ...]
+Preview = Posted | PostRefused | tuple[IncidentRevised, ...]
+Revised = tuple[IncidentRevised, ...] | PostPending | PostRefused
+Rejoined = IncidentMerged | IncidentSplit | PostRefused
 
 
 class BadPost(ValueError):
@@ -43,7 +54,9 @@ class Poster(Protocol):
 
     async def submit(self, fact: PostSubmitted, *, dry: bool) -> Submitted: ...
     async def review(self, fact: PostReviewed) -> Reviewed: ...
-    def preview(self, draft: PostPending) -> Posted | PostRefused: ...
+    async def revise(self, fact: RevisionSubmitted) -> Revised: ...
+    async def rejoin(self, fact: MergeSubmitted | SplitSubmitted) -> Rejoined: ...
+    def preview(self, draft: PostPending) -> Preview: ...
     def waits(self) -> bool: ...
     def draft(self, incident: str) -> str: ...
     def figures(self, incident: str) -> tuple[Figure, ...]: ...
@@ -63,41 +76,60 @@ class Posting:
             if dry:
                 return _written.answer(self._runner.states, fact, 0)
             found = await self._recorded(fact, fact.incident, fact.author)
-        assert not isinstance(found, PostReturned)
-        return found
+        outcome: Submitted = _first(found, Posted, PostPending, PostRefused)
+        return outcome
 
     async def review(self, fact: PostReviewed) -> Reviewed:
         """An approver's word and what came of it. `fact.at` is set here."""
         with self._clock.hold("act"):
             fact = msgspec.structs.replace(fact, at=self._clock.now())
             found = await self._recorded(fact, fact.incident, fact.approver)
-        assert not isinstance(found, PostPending)
-        return found
+        # A post may revise the title on its way: it is the post that was approved.
+        if not any(isinstance(one, Posted | PostReturned | PostRefused) for one in found):
+            return tuple(one for one in found if isinstance(one, IncidentRevised))
+        outcome: Reviewed = _first(found, Posted, PostReturned, PostRefused)
+        return outcome
 
-    def preview(self, draft: PostPending) -> Posted | PostRefused:
-        """The draft as it would be published now."""
-        at = self._clock.now()
-        if not self._open(draft.incident):
-            reasons = ("the incident is not open",)
-            return PostRefused(at=at, incident=draft.incident, author=draft.author, reasons=reasons)
-        return _approval.published(self._runner.states, draft, at, "", 0)
+    async def revise(self, fact: RevisionSubmitted) -> Revised:
+        """What became of a revision. `fact.at` is set here."""
+        with self._clock.hold("act"):
+            fact = msgspec.structs.replace(fact, at=self._clock.now())
+            found = await self._recorded(fact, fact.incident, fact.author)
+        revised = tuple(one for one in found if isinstance(one, IncidentRevised))
+        outcome: Revised = revised or _first(found, PostPending, PostRefused)
+        return outcome
 
-    async def _recorded(
-        self, fact: Observed, incident: str, author: str
-    ) -> Posted | PostPending | PostReturned | PostRefused:
+    async def rejoin(self, fact: MergeSubmitted | SplitSubmitted) -> Rejoined:
+        """What became of a merge or a split. `fact.at` is set here."""
+        with self._clock.hold("act"):
+            fact = msgspec.structs.replace(fact, at=self._clock.now())
+            found = await self._recorded(fact, fact.incident, fact.author)
+        outcome: Rejoined = _first(found, IncidentMerged, IncidentSplit, PostRefused)
+        return outcome
+
+    def preview(self, draft: PostPending) -> Preview:
+        """The draft as it would be told now."""
+        at, states = self._clock.now(), self._runner.states
+        if draft.post == "revision":
+            if _revise.found(states, draft.incident) is not None:
+                return _approval.revised(states, draft, at, "", 0)
+        elif self._open(draft.incident):
+            return _approval.published(states, draft, at, "", 0)
+        reasons = ("the incident is not open",)
+        return PostRefused(at=at, incident=draft.incident, author=draft.author, reasons=reasons)
+
+    async def _recorded(self, fact: Observed, incident: str, author: str) -> list[Fact]:
+        """What followed from it at once."""
         try:
             n = await self._runner.record(fact)
         except Quarantined as exc:
-            return PostRefused(at=fact.at, incident=incident, author=author, reasons=(str(exc),))
+            reasons = (str(exc),)
+            return [PostRefused(at=fact.at, incident=incident, author=author, reasons=reasons)]
         rows = self._runner.journal.database.execute(
             "select kind, body from fact where n>? and n<=? and cause=? order by n",
             (n, n + MOST_FOLLOWING, n),
         )
-        for kind, body in rows:
-            found = decode(kind, body)
-            if isinstance(found, Posted | PostPending | PostReturned | PostRefused):
-                return found
-        raise AssertionError("a post was neither published nor refused")
+        return [decode(kind, body) for kind, body in rows]
 
     def waits(self) -> bool:
         """Whether posts wait for an approver."""
@@ -119,6 +151,11 @@ class Posting:
     def _open(self, incident: str) -> bool:
         found = self._runner.states.tell.incident
         return found is not None and found.id == incident
+
+
+def _first(facts: list[Fact], *kinds: type[Fact]) -> Any:
+    """The outcome among what followed."""
+    return next(one for one in facts if isinstance(one, kinds))
 
 
 def parsed(incident: str, author: str, given: dict[str, Any], role: str = "") -> PostSubmitted:
@@ -174,3 +211,26 @@ def moment(value: Any) -> float | None:
         raise BadPost(
             "next_update_by: expected a time with its zone, as 2026-11-23T14:00Z"
         ) from None
+
+
+def changes(given: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    """The fields that a revision gives, as text. Raises BadPost."""
+    found = []
+    for field in FIELDS:
+        value = given.get(field)
+        if value is None:
+            continue
+        if not isinstance(value, str) or len(value) > written.MAX_SECTION:
+            raise BadPost(f"{field}: expected text")
+        found.append((field, _sound(value)))
+    if not found:
+        raise BadPost(f"expected one or more of {', '.join(FIELDS)}")
+    return tuple(found)
+
+
+def reason(given: dict[str, Any]) -> str:
+    """Why, for everybody to read. Raises BadPost; whether it is there is the station's to say."""
+    why = given.get("why", "")
+    if not isinstance(why, str) or len(why) > written.MAX_SECTION:
+        raise BadPost("why: expected text")
+    return _sound(why)

@@ -75,7 +75,7 @@ class Public:
 
     def records(self) -> list[Record]:
         """Our incidents and imported records, newest start first."""
-        mine = [own.record_of(i.opened, i.posts, i.closed) for i in self.model.incidents.values()]
+        mine = [i.record for i in self.model.incidents.values()]
         return sorted(
             [*mine, *self._imported()], key=lambda one: (-(one.start or 0.0), one.id or "")
         )
@@ -117,7 +117,7 @@ class Public:
         name = request.path_params["id"]
         one = self.model.incidents.get(name)
         if one is not None:
-            record = own.record_of(one.opened, one.posts, one.closed)
+            record = one.record
             return view(one, self._now()), posts_of(one), record
         imported = self.model.records.get(name)
         if imported is None:

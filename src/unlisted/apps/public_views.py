@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 from unlisted.edge.readmodel import Incident
-from unlisted.facts import Figure, Posted
+from unlisted.facts import Figure, IncidentRevised, Posted
 from unlisted.health import own
 from unlisted.health.graph import RESOLVED
 from unlisted.health.record import Entry, Record
@@ -19,6 +19,10 @@ FEATURE = "Outgoing mail, delivery to other providers"
 Object = dict[str, Any]
 CUT = "\u2026 (cut here; whole in Graph, Statuspage and the feed)"
 REVIEWED = "postIncidentReviewPublished"
+TEXTS = {"impact": "User impact", "scope": "Scope", "info": "Details"}
+ORIGIN = {"ours": "Ours", "third party": "A third party's"}
+SHOWN_REVISIONS = 20
+SHOWN_LINKS = 20
 STATUS = {
     "serviceOperational": "Service operational",
     "investigating": "Investigating",
@@ -34,19 +38,26 @@ STATUS = {
 def view(one: Incident, now: float) -> Object:
     """An incident of ours."""
     last = one.posts[-1] if one.posts else None
+    told = one.values
     promised = last.next_update_by if last and one.closed is None else None
     return {
         "id": one.opened.incident,
         "feature": FEATURE,
-        "title": last.title if last else one.opened.title,
-        "classification": one.opened.classification,
-        "severity": one.opened.severity,
-        "since": one.opened.since,
-        "until": one.closed.until if one.closed else None,
+        "title": told["title"],
+        "classification": told["classification"],
+        "severity": told["severity"],
+        "origin": ORIGIN.get(told["origin"], ""),
+        "texts": [(label, told[field]) for field, label in TEXTS.items() if told[field]],
+        "since": own.start_of(one.opened, told),
+        "until": own.end_of(one.closed, told),
         "opened_at": one.opened.at,
         "updated_at": one.updated_at,
         "open": one.closed is None,
-        "status": STATUS.get(last.status, last.status) if last else "Investigating",
+        "status": STATUS.get(last.status, last.status)
+        if last
+        else "Investigating"
+        if one.closed is None
+        else STATUS["serviceRestored"],
         "next_update_by": promised,
         "overdue": promised is not None and promised < now,
         "met": sum(1 for post in one.posts if post.deadline_met),
@@ -56,9 +67,32 @@ def view(one: Incident, now: float) -> Object:
             {"at": move.at, "number": move.number, "old": move.old, "new": move.new}
             for move in one.moves
         ],
+        "revisions": [revision(each) for each in one.revisions[: -SHOWN_REVISIONS - 1 : -1]],
+        "merged": one.merged,
+        "absorbed": one.absorbed[-SHOWN_LINKS:],
+        "parts": one.parts[-SHOWN_LINKS:],
+        "part_of": one.part_of,
         "imported": False,
         "zone": "",
         "review": False,
+    }
+
+
+def revision(one: IncidentRevised) -> Object:
+    """A revision as anybody may read it: what was, what is, when, why; by the service or a person,
+    whose name is on the operator's page alone."""
+    times = one.field in ("start", "end")
+    return {
+        "field": {"info": "Details", "impact": "User impact"}.get(
+            one.field, one.field.capitalize()
+        ),
+        "old": one.old,
+        "new": one.new,
+        "old_at": own.seconds(one.old) if times and one.old else None,
+        "new_at": own.seconds(one.new) if times and one.new else None,
+        "at": one.at,
+        "measured": one.author == "policy",
+        "why": one.why,
     }
 
 
@@ -83,6 +117,13 @@ def view_of(record: Record) -> Object:
         "promised": len(judged),
         "posts": len(record.posts),
         "moves": [],
+        "origin": "",
+        "texts": [],
+        "revisions": [],
+        "merged": None,
+        "absorbed": [],
+        "parts": [],
+        "part_of": None,
         "imported": True,
         "zone": record.time_zone or "unknown",
         "review": record.status == REVIEWED,
@@ -111,13 +152,16 @@ def deadlines(record: Record) -> list[Object]:
 
 def posts_of(one: Incident) -> list[Object]:
     """Our posts, newest first."""
-    corrected = own.record_of(one.opened, one.posts, one.closed).corrected
+    corrected = one.record.corrected
     return [_post(post, one, corrected) for post in reversed(one.posts)]
 
 
 def _post(post: Posted, incident: Incident, corrected: dict[int, int]) -> Object:
     labels = {label for label, _ in post.sections}
-    times = {"Next update by": post.next_update_by, "Start time": incident.opened.since}
+    before = [one for one in incident.revisions if one.at <= post.at]
+    told = own.values(incident.opened, (), None, before)
+    start = own.start_of(incident.opened, told)
+    times = {"Next update by": post.next_update_by, "Start time": start}
     return {
         # Sections that are a time: their words get the machine's form around them.
         "times": {label: at for label, at in times.items() if label in labels and at is not None},

@@ -36,7 +36,10 @@ from unlisted.facts import (
     FeedSilent,
     HoldReleased,
     IncidentClosed,
+    IncidentMerged,
     IncidentOpened,
+    IncidentRevised,
+    IncidentSplit,
     PathReopened,
     PathRested,
     Pool,
@@ -55,6 +58,7 @@ from unlisted.facts import (
     StationFault,
     decode,
 )
+from unlisted.health import own
 from unlisted.health.record import Record
 
 HOUR_S = 3600.0
@@ -93,6 +97,7 @@ class Hold:
 class Incident:
     """An incident, its posts oldest first. `draft`, `called`: since the last update, for a person.
     `drafts`: what waits for an approver; `returned`: what went back to its author, with the draft.
+    `merged`: where it went; `absorbed`: what was merged into it; `parts`, `part_of`: splits.
     """
 
     opened: IncidentOpened
@@ -103,10 +108,30 @@ class Incident:
     closed: IncidentClosed | None = None
     drafts: dict[int, PostPending] = field(default_factory=dict)
     returned: list[tuple[PostPending, PostReturned]] = field(default_factory=list)
+    revisions: list[IncidentRevised] = field(default_factory=list)
+    merged: IncidentMerged | None = None
+    absorbed: list[IncidentMerged] = field(default_factory=list)
+    parts: list[IncidentSplit] = field(default_factory=list)
+    part_of: IncidentSplit | None = None
 
     @property
     def updated_at(self) -> float:
-        return self.posts[-1].at if self.posts else self.opened.at
+        return max([self.opened.at, *(one.at for one in (*self.posts[-1:], *self.revisions[-1:]))])
+
+    @property
+    def values(self) -> dict[str, str]:
+        """What it tells now, by field."""
+        return own.values(self.opened, self.posts, self.closed, self.revisions)
+
+    @property
+    def record(self) -> Record:
+        """The same as a record, for everything that reads records."""
+        links = {}
+        if self.merged is not None:
+            links["Merged Into"] = self.merged.into
+        if self.part_of is not None:
+            links["Split From"] = self.part_of.incident
+        return own.record_of(self.opened, self.posts, self.closed, self.revisions, links)
 
 
 @dataclass
@@ -294,6 +319,22 @@ class ReadModel:
         if incident is not None and draft is not None:
             incident.returned = [*incident.returned[1 - KEPT_RETURNED :], (draft, fact)]
 
+    def _revised(self, fact: Any) -> None:
+        incident = self.incidents.get(fact.incident)
+        if incident is not None:
+            incident.revisions.append(fact)
+            incident.drafts.pop(fact.draft, None)
+
+    def _merged(self, fact: Any) -> None:
+        if fact.incident in self.incidents and fact.into in self.incidents:
+            self.incidents[fact.incident].merged = fact
+            self.incidents[fact.into].absorbed.append(fact)
+
+    def _split(self, fact: Any) -> None:
+        if fact.incident in self.incidents and fact.part in self.incidents:
+            self.incidents[fact.incident].parts.append(fact)
+            self.incidents[fact.part].part_of = fact
+
     def _moved(self, fact: Any) -> None:
         if fact.incident in self.incidents:
             self.incidents[fact.incident].moves.append(fact)
@@ -397,6 +438,9 @@ def _takes() -> dict[str, Callable[[ReadModel, Fact], None]]:
         PostDrafted: of_incident("draft"),
         DutyCalled: of_incident("called"),
         DeadlineMoved: ReadModel._moved,
+        IncidentRevised: ReadModel._revised,
+        IncidentMerged: ReadModel._merged,
+        IncidentSplit: ReadModel._split,
         PostPending: ReadModel._pending,
         PostReturned: ReadModel._returned,
         ReleasePredicted: attribute("predicted"),

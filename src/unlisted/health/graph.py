@@ -84,7 +84,9 @@ def issue(record: Record) -> dict[str, Any]:
 
 
 def _impact(record: Record, latest: Entry | None) -> str:
-    """As last told: a post may leave it out where nothing changed."""
+    """As last told, or revised: a post may leave it out where nothing changed."""
+    if "User Impact" in record.standing:
+        return record.standing["User Impact"]
     told = [*(post for _, post in record.told), *([latest] if latest else [])]
     return next((p.sections["User Impact"] for p in told[::-1] if "User Impact" in p.sections), "")
 
@@ -97,6 +99,9 @@ def _details(record: Record, latest: Entry | None) -> list[dict[str, str]]:
         found.append(("Severity", record.severity))
     if record.scope:
         found.append(("Scope", record.scope))
+    for label in ("More Info", "Merged Into", "Split From"):
+        if label in record.standing:
+            found.append((label.replace(" ", ""), record.standing[label]))
     return [{"name": name, "value": value} for name, value in found]
 
 

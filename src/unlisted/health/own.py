@@ -5,14 +5,16 @@ the post's words, where the journal put them. A correction is a post of its own 
 revises; only updates keep or miss a promise.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from itertools import pairwise
 
 import msgspec
 
-from unlisted.facts import IncidentClosed, IncidentOpened, Posted
+from unlisted.facts import IncidentClosed, IncidentOpened, IncidentRevised, Posted
+from unlisted.health.incident import FIELDS, ORIGINS
 from unlisted.health.labels import known
-from unlisted.health.record import Entry, Kind, Record
+from unlisted.health.record import Entry, Kind, Record, iso
 from unlisted.health.stamps import long_form
 
 SERVICE = "Outgoing mail"
@@ -20,26 +22,81 @@ GROUP = "Delivery to other providers"
 FEATURE = "All receivers"
 
 
+def values(
+    opened: IncidentOpened,
+    posts: Sequence[Posted],
+    closed: IncidentClosed | None,
+    revisions: Sequence[IncidentRevised],
+) -> dict[str, str]:
+    """What the incident tells now, by field; times in ISO 8601. Revisions in their order win; a
+    title also changes with a post (before there were revisions, only so)."""
+    found = {
+        **dict.fromkeys(FIELDS, ""),
+        "title": opened.title,
+        "info": opened.info,
+        "scope": opened.scope,
+        "start": iso(opened.since) or "",
+        "end": (iso(closed.until) or "") if closed else "",
+        "classification": opened.classification,
+        "severity": opened.severity,
+        "origin": opened.origin,
+    }
+    titles = [(post.at, 0, "title", post.title) for post in posts]
+    changes = [(one.at, 1, one.field, one.new) for one in revisions]
+    # By time alone, in their own order where it is the same: both are as the journal has them.
+    for _, _, field, new in sorted([*titles, *changes], key=lambda one: one[:2]):
+        found[field] = new
+    return found
+
+
+def start_of(opened: IncidentOpened, told: dict[str, str]) -> float:
+    """The start as told, exact where it is the measured one."""
+    measured = told["start"] == iso(opened.since)
+    return opened.since if measured else seconds(told["start"])
+
+
+def end_of(closed: IncidentClosed | None, told: dict[str, str]) -> float | None:
+    """The end as told; None: not over."""
+    if closed is None or told["end"] == iso(closed.until):
+        return closed.until if closed else None
+    return seconds(told["end"])
+
+
+def seconds(text: str) -> float:
+    """A time of a revision, which is whole seconds UTC."""
+    return datetime.fromisoformat(text).timestamp()
+
+
 def record_of(
-    opened: IncidentOpened, posts: Sequence[Posted], closed: IncidentClosed | None
+    opened: IncidentOpened,
+    posts: Sequence[Posted],
+    closed: IncidentClosed | None,
+    revisions: Sequence[IncidentRevised] = (),
+    links: Mapping[str, str] | None = None,
 ) -> Record:
-    """posts: oldest first, as they were published."""
+    """posts: oldest first, as they were published. `links`: label → name of another incident."""
     last = posts[-1] if posts else None
+    told = values(opened, posts, closed, revisions)
+    labels = {"impact": "User Impact", "info": "More Info", "scope": "Scope of Impact"}
+    standing = {label: told[field] for field, label in labels.items() if told[field]}
+    stamps = [opened.at, *(p.at for p in posts), *(r.at for r in revisions)]
     return Record(
         id=opened.incident,
         service=SERVICE,
         feature_group=GROUP,
         feature=FEATURE,
-        title=last.title if last else opened.title,
-        classification=opened.classification,
-        severity=opened.severity,
-        start=opened.since,
-        end=closed.until if closed else None,
-        last_updated=last.at if last else opened.at,
+        title=told["title"],
+        classification=told["classification"],
+        severity=told["severity"],
+        start=start_of(opened, told),
+        end=end_of(closed, told),
+        last_updated=max(stamps),
         time_zone="+00:00",
         time_zone_evidence=("our own posts are in UTC",),
-        status=last.status if last else "investigating",
+        status=last.status if last else "serviceRestored" if closed else "investigating",
+        origin=ORIGINS.get(told["origin"], "microsoft"),
         posts=_entries(posts),
+        standing={**standing, **(links or {})},
     )
 
 

@@ -37,6 +37,8 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
     ended: float | None = None
     next_update_by: float | None = None
     title: str = TITLE
+    impact: str = ""  # as a person revised it
+    more: tuple[tuple[str, str], ...] = ()  # details and scope that a person revised
 
 
 def sections(story: Story) -> tuple[tuple[str, str], ...]:
@@ -48,7 +50,8 @@ def sections(story: Story) -> tuple[tuple[str, str], ...]:
     past = story.final
     out = [
         ("Title", story.title),
-        ("User impact", _impact(past=past)),
+        ("User impact", story.impact or _impact(past=past)),
+        *story.more,
         ("Final status" if past else "Current status", _status(story)),
         ("Measured", _measured(figures)),
         ("What we did", _done(story)),
@@ -74,7 +77,8 @@ def draft(story: Story) -> tuple[tuple[str, str], ...]:
     advice = "You need not re-send: {{ waiting }} go out by themselves."
     last = (("Root cause", _cause(story)),) if story.final else ()
     return (
-        ("User impact", _impact(past=story.final)),
+        ("User impact", story.impact or _impact(past=story.final)),
+        *story.more,
         ("Final status" if story.final else "Current status", _status(story)),
         ("What we did", done),
         ("What you should do", _OVER if story.final else advice),

@@ -45,7 +45,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 class Record(msgspec.Struct, frozen=True, kw_only=True):
     """`posts`: oldest first. `time_zone`: offset of the page's own stamps, "-08:00"; None where it
     cannot be told, and then times without a zone of their own are None too. `status` and
-    `origin`: Graph's names; a record that prints none has the status of its last post."""
+    `origin`: Graph's names; a record that prints none has the status of its last post. `standing`:
+    texts that stand now whatever a post told, by canonical label."""
 
     id: str | None
     service: str | None
@@ -64,10 +65,13 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     time_zone_evidence: tuple[str, ...] = ()
     posts: tuple[Entry, ...] = ()
     findings: tuple[Finding, ...] = ()
+    standing: dict[str, str] = {}
 
     @property
     def scope(self) -> str | None:
-        """The latest scope told."""
+        """The scope that stands, else the latest told."""
+        if "Scope of Impact" in self.standing:
+            return self.standing["Scope of Impact"]
         told = [post.sections.get("Scope of Impact") for _, post in self.told]
         return next((text for text in reversed(told) if text), None)
 

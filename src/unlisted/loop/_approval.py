@@ -1,4 +1,4 @@
-"""Posts that wait for an approver: people's, and with the same rule the policy's own.
+"""Posts and revisions that wait for an approver: people's, and by the same rule the policy's own.
 
 A draft is kept as written; what is published is measured when it is approved. It goes back to its
 author when what it was written for is no longer so: another update came, the incident moved on, a
@@ -15,14 +15,17 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from unlisted.facts import (
+    IncidentRevised,
     Posted,
     PostPending,
     PostRefused,
     PostReturned,
     PostReviewed,
     PostSubmitted,
+    RevisionSubmitted,
 )
 from unlisted.health import posts, written
+from unlisted.loop import _revise
 from unlisted.loop._incident import Incident, story
 from unlisted.loop._written import answer
 
@@ -39,10 +42,7 @@ def kept(states: States, fact: PostSubmitted, n: int) -> PostPending | PostRefus
     incident = states.tell.incident
     assert incident is not None
     if len(incident.drafts) >= MOST_DRAFTS:
-        reason = f"{MOST_DRAFTS} drafts wait already: approve or reject them first"
-        return PostRefused(
-            at=fact.at, incident=incident.id, author=fact.author, reasons=(reason,), because=(n,)
-        )
+        return _too_many(incident, fact.at, fact.author, n)
     found = PostPending(
         at=fact.at,
         incident=incident.id,
@@ -58,6 +58,55 @@ def kept(states: States, fact: PostSubmitted, n: int) -> PostPending | PostRefus
     )
     _keep(incident, found)
     return found
+
+
+def revision(states: States, fact: RevisionSubmitted, n: int) -> PostPending | PostRefused:
+    """A revision that would be told, as a draft that waits. Raises nothing: it was answered."""
+    incident = _revise.found(states, fact.incident)
+    assert incident is not None
+    if len(incident.drafts) >= MOST_DRAFTS:
+        return _too_many(incident, fact.at, fact.author, n)
+    found = PostPending(
+        at=fact.at,
+        incident=incident.id,
+        draft=incident.drafted + 1,
+        author=fact.author,
+        post="revision",
+        sections=(),
+        status=incident.status,
+        after=_revisions(incident, fact.changes),
+        changes=fact.changes,
+        why=fact.why,
+        because=(n,),
+    )
+    _keep(incident, found)
+    return found
+
+
+def revised(
+    states: States, draft: PostPending, at: float, approver: str, n: int
+) -> tuple[IncidentRevised, ...] | PostRefused:
+    """The revision as it would stand now, or why it cannot."""
+    incident = _revise.found(states, draft.incident)
+    assert incident is not None
+    if _revisions(incident, draft.changes) != draft.after:
+        reasons = ("out of date: one of these was revised since",)
+        return PostRefused(
+            at=at, incident=incident.id, author=draft.author, reasons=reasons, because=(n,)
+        )
+    fact = RevisionSubmitted(
+        at=at, incident=incident.id, author=draft.author, changes=draft.changes, why=draft.why
+    )
+    return _revise.answer(states, fact, n, approver=approver, draft=draft.draft)
+
+
+def _revisions(incident: Incident, changes: tuple[tuple[str, str], ...]) -> int:
+    return sum(incident.revised.get(field, 0) for field, _ in changes)
+
+
+def _too_many(incident: Incident, at: float, author: str, n: int) -> PostRefused:
+    reason = f"{MOST_DRAFTS} drafts wait already: approve or reject them first"
+    return PostRefused(at=at, incident=incident.id, author=author, reasons=(reason,), because=(n,))
 
 
 def drafted(
@@ -109,10 +158,8 @@ def returned(
 
 def objections(states: States, fact: PostReviewed) -> list[str]:
     """Why this review is none."""
-    incident = states.tell.incident
-    if incident is None or incident.id != fact.incident:
-        return [f"incident {fact.incident[:40]} is not open"]
-    draft = incident.drafts.get(fact.draft)
+    incident = _revise.found(states, fact.incident)
+    draft = incident.drafts.get(fact.draft) if incident is not None else None
     if draft is None:
         return [f"no draft {fact.draft} waits"]
     reasons = []

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from unlisted.commands import CancelTimer, SetTimer
-from unlisted.facts import Figure, IncidentOpened, Posted, PostPending
-from unlisted.health import figures, posts
-from unlisted.health.incident import TITLE, moved
+from unlisted.facts import Figure, IncidentClosed, IncidentOpened, Posted, PostPending
+from unlisted.health import figures, own, posts
+from unlisted.health.incident import FIELDS, Extent, moved
+from unlisted.health.record import iso
 
 if TYPE_CHECKING:
     from unlisted.loop._fixpoint import States
@@ -25,31 +26,48 @@ class Incident:
 
     __slots__ = (
         "changed",
+        "closed",
         "deadline",
         "drafted",
         "drafts",
         "episodes",
+        "extent",
         "id",
         "judged",
+        "merged_into",
         "named",
         "number",
         "opened",
         "opened_at",
         "posts",
         "resent",
-        "since",
+        "revised",
         "status",
         "stopped",
-        "title",
         "told",
+        "values",
+        "verdicts",
     )
 
-    def __init__(self, opened: IncidentOpened, resent: int) -> None:
+    def __init__(self, opened: IncidentOpened, resent: int, extent: Extent) -> None:
         self.opened = opened
         self.id = opened.incident
         self.opened_at = opened.at
-        self.since = opened.since
-        self.title = TITLE
+        self.extent = extent
+        self.values = {
+            **dict.fromkeys(FIELDS, ""),
+            "title": opened.title,
+            "classification": opened.classification,
+            "severity": opened.severity,
+            "start": iso(opened.since) or "",
+            "scope": opened.scope,
+            "info": opened.info,
+            "origin": opened.origin,
+        }
+        self.revised: dict[str, int] = {}  # field → how often a person revised it; then it stands
+        self.verdicts: dict[str, str] = {}
+        self.closed: IncidentClosed | None = None
+        self.merged_into = ""
         self.episodes: list[str] = list(opened.episodes)
         self.number = 0
         self.posts: list[Posted] = []
@@ -63,6 +81,15 @@ class Incident:
         self.named = False
         self.stopped = False
         self.resent = resent
+
+    @property
+    def title(self) -> str:
+        return self.values["title"]
+
+    @property
+    def since(self) -> float:
+        """The start as told: measured to the microsecond unless somebody revised it."""
+        return own.start_of(self.opened, self.values)
 
 
 def by_person(states: States) -> bool:
@@ -92,7 +119,6 @@ def published(states: States, incident: Incident, post: Posted) -> Iterator[SetT
     elif moved_to is not None and incident.judged is not None:
         incident.judged = min(incident.judged, moved_to)
     incident.number = post.number
-    incident.title = post.title
     incident.deadline = moved_to
     incident.posts.append(post)
     if moved_to is not None and not promise_stands:
@@ -125,6 +151,12 @@ def story(states: States, at: float, next_by: float | None, *, final: bool) -> p
     return posts.Story(
         final=final,
         title=incident.title,
+        impact=incident.values["impact"],
+        more=tuple(
+            (FIELDS[name] or name, incident.values[name])
+            for name in ("info", "scope")
+            if name in incident.revised
+        ),
         since=incident.since,
         figures=measured(states, at),
         named=incident.named,

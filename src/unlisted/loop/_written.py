@@ -37,7 +37,7 @@ def answer(
         if not reasons:
             post = _post(states, incident, fact, n, final=final)
             # The lint is for what people write; the policy's own words were chosen once.
-            reasons = _findings(incident, post) if fact.author != "policy" else []
+            reasons = findings_of(incident, post) if fact.author != "policy" else []
             if not reasons:
                 return post
     return PostRefused(
@@ -100,7 +100,7 @@ def _post(
     )
 
 
-def _findings(incident: Incident, post: Posted) -> list[str]:
+def findings_of(incident: Incident, post: Posted) -> list[str]:
     """Strict findings of the lint that the new post is to blame for."""
     record = own.standing(own.record_of(incident.opened, [*incident.posts, post], None))
     # A correction stands in the place of what it corrects; an update is the last.

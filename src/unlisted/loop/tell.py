@@ -12,8 +12,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from unlisted.commands import CancelTimer, SetTimer
 from unlisted.facts import (
+    CausesRanked,
     DeadlineMoved,
     Delisted,
     DutyCalled,
@@ -22,6 +25,8 @@ from unlisted.facts import (
     Fact,
     IncidentClosed,
     IncidentOpened,
+    IncidentRevised,
+    MergeSubmitted,
     PostDrafted,
     Posted,
     PostRefused,
@@ -29,18 +34,22 @@ from unlisted.facts import (
     PostSubmitted,
     Queued,
     Relisted,
+    RevisionSubmitted,
     SenderHeld,
     Settled,
     SourceStopped,
+    SplitSubmitted,
     TimerFired,
 )
 from unlisted.health import posts
-from unlisted.health.incident import TITLE, classified, moved
-from unlisted.loop import _approval
+from unlisted.health.incident import Extent, derived, moved, widened
+from unlisted.health.record import iso
+from unlisted.loop import _approval, _rejoin, _revise
 from unlisted.loop._incident import (
     Incident,
     approved,
     by_person,
+    measured,
     next_update,
     published,
     story,
@@ -55,12 +64,19 @@ QUIET_S = 600.0  # changes within this time go into one post
 
 
 class State:
-    """The open incident, how many there were, and which rows wait."""
+    """The open incident, those before it, how many there were, and which rows wait."""
 
     def __init__(self) -> None:
         self.incident: Incident | None = None
+        self.past: dict[str, Incident] = {}
         self.count = 0
         self.waiting: set[str] = set()
+
+    def keep(self, incident: Incident) -> None:
+        """A closed incident, for revisions; the oldest are let go."""
+        self.past[incident.id] = incident
+        while len(self.past) > _revise.KEPT:
+            del self.past[next(iter(self.past))]
 
 
 def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
@@ -79,12 +95,18 @@ def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
         yield from _due(states, fact, n)
     elif isinstance(fact, PostSubmitted):
         yield from _submitted(states, fact, n)
+    elif isinstance(fact, RevisionSubmitted):
+        yield from _revised(states, fact, n)
+    elif isinstance(fact, MergeSubmitted):
+        yield from _rejoin.merged(states, fact, n)
+    elif isinstance(fact, SplitSubmitted):
+        yield from _rejoin.split(states, fact, n)
     elif isinstance(fact, PostReviewed):
         yield from _reviewed(states, fact, n)
     elif isinstance(fact, TimerFired) and fact.key == "calm":
         yield from _calm(states, fact.at, n)
     elif state.incident is not None:
-        yield from _changed(states, state.incident, fact)
+        yield from _changed(states, state.incident, fact, n)
 
 
 def _opened(states: States, fact: EpisodeOpened, n: int) -> Iterator[Out]:
@@ -97,21 +119,29 @@ def _opened(states: States, fact: EpisodeOpened, n: int) -> Iterator[Out]:
         for draft in [one for one in incident.drafts.values() if one.post == "final"]:
             reason = "out of date: one more of our sending addresses is refused"
             yield _approval.returned(incident, draft, fact.at, n, "policy", reason)
+        yield from _revise.rederived(states, fact.at, n)
         yield from _news(incident, "One more of our sending addresses is refused.", fact.at)
         return
     state.count += 1
-    classification, severity = classified(1, len(states.deliver.pool_of))
+    extent = widened(
+        Extent(addresses=len(states.deliver.pool_of)), 1, measured(states, fact.at),
+        listed=fact.zone is not None,
+    )  # fmt: skip
+    told = derived(extent, states.accept.policy)
     opened = IncidentOpened(
         at=fact.at,
         incident=f"UL{state.count:06d}",
-        title=TITLE,
-        classification=classification,
-        severity=severity,
+        title=told["title"],
+        classification=told["classification"],
+        severity=told["severity"],
         since=fact.since,
         episodes=(fact.episode,),
+        scope=told["scope"],
+        info=told["info"],
+        origin=told["origin"],
         because=(n,),
     )
-    incident = state.incident = Incident(opened, states.resend.count)
+    incident = state.incident = Incident(opened, states.resend.count, extent)
     incident.changed.append("Other providers began to refuse one of our sending addresses.")
     yield opened
     if approved(states):
@@ -123,7 +153,7 @@ def _opened(states: States, fact: EpisodeOpened, n: int) -> Iterator[Out]:
     yield from _posted(states, fact.at, n, final=False)
 
 
-def _changed(states: States, incident: Incident, fact: Fact) -> Iterator[Out]:
+def _changed(states: States, incident: Incident, fact: Fact, n: int) -> Iterator[Out]:
     """News for the next post; it goes out soon."""
     news = ""
     if isinstance(fact, SenderHeld) and not incident.named:
@@ -133,6 +163,8 @@ def _changed(states: States, incident: Incident, fact: Fact) -> Iterator[Out]:
         incident.stopped = True
         incident.status = moved(incident.status, "restoringService")
         news = "The source is stopped."
+    elif isinstance(fact, CausesRanked):
+        yield from _ranked(states, incident, fact, n)
     elif isinstance(fact, Delisted):
         news = "A list let go of one of our addresses."
     elif isinstance(fact, Relisted):
@@ -143,7 +175,20 @@ def _changed(states: States, incident: Incident, fact: Fact) -> Iterator[Out]:
             incident.status = moved(incident.status, "extendedRecovery")
             yield SetTimer(key="calm", due=fact.at + states.accept.policy.calm_s)
     if news:
+        yield from _revise.rederived(states, fact.at, n)
         yield from _news(incident, news, fact.at)
+
+
+def _ranked(states: States, incident: Incident, fact: CausesRanked, n: int) -> Iterator[Out]:
+    """Whose it is: a third party's only where the evidence of every episode says nobody here."""
+    if fact.episode not in incident.episodes:
+        return
+    incident.verdicts[fact.episode] = fact.verdict
+    ranked = [incident.verdicts.get(one) for one in incident.episodes]
+    elsewhere = not incident.named and all(one == "nobody here" for one in ranked)
+    if elsewhere != incident.extent.elsewhere:
+        incident.extent = msgspec.structs.replace(incident.extent, elsewhere=elsewhere)
+        yield from _revise.rederived(states, fact.at, n)
 
 
 def _news(incident: Incident, news: str, at: float) -> Iterator[Out]:
@@ -187,9 +232,12 @@ def _closed(states: States, incident: Incident, at: float, n: int) -> Iterator[O
     ended = max(states.sense.episodes[one].closed_at or at for one in incident.episodes)
     for draft in list(incident.drafts.values()):
         yield _approval.returned(incident, draft, at, n, "policy", "the incident is closed")
-    yield IncidentClosed(
+    closed = IncidentClosed(
         at=at, incident=incident.id, since=incident.since, until=ended, because=(n,)
     )
+    yield closed
+    incident.closed, incident.values["end"] = closed, iso(ended) or ""
+    states.tell.keep(incident)
     waits = by_person(states) or approved(states)
     states.tell.incident = None
     for key in ("post", "news", *(("draft", "duty") if waits else ())):
@@ -231,6 +279,7 @@ def _posted(states: States, at: float, n: int, *, final: bool) -> Iterator[Out]:
     if final:
         incident.status = moved(incident.status, "serviceRestored")
     next_by = None if final else next_update(states, incident, at)
+    yield from _revise.rederived(states, at, n)
     told = story(states, at, next_by, final=final)
     deadline = incident.judged
     post = Posted(
@@ -262,6 +311,24 @@ def _submitted(states: States, fact: PostSubmitted, n: int) -> Iterator[Out]:
         yield from _made_public(states, found, n)
 
 
+def _revised(states: States, fact: RevisionSubmitted, n: int) -> Iterator[Out]:
+    """What a person says of the incident: told as it is, kept for an approver, or refused."""
+    found = _revise.answer(states, fact, n)
+    if isinstance(found, PostRefused):
+        yield found
+    elif approved(states):
+        yield _approval.revision(states, fact, n)
+    else:
+        yield from _taken(states, found)
+
+
+def _taken(states: States, found: tuple[IncidentRevised, ...]) -> Iterator[Out]:
+    incident = _revise.found(states, found[0].incident)
+    assert incident is not None
+    for one in found:
+        yield _revise.applied(incident, one)
+
+
 def _reviewed(states: States, fact: PostReviewed, n: int) -> Iterator[Out]:
     """An approver's word: the draft is published as measured now, or goes back with the reasons."""
     objections = _approval.objections(states, fact)
@@ -271,12 +338,20 @@ def _reviewed(states: States, fact: PostReviewed, n: int) -> Iterator[Out]:
             reasons=tuple(objections), because=(n,),
         )  # fmt: skip
         return
-    incident = states.tell.incident
+    incident = _revise.found(states, fact.incident)
     assert incident is not None
     draft = incident.drafts[fact.draft]
     final = draft.post == "final"
     if not fact.approve:
         yield _approval.returned(incident, draft, fact.at, n, fact.approver, fact.reason.strip())
+        return
+    if draft.post == "revision":
+        revised = _approval.revised(states, draft, fact.at, fact.approver, n)
+        if isinstance(revised, PostRefused):
+            yield _approval.returned(incident, draft, fact.at, n, "policy", *revised.reasons)
+            return
+        del incident.drafts[draft.draft]
+        yield from _taken(states, revised)
         return
     found = _approval.published(states, draft, fact.at, fact.approver, n)
     reasons = found.reasons if isinstance(found, PostRefused) else ()
@@ -300,6 +375,8 @@ def _made_public(states: States, found: Posted, n: int) -> Iterator[Out]:
     """What follows from a post that a person wrote or approved."""
     incident = states.tell.incident
     assert incident is not None
+    if found.author != "policy":
+        yield from _revise.of_post(incident, found, n)
     if found.corrects is not None and found.next_update_by != incident.deadline:
         old, new = incident.deadline, found.next_update_by
         assert old is not None and new is not None
