@@ -697,7 +697,7 @@ class IncidentOpened(Fact, frozen=True, tag=True):
     because: tuple[int, ...] = ()
     scope: str = ""
     info: str = ""
-    origin: str = "ours"
+    origin: str = "not known"
 
 
 class Posted(Fact, frozen=True, tag=True):

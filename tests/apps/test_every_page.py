@@ -6,6 +6,9 @@ from urllib.parse import urljoin, urlsplit
 
 import msgspec
 import pytest
+from tests.apps.test_access import people
+from tests.apps.test_approving import Approving
+from tests.apps.test_posting import ID
 from tests.browser import Chromium, Page
 from tests.health import records
 
@@ -48,6 +51,35 @@ def pages_of(page: Page, start: str) -> list[str]:
             if is_page and urlsplit(whole)[:2] == urlsplit(start)[:2]:
                 waiting.append(whole)
     return list(seen)
+
+
+def test_no_page_of_drafts_and_revisions_stumbles(
+    tmp_path: Path, browser: Chromium, axe: str
+) -> None:
+    site = Approving(tmp_path / "journal.db")
+    people(site)
+    where = f"/api/incidents/{ID}"
+    try:
+        with browser.page() as page:
+            host, port = site.operator
+            start = f"http://{host}:{port}/"
+            assert look_over(page, start, axe) == []  # the sign-in
+            site.post(f"{where}/revisions", {"title": "Letters are late", "why": "clearer"})
+            site.post(f"{where}/drafts/2/approve", {"actor": "bob"})
+            site.post(f"{where}/posts", {"text": "We look at it.", "actor": "eve"})
+            site.post(f"{where}/posts", {"text": "We look at more.", "actor": "eve"})
+            site.post(f"{where}/drafts/4/reject", {"actor": "bob", "reason": "say who"})
+            site.post(f"{where}/revisions", {"severity": "low", "why": "smaller", "actor": "eve"})
+            page.goto(site.link())
+            found = pages_of(page, start)
+            wanted = [f"/incidents/{ID}{end}" for end in ("", "/post", "/drafts/3", "/drafts/5")]
+            assert {urljoin(start, path) for path in wanted} <= set(found)
+            faults = [f"{url}: {told}" for url in found for told in look_over(page, url, axe)]
+            assert not faults, "\n".join(faults)
+            host, port = site.public
+            assert look_over(page, f"http://{host}:{port}/incidents/{ID}", axe) == []
+    finally:
+        site.close()
 
 
 @pytest.mark.parametrize("face", ["public", "operator"])

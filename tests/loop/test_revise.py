@@ -153,7 +153,7 @@ REFUSED: list[tuple[dict[str, str], str]] = [
     ({"scope": "Only users who send mail.",
       "title": "Users cannot send or receive mail"}, "scope_contradicts"),
     ({"classification": "disaster"}, "advisory or incident"),
-    ({"origin": "theirs"}, "ours or third party"),
+    ({"origin": "theirs"}, "not known or ours or third party"),
     ({"episodes": "e1"}, "expected each of"),
     ({"severity": "low"}, "nothing changes"),
 ]  # fmt: skip
@@ -300,6 +300,7 @@ def test_ended_episodes_can_be_split_off_as_an_incident_of_their_own(pb: Playboo
 
 def test_whose_it_is_follows_the_evidence(pb: Playbook) -> None:
     culprit(pb)
+    assert pb.last(IncidentOpened).origin == "not known"
     pb.wait(2 * HOUR)
     assert told(pb)["origin"] == "ours"
     (revision,) = revise(pb, origin="third party")

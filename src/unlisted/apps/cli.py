@@ -216,7 +216,7 @@ COMMANDS: tuple[tuple[str, str, str, str, tuple[Argument, ...]], ...] = (
       (("--start",), TIME), (("--end",), TIME),
       (("--classification",), {"metavar": "NAME", "help": "advisory or incident"}),
       (("--severity",), {"metavar": "NAME", "help": "low, medium or high"}),
-      (("--origin",), {"metavar": "WHOSE", "help": "ours or third party"}),
+      (("--origin",), {"metavar": "WHOSE", "help": "ours, third party or not known"}),
       (("--why",), {"required": True, "metavar": "TEXT", "help": "everybody can read it"}), JSON)),
     ("health", "merge", "say that a closed incident was a part of another one",
      'unlisted health merge UL000002 --into UL000001 --why "the same account"',

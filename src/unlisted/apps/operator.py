@@ -205,7 +205,7 @@ class Operator:
                 for one in reversed(model.incidents.values())
                 if one.closed is None
             ],
-            past=[name for name, one in reversed(model.incidents.items()) if one.closed][:10],
+            past=[one for one in reversed(model.incidents.values()) if one.closed][:10],
             open=[one for one in episodes if one.closed is None],
             episodes=episodes[:SHOWN],
             more_episodes=max(0, len(episodes) - SHOWN),

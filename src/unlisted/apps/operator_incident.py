@@ -185,6 +185,7 @@ class Incidents:
                 for one in incident.revisions[: -SHOWN - 1 : -1]
             ],
             drafts=list(incident.drafts.values()),
+            statuses=public_views.STATUS,
             episodes=_episodes(self._face.model, incident),
             fields=_fields(told, form),
             form={name: form.get(name, "")[:4000] for name in ("why", "into", "episodes")},
@@ -212,7 +213,7 @@ def _episodes(model: ReadModel, incident: Incident) -> list[Episode]:
 
 def _fields(told: dict[str, str], form: dict[str, str]) -> list[dict[str, Any]]:
     """The form's fields: as typed, else as they stand."""
-    names = {"impact": "User impact", "info": "More info", "scope": "Scope of impact",
+    names = {"impact": "User impact (empty: as each post tells it)", "info": "More info", "scope": "Scope of impact",
              "start": "Start (with its zone)", "end": "End (with its zone)"}  # fmt: skip
     return [
         {

@@ -39,9 +39,10 @@ FIELDS: dict[str, str | None] = {
 CHOICES = {
     "classification": ("advisory", "incident"),
     "severity": ("low", "medium", "high"),
-    "origin": ("ours", "third party"),
+    "origin": ("not known", "ours", "third party"),
 }
-ORIGINS = {"ours": "microsoft", "third party": "thirdParty"}  # Graph's: microsoft is the provider
+# Graph's: microsoft is the provider, and there is no word for what is not known.
+ORIGINS = {"not known": "microsoft", "ours": "microsoft", "third party": "thirdParty"}
 
 
 class IncidentError(ValueError):
@@ -50,13 +51,15 @@ class IncidentError(ValueError):
 
 class Extent(msgspec.Struct, frozen=True, kw_only=True):
     """The widest that was measured. `refused`: lower end of the refused share's interval;
-    `listed`: a list names an address; `elsewhere`: all evidence says that nobody here caused it."""
+    `listed`: a list names an address; `named`: somebody here caused it; `elsewhere`: all evidence says
+    that nobody here did."""
 
     addresses: int
     blocked: int = 0
     refused: float = 0.0
     waiting: int = 0
     listed: bool = False
+    named: bool = False
     elsewhere: bool = False
 
 
@@ -93,7 +96,7 @@ def derived(extent: Extent, policy: Policy) -> dict[str, str]:
         else "Receivers refuse our addresses without naming a blocklist.",
         "classification": classification,
         "severity": severity,
-        "origin": "third party" if extent.elsewhere else "ours",
+        "origin": "ours" if extent.named else "third party" if extent.elsewhere else "not known",
     }
 
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from unlisted.facts import IncidentRevised, Posted, PostRefused, RevisionSubmitted
 from unlisted.health import stamps, written
 from unlisted.health.figures import clock
@@ -57,6 +59,7 @@ def rederived(states: States, at: float, n: int) -> Iterator[IncidentRevised]:
         figures_now(states, at),
         listed=any(one.zone for one in mine),
     )
+    incident.extent = msgspec.structs.replace(incident.extent, named=incident.named)
     for field, new in derived(incident.extent, states.accept.policy).items():
         old = incident.values[field]
         if new != old and field not in incident.revised:
