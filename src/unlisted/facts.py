@@ -315,6 +315,19 @@ class PostSubmitted(Observed, frozen=True, tag=True):
     corrects: int | None = None
 
 
+class ReviewWritten(Observed, frozen=True, tag=True):
+    """A person added to the review of a closed incident, or published it (`publish`).
+
+    `sections`: (label, text); the numbers in them are among the review's. The last one stands, and
+    the review it belongs to is that of the facts before it.
+    """
+
+    incident: str
+    author: str
+    sections: tuple[tuple[str, str], ...] = ()
+    publish: bool = False
+
+
 class Acted(Observed, frozen=True, tag=True):
     """A person did something on the operator's page or by command.
 

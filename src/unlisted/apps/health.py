@@ -16,6 +16,8 @@ import textwrap
 from pathlib import Path
 from urllib.parse import quote
 
+import msgspec
+
 from unlisted.apps.cli import FOUND, OK
 from unlisted.apps.terminal import escaped, plain
 from unlisted.health import lint, own, record
@@ -78,6 +80,57 @@ def health_post(args: argparse.Namespace) -> int:
         print("would be published:" if args.dry_run else f"post {answer['number']} is published:")
         for section in answer["sections"]:
             _wrapped("  ", f"{section['label']}: {section['text']}")
+    return FOUND if status == 422 else OK
+
+
+def health_review(args: argparse.Namespace) -> int:
+    """Markdown on standard output, or one HTML file; what is added goes through the service."""
+    from unlisted.apps import review
+    from unlisted.apps.cli_commands import Missing, opened_model
+    from unlisted.health.review_notes import ReviewError
+
+    if args.add or args.publish:
+        return _add_to_review(args)
+    with opened_model(args) as model:
+        try:
+            found = review.made(model, args.id)
+        except ReviewError as exc:
+            raise Missing(str(exc)) from None
+        added = review.signed(model.incidents[args.id].review)
+        names: review.Name = str
+        if args.public:
+            names = review.masked(model, found)
+        elif args.names:
+            names = review.readable(model, found)
+    if args.html:
+        args.html.write_bytes(review.page(found, names, added))
+    elif args.json:
+        print(escaped(msgspec.json.encode(found).decode()))
+    else:
+        print(plain(review.markdown(found, names, added)), end="")
+    return OK
+
+
+def _add_to_review(args: argparse.Namespace) -> int:
+    from unlisted.apps.cli_commands import Missing, asked
+
+    given: dict[str, object] = {"publish": args.publish, "actor": getpass.getuser()[:100]}
+    if args.add:
+        given["text"] = _text(args.add)
+    status, answer = asked(args, f"/api/incidents/{quote(args.id, safe='')}/review", given)
+    error = answer.get("error", {})
+    if status == 404:
+        raise Missing(f"there is no incident {args.id[:40]}")
+    if status not in (201, 422):
+        raise Unreadable(str(error.get("message", f"the service answered {status}")))
+    if args.json:
+        print(escaped(json.dumps(answer, ensure_ascii=False, indent=1)))
+    elif status == 422:
+        print(f"not recorded, {len(error['reasons'])} reasons")
+        for reason in error["reasons"]:
+            _wrapped("  - ", str(reason))
+    else:
+        print("the review is published" if args.publish else "it is recorded, not yet published")
     return FOUND if status == 422 else OK
 
 

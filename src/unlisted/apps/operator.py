@@ -26,6 +26,7 @@ from starlette.routing import Route
 
 from unlisted.apps import charts, operator_api, public_views, story, web, words
 from unlisted.apps.operator_posts import Posts
+from unlisted.apps.operator_reviews import Reviews
 from unlisted.apps.posting import Poster
 from unlisted.edge.readmodel import ReadModel
 from unlisted.facts import Acted
@@ -96,6 +97,7 @@ class Operator:
                 Route("/api/reports", self.take_report, methods=["POST"]),
                 Route("/api/records", self.import_record, methods=["POST"]),
                 *Posts(self, poster, _json).routes(),
+                *Reviews(self, poster, _json).routes(),
                 *[Route(f"/api/{kind}", self._list(kind)) for kind in operator_api.LISTS],
                 Route("/style.css", web.style),
                 Route("/favicon.ico", web.icon),

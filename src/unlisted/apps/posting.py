@@ -13,7 +13,7 @@ import msgspec
 
 from unlisted.edge.clock import Clock
 from unlisted.edge.runner import Quarantined, Runner
-from unlisted.facts import Figure, Posted, PostRefused, PostSubmitted, decode
+from unlisted.facts import Figure, Posted, PostRefused, PostSubmitted, ReviewWritten, decode
 from unlisted.health import posts, written
 from unlisted.loop import _incident, _written
 
@@ -30,6 +30,7 @@ class Poster(Protocol):
     async def submit(self, fact: PostSubmitted, *, dry: bool) -> Posted | PostRefused: ...
     def draft(self, incident: str) -> str: ...
     def figures(self, incident: str) -> tuple[Figure, ...]: ...
+    async def review(self, fact: ReviewWritten) -> None: ...
 
 
 class Posting:
@@ -52,6 +53,11 @@ class Posting:
                     at=fact.at, incident=fact.incident, author=fact.author, reasons=(str(exc),)
                 )
         return self._outcome(n)
+
+    async def review(self, fact: ReviewWritten) -> None:
+        """Record what was added to a review; durable when it returns."""
+        with self._clock.hold("act"):
+            await self._runner.record(msgspec.structs.replace(fact, at=self._clock.now()))
 
     def _outcome(self, n: int) -> Posted | PostRefused:
         rows = self._runner.journal.database.execute(
@@ -91,13 +97,14 @@ def parsed(incident: str, author: str, given: dict[str, Any]) -> PostSubmitted:
         at=0.0,
         incident=incident[:40],
         author=author,
-        sections=_sections(given),
+        sections=sections_of(given),
         next_update_by=moment(given.get("next_update_by")),
         corrects=corrects,
     )
 
 
-def _sections(given: dict[str, Any]) -> written.Sections:
+def sections_of(given: dict[str, Any]) -> written.Sections:
+    """`text`, or `sections` as a list of {label, text}. Raises BadPost."""
     text, listed = given.get("text"), given.get("sections")
     if isinstance(text, str) and listed is None:
         if len(text) > written.MAX_TEXT:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
+import msgspec
+
 from unlisted.edge.readmodel import Incident
 from unlisted.facts import Figure, Posted
 from unlisted.health import own
@@ -29,6 +31,12 @@ STATUS = {
     REVIEWED: "Post-incident report published",
     "falsePositive": "False positive",
 }
+
+
+def record_of(one: Incident) -> Record:
+    """An incident of ours in the shape of a record."""
+    found = own.record_of(one.opened, one.posts, one.closed)
+    return msgspec.structs.replace(found, status=REVIEWED) if one.reviewed else found
 
 
 def view(one: Incident, now: float) -> Object:
@@ -58,7 +66,7 @@ def view(one: Incident, now: float) -> Object:
         ],
         "imported": False,
         "zone": "",
-        "review": False,
+        "review": one.reviewed,
     }
 
 
@@ -111,7 +119,7 @@ def deadlines(record: Record) -> list[Object]:
 
 def posts_of(one: Incident) -> list[Object]:
     """Our posts, newest first."""
-    corrected = own.record_of(one.opened, one.posts, one.closed).corrected
+    corrected = record_of(one).corrected
     return [_post(post, one, corrected) for post in reversed(one.posts)]
 
 

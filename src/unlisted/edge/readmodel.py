@@ -46,6 +46,7 @@ from unlisted.facts import (
     Refusal,
     ReleasePredicted,
     Relisted,
+    ReviewWritten,
     Row,
     RuleStepped,
     SenderHeld,
@@ -96,6 +97,13 @@ class Incident:
     draft: PostDrafted | None = None
     called: DutyCalled | None = None
     closed: IncidentClosed | None = None
+    review: ReviewWritten | None = None
+    review_fact: int = 0  # its number: the review is of the facts before
+
+    @property
+    def reviewed(self) -> bool:
+        """Whether its post-incident review is published."""
+        return self.review is not None and self.review.publish
 
     @property
     def updated_at(self) -> float:
@@ -276,6 +284,11 @@ class ReadModel:
             if fact.corrects is None:
                 incident.draft = incident.called = None
 
+    def _review(self, fact: Any) -> None:
+        if fact.incident in self.incidents:
+            self.incidents[fact.incident].review = fact
+            self.incidents[fact.incident].review_fact = self.n
+
     def _moved(self, fact: Any) -> None:
         if fact.incident in self.incidents:
             self.incidents[fact.incident].moves.append(fact)
@@ -379,6 +392,7 @@ def _takes() -> dict[str, Callable[[ReadModel, Fact], None]]:
         PostDrafted: of_incident("draft"),
         DutyCalled: of_incident("called"),
         DeadlineMoved: ReadModel._moved,
+        ReviewWritten: ReadModel._review,
         ReleasePredicted: attribute("predicted"),
         DelistingAdvised: attribute("advised"),
         Delisted: attribute("delisted"),
