@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-LOGIC = 2  # version of the stations' logic; derived facts are compared byte for byte within one
+LOGIC = 3  # version of the stations' logic; derived facts are compared byte for byte within one
 
 
 class Fact(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", omit_defaults=True):
@@ -75,6 +75,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     stop_watch_s: float = 600.0
     shadow_s: float = 1800.0
     reopen_every_s: float = 900.0
+    drop_after_s: float = 7200.0
+    trial_letters: int = 5
     wake_batch: int = 25
     wake_every_s: float = 60.0
     calm_s: float = 7200.0
@@ -580,6 +582,41 @@ class PathReopened(Fact, frozen=True, tag=True):
     receiver: str
     episode: str | None
     why: str
+    because: tuple[int, ...] = ()
+
+
+class PathTried(Fact, frozen=True, tag=True):
+    """verify: a resting path may let the next letter through (`waiting`: one that waits for it; else
+    a new one), to see whether the receiver still refuses. `taken` of `wanted` in a row so far.
+    """
+
+    address: str
+    receiver: str
+    episode: str
+    taken: int
+    wanted: int
+    why: str
+    waiting: bool = False
+    because: tuple[int, ...] = ()
+
+
+class ReceiverDropped(Fact, frozen=True, tag=True):
+    """verify: a receiver no longer follows a list: it takes mail from a listed address while the
+    list says listed and other receivers that ask it refuse. The listing's episode stays open.
+
+    `taken` recipients in a row since `since`, the last refusal before at `refused_at`; `listed_at`:
+    the list's last answer; `controls`: (receiver, when it refused that address).
+    """
+
+    episode: str
+    address: str
+    receiver: str
+    zone: str
+    since: float
+    taken: int
+    refused_at: float | None
+    listed_at: float
+    controls: tuple[tuple[str, float], ...]
     because: tuple[int, ...] = ()
 
 

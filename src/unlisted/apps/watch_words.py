@@ -20,6 +20,7 @@ from unlisted.facts import (
     IncidentClosed,
     IncidentOpened,
     PathReopened,
+    ReceiverDropped,
     Refusal,
     ReleasePredicted,
     Relisted,
@@ -65,6 +66,8 @@ class Words:
             return f"episode {fact.episode}: the list holds the address again."
         if isinstance(fact, PathReopened):
             return f"{fact.receiver} takes mail from {fact.address} again: {fact.why}."
+        if isinstance(fact, ReceiverDropped):
+            return dropped(fact)
         if isinstance(fact, FeedSilent):
             return (
                 f"SILENT: {fact.feed} has said nothing since {_time(fact.last_at)}, longer than "
@@ -131,6 +134,16 @@ def _strangers(feed: Feed) -> None:
     if named:
         told = ", ".join(f"{address} ({count})" for address, count in named)
         _paragraph(f"refusals named addresses that are none of ours: {told}")
+
+
+def dropped(fact: ReceiverDropped) -> str:
+    """What a receiver that no longer follows a list is told by, with its witnesses."""
+    others = "; ".join(f"{receiver} refused at {_time(at)}" for receiver, at in fact.controls)
+    return (
+        f"{fact.receiver} dropped the list {fact.zone}: it took {fact.taken} recipients in a row from "
+        f"{fact.address} since {_time(fact.since)}, though the list still said listed at "
+        f"{_time(fact.listed_at)} and others that follow it refuse ({others}). The listing goes on."
+    )
 
 
 def _paragraph(text: str) -> None:

@@ -25,6 +25,7 @@ from unlisted.facts import (
     Failed,
     Outcome,
     ProbeAnswered,
+    ReceiverDropped,
     Refusal,
     Row,
     Suspicion,
@@ -161,6 +162,9 @@ def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
         state.open.pop((episode.address, episode.zone or f"@{episode.receiver}"), None)
         for path in [p for p in state.detectors if p[0] == episode.address]:
             del state.detectors[path]
+    elif isinstance(fact, ReceiverDropped):
+        for known in (state.users, state.followers):  # until it refuses by that list again
+            known.get(fact.zone, set()).discard(fact.receiver)
     elif isinstance(fact, Configured):
         addresses = [a for pool in fact.pools for a in pool.addresses]
         state.ours = tuple(ip_network(one) for one in addresses if _is_ip(one))

@@ -26,6 +26,7 @@ from unlisted.facts import (
     PostRefused,
     PostSubmitted,
     Queued,
+    ReceiverDropped,
     Relisted,
     SenderHeld,
     Settled,
@@ -111,6 +112,11 @@ def _changed(states: States, incident: Incident, fact: Fact) -> Iterator[Out]:
         incident.stopped = True
         incident.status = moved(incident.status, "restoringService")
         news = "The source is stopped."
+    elif isinstance(fact, ReceiverDropped):
+        news = (
+            "One receiver takes our mail again by its own choice: the list still holds the address, "
+            "and others that use it still refuse."
+        )
     elif isinstance(fact, Delisted):
         news = "A list let go of one of our addresses."
     elif isinstance(fact, Relisted):

@@ -24,6 +24,8 @@ from unlisted.facts import (
     PathReopened,
     PathRested,
     PathTested,
+    ProbeAnswered,
+    ReceiverDropped,
     Refusal,
     Relisted,
     SourceStopped,
@@ -31,12 +33,15 @@ from unlisted.facts import (
     TimerFired,
     Woken,
 )
+from unlisted.loop import _dropped
+from unlisted.loop._dropped import Doubts, listing
 from unlisted.mail.reply import Reply
 from unlisted.rates.interval import rule_of_three
 from unlisted.replies.classify import classify
 
 if TYPE_CHECKING:
     from unlisted.loop._fixpoint import Out, States
+    from unlisted.loop.sense import Episode
 
 Path = tuple[str, str]
 TAKEN_AGAIN = 10  # recipients in a row that a refusing receiver takes before its path is open:
@@ -75,6 +80,7 @@ class State:
         self.silent: set[str] = set()  # feeds that have gone silent
         self.taken: dict[Path, int] = {}  # watched paths: recipients taken since the last refusal
         self.rounds: dict[Path, int] = {}
+        self.doubts = Doubts()  # whether a receiver still follows a list
 
     def stopped(self, episode: str) -> bool:
         """Whether the source behind an open episode was found stopped."""
@@ -118,7 +124,11 @@ def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
     elif isinstance(fact, Delivery):
         yield from _accepted(states, fact, n)
     elif isinstance(fact, Refusal | Suspicion):
-        _refused(states, fact)
+        yield from _refused(states, fact, n)
+    elif isinstance(fact, ProbeAnswered):
+        yield from _dropped.answered(states, fact, n)
+    elif isinstance(fact, ReceiverDropped):
+        yield from _followed_no_more(states, fact, n)
     elif isinstance(fact, Carried):
         yield from _carried(states, fact, n)
     elif isinstance(fact, FeedSilent):
@@ -140,17 +150,6 @@ def _rested(states: States, fact: PathRested) -> Iterator[Out]:
     yield _timer(states, path, fact.at)
 
 
-def _listed(states: States, path: Path) -> bool:
-    """Whether a list that this receiver is known to follow still holds the address."""
-    address, receiver = path
-    for episode in states.sense.open_episodes():
-        if episode.address == address and episode.zone is not None:
-            clock = states.delist.clocks.get(episode.id)
-            if clock is not None and not clock.delisted and states.sense.asks(receiver, clock.zone):
-                return True
-    return False
-
-
 def _canary(states: States, path: Path, at: float, n: int) -> Iterator[Out]:
     """Try a resting path with one message, unless a list is known to hold the address."""
     rest = states.deliver.rests.get(path)
@@ -159,7 +158,15 @@ def _canary(states: States, path: Path, at: float, n: int) -> Iterator[Out]:
     if rest.episode is not None and rest.episode in states.verify.checks:
         states.verify.checks[rest.episode].paths.add(path)
     yield _timer(states, path, at)
-    if not _listed(states, path) and not rest.canary:
+    if rest.canary:
+        return
+    holds = listing(states, path)
+    if holds is not None:
+        if path in states.verify.doubts.open:
+            yield from _dropped.tried_on(states, path, at, n)
+        elif _askable(states, path, at):
+            yield from _dropped.asked(states, path, holds, at, n)
+    else:
         address, receiver = path
         yield Wake(
             key=f"canary/{address}/{receiver}/{n}",
@@ -167,6 +174,14 @@ def _canary(states: States, path: Path, at: float, n: int) -> Iterator[Out]:
             limit=1,
             why="canary",
         )
+
+
+def _askable(states: States, path: Path, at: float) -> bool:
+    """Whether it is time to ask a follower of a list that still holds the address if it still is
+    one: caches have passed, and where only a letter tells, the pauses have grown long."""
+    rest = states.deliver.rests[path]
+    late = not states.sense.needs_mail(path[1]) or states.verify.rounds.get(path, 0) > PATIENT
+    return late and not rest.trial and at - rest.since >= states.accept.policy.drop_after_s
 
 
 def _testable(states: States, path: Path) -> bool:
@@ -190,10 +205,10 @@ def _delisted(states: States, episode: str, at: float, n: int) -> Iterator[Out]:
         return
     check.delisted_at = at
     check.attempts = check.accepted = 0
+    _dropped.ended(states, episode)
     address = states.sense.episodes[episode].address
-    for path in sorted(p for p in states.deliver.rests if p[0] == address):
-        states.verify.rounds[path] = 0
-        yield from _canary(states, path, at, n)
+    resting = [path for path in states.deliver.rests if path[0] == address]
+    yield from _canaries(states, resting, at, n)
     yield from _closes(states, episode, at, n)
 
 
@@ -205,18 +220,31 @@ def _tested(states: States, fact: PathTested, n: int) -> Iterator[Out]:
     reply = Reply(code=fact.code, enhanced=fact.enhanced, text=fact.text)
     meaning = classify(reply, ours=states.sense.ours, source=fact.address, stage=fact.stage)
     if not (fact.code < 400 or (fact.code >= 500 and meaning.refusal == "no")):
+        if fact.code >= 500:
+            yield from _control(states, path, fact.at, n)
         return
+    holds = listing(states, path) if rest is not None else None
     if rest is None:
         yield from _controlled(states, path, fact.at, n)
+    elif holds is not None:
+        yield from _dropped.took(states, path, holds, fact.at, n, letters=0)
+        if not rest.canary:
+            yield from _dropped.tried_on(states, path, fact.at, n)
     else:
-        yield PathReopened(
-            at=fact.at,
-            address=fact.address,
-            receiver=fact.receiver,
-            episode=rest.episode,
-            why="a transaction without mail was accepted",
-            because=(n,),
-        )
+        yield _open_again(fact, rest.episode, "a transaction without mail was accepted", n)
+
+
+def _open_again(
+    fact: PathTested | Delivery | Carried, episode: str | None, why: str, n: int
+) -> PathReopened:
+    return PathReopened(
+        at=fact.at,
+        address=fact.address,
+        receiver=fact.receiver,
+        episode=episode,
+        why=why,
+        because=(n,),
+    )
 
 
 def _accepted(states: States, fact: Delivery, n: int) -> Iterator[Out]:
@@ -226,25 +254,69 @@ def _accepted(states: States, fact: Delivery, n: int) -> Iterator[Out]:
             check.accepted += 1
     path = (fact.address, fact.receiver)
     rest = states.deliver.rests.get(path)
-    if rest is None:
+    holds = listing(states, path)
+    if holds is not None:
+        yield from _taken_though_listed(states, fact, path, holds, n)
+    elif rest is None:
         yield from _controlled(states, path, fact.at, n)
     elif rest.canary == fact.row.key:
-        yield PathReopened(
-            at=fact.at,
-            address=fact.address,
-            receiver=fact.receiver,
-            episode=rest.episode,
-            why="accepted again",
-            because=(n,),
-        )
+        yield _open_again(fact, rest.episode, "accepted again", n)
 
 
-def _refused(states: States, fact: Refusal | Suspicion) -> None:
+def _taken_though_listed(
+    states: States, fact: Delivery, path: Path, holds: Episode, n: int
+) -> Iterator[Out]:
+    """A letter of a trial, or one by a path that never closed: its receiver follows the list no
+    more, or learns of listings late."""
+    rest = states.deliver.rests.get(path)
+    if rest is None:
+        yield from _controlled(states, path, fact.at, n)  # of another list's episode
+        if fact.at - holds.opened_at >= states.accept.policy.drop_after_s:
+            yield from _dropped.took(states, path, holds, fact.at, n, letters=1)
+        return
+    yield from _dropped.took(states, path, holds, fact.at, n, letters=1)
+    if rest.canary != fact.row.key:
+        return
+    doubt = states.verify.doubts.open.get(path)
+    if doubt is not None and doubt.taken < states.accept.policy.trial_letters:
+        yield from _dropped.tried_on(states, path, fact.at, n)
+    else:
+        yield _open_again(fact, rest.episode, _dropped.words(states, path), n)
+
+
+def _followed_no_more(states: States, fact: ReceiverDropped, n: int) -> Iterator[Out]:
+    """Other addresses of ours that rest towards this receiver for the same list are tried now."""
+    yield from _canaries(
+        states,
+        [path for path in states.deliver.rests if path[1] == fact.receiver],
+        fact.at,
+        n,
+    )
+
+
+def _canaries(states: States, paths: list[Path], at: float, n: int) -> Iterator[Out]:
+    """The pauses begin anew, and each path is tried now."""
+    for path in sorted(paths):
+        states.verify.rounds[path] = 0
+        yield from _canary(states, path, at, n)
+
+
+def _refused(states: States, fact: Refusal | Suspicion, n: int) -> Iterator[Out]:
     for episode, check in states.verify.checks.items():
         if states.sense.episodes[episode].address == fact.address and check.delisted_at is not None:
             check.attempts += 1
     if fact.row.watched:
         _refused_watched(states, fact)
+    if isinstance(fact, Refusal):
+        yield from _control(states, (fact.address, fact.receiver), fact.at, n)
+
+
+def _control(states: States, path: Path, at: float, n: int) -> Iterator[Out]:
+    """A receiver refuses this address: for doubts about others that follow the same list, it is
+    the control."""
+    states.verify.doubts.refuse(path, at, n)
+    for other in sorted(p for p in states.verify.doubts.open if p[0] == path[0]):
+        yield from _dropped.judged(states, other, at)
 
 
 def _refused_watched(states: States, fact: Refusal | Suspicion) -> None:
@@ -276,22 +348,23 @@ def _carried(states: States, fact: Carried, n: int) -> Iterator[Out]:
             check.accepted += count
     before = states.verify.taken.get(path)
     if before is None:
+        holds = listing(states, path)
         yield from _controlled(states, path, fact.at, n)
+        if holds is not None and fact.at - holds.opened_at >= states.accept.policy.drop_after_s:
+            yield from _dropped.took(states, path, holds, fact.at, n, letters=count)
         return
     states.verify.taken[path] = before + count
     if before < TAKEN_AGAIN <= before + count:
         del states.verify.taken[path]
         if not any(path in check.paths for check in states.verify.checks.values()):
             return  # it was refused now and then, and no episode came of it
+        holds = listing(states, path)
+        why = f"{before + count} recipients taken since its last refusal"
+        if holds is not None:
+            yield from _dropped.took(states, path, holds, fact.at, n, letters=before + count)
+            why += f" although {holds.zone} lists it"
         own = states.sense.episode_at(fact.address, fact.receiver, None)
-        yield PathReopened(
-            at=fact.at,
-            address=fact.address,
-            receiver=fact.receiver,
-            episode=own,
-            why=f"{before + count} recipients taken since its last refusal",
-            because=(n,),
-        )
+        yield _open_again(fact, own, why, n)
 
 
 def _reopened(states: States, fact: PathReopened, n: int) -> Iterator[Out]:
@@ -355,7 +428,10 @@ def _closes(states: States, episode: str, at: float, n: int) -> Iterator[Out]:
         return
     if opened.zone is not None:
         users = states.sense.users.get(opened.zone, set())
-        control = check.control or any(path[1] in users for path in check.reopened)
+        # What opened while the list still held the address tells nothing of its letting go.
+        since = check.delisted_at or 0.0
+        told = (path for path, when in check.reopened.items() if when >= since)
+        control = check.control or any(path[1] in users for path in told)
         if check.delisted_at is None and not _unasked(states, opened.address, check):
             return
         if users and not control:
@@ -376,5 +452,6 @@ def _closes(states: States, episode: str, at: float, n: int) -> Iterator[Out]:
             f"attempts refused (rate below {bound:.2f} if none)"
         )
     del states.verify.checks[episode]
+    _dropped.ended(states, episode)
     yield CancelTimer(key=f"control|{episode}")
     yield EpisodeClosed(at=at, episode=episode, how=how, evidence=evidence, because=(n,))
