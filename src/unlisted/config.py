@@ -173,7 +173,7 @@ FACT_HELP: dict[str, str] = {
     "policy.stop_watch_s": "silence of the named senders that counts as stopped",
     "policy.shadow_s": "how long a rule runs in shadow before it may act",
     "policy.reopen_every_s": "first pause before a resting path is tried again; it doubles",
-    "policy.drop_after_s": "age of a block from which a receiver is asked if it still follows the list",
+    "policy.drop_after_s": "age of a receiver's last refusal by a list from which it is asked if it still follows it",
     "policy.trial_letters": "letters in a row a receiver must take before a path still listed opens",
     "policy.wake_batch": "rows woken at a time when a path accepts again",
     "policy.wake_every_s": "pause between two such batches",

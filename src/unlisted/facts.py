@@ -75,7 +75,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     stop_watch_s: float = 600.0
     shadow_s: float = 1800.0
     reopen_every_s: float = 900.0
-    drop_after_s: float = 7200.0
+    drop_after_s: float = 86400.0
     trial_letters: int = 5
     wake_batch: int = 25
     wake_every_s: float = 60.0

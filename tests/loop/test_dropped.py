@@ -25,6 +25,15 @@ from unlisted.facts import (
 )
 
 Make = Callable[..., Playbook]
+POLICY = Policy(drop_after_s=7200)
+
+
+@pytest.fixture
+def pb(play: Make) -> Playbook:
+    """Receivers are asked after two hours, so that a test need not last for days."""
+    return play(configured(policy=POLICY))
+
+
 SITES = ("big.test", "mid.test", "small.test")
 
 
@@ -162,7 +171,7 @@ def test_a_receiver_that_refuses_late_is_asked_by_new_letters(pb: Playbook, stag
 
 
 def test_a_late_control_is_asked_by_a_letter_too(play: Make) -> None:
-    pb = play(configured(policy=Policy(trial_letters=2)))
+    pb = play(configured(policy=Policy(trial_letters=2, drop_after_s=7200)))
     late = Says(554, "5.7.1", f"Client host [{A}] blocked using {ZONE}", "eod")
     listing(pb, receivers=("big.test", "mid.test"))
     pb.world.refuses[A, "mid.test"] = late
@@ -174,6 +183,17 @@ def test_a_late_control_is_asked_by_a_letter_too(play: Make) -> None:
         pb.wait(HOUR)
     (dropped,) = pb.found(ReceiverDropped)
     assert dropped.controls[0][0] == "mid.test"
+
+
+def test_a_site_is_asked_by_one_address_a_day_however_many_are_listed(play: Make) -> None:
+    pb = play()
+    for address in (A, B):
+        listing(pb, address, receivers=SITES)
+        for i, one in enumerate(pb.drawn_to(address, 3)):
+            pb.send(one, f"p{i}@{SITES[i]}")
+    pb.wait(5 * DAY)
+    for site in SITES:
+        assert len([one for one in pb.tests if one.receiver == site]) <= 5
 
 
 def watched_listing(log: Log) -> None:

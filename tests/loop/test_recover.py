@@ -82,11 +82,11 @@ def test_while_the_list_holds_the_address_no_canary_is_spent_on_its_followers(
     pb: Playbook,
 ) -> None:
     message = episode(pb)
-    pb.wait(DAY)
+    pb.wait(3 * DAY)
     assert len(pb.tries(message)) == 1
-    # Whether it still follows the list is asked without mail, and ever more rarely.
+    # Whether it still follows the list is asked without mail, about once a day.
     times = [one.at - START for one in pb.found(PathTested)]
-    assert times[0] >= Policy().drop_after_s and len(times) < 10
+    assert 1 <= len(times) <= 3 and times[0] >= Policy().drop_after_s
 
 
 def test_delisted_then_canary_then_reopened_then_waiting_mail_then_closed(pb: Playbook) -> None:

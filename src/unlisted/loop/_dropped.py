@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Path = tuple[str, str]  # egress address, receiver
 CONTROLS = 3  # receivers asked at a time, and named in the verdict
 ASK_AGAIN_S = 3600.0
+LATE_S = 7200.0  # a receiver's copy or cache of a list may be this much behind it
 KEPT = 10_000  # paths whose last refusal is remembered
 
 
@@ -41,15 +42,18 @@ class Doubt:
 
 
 class Doubts:
-    """Open doubts, and the last refusal of each path: (when, fact)."""
+    """Open doubts, the last refusal of each path (when, fact), and of each receiver by a list."""
 
     def __init__(self) -> None:
         self.open: dict[Path, Doubt] = {}
         self.refused: dict[Path, tuple[float, int]] = {}
+        self.followed: dict[tuple[str, str], float] = {}  # (receiver, zone)
 
-    def refuse(self, path: Path, at: float, n: int) -> None:
+    def refuse(self, path: Path, zone: str | None, at: float, n: int) -> None:
         """The receiver refused: whatever it took before, it follows the list."""
         self.open.pop(path, None)
+        if zone is not None:
+            self.followed[path[1], zone] = at
         self.refused.pop(path, None)
         self.refused[path] = (at, n)
         if len(self.refused) > KEPT:
@@ -65,6 +69,15 @@ def listing(states: States, path: Path) -> Episode | None:
             if clock is not None and not clock.delisted and states.sense.asks(receiver, clock.zone):
                 return episode
     return None
+
+
+def worth_asking(states: States, path: Path, episode: Episode, at: float) -> bool:
+    """Whether this path should ask its receiver if it still follows the list: once in a while for
+    each receiver and list, by whichever address; a refusal a while ago has answered it."""
+    rest = states.deliver.rests[path]
+    last = states.verify.doubts.followed.get((path[1], episode.zone or ""), rest.since)
+    late = at - max(rest.since, episode.opened_at) >= LATE_S
+    return late and not rest.trial and at - last >= states.accept.policy.drop_after_s
 
 
 def asked(states: States, path: Path, episode: Episode, at: float, n: int) -> Iterator[Out]:

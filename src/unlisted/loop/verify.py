@@ -164,7 +164,7 @@ def _canary(states: States, path: Path, at: float, n: int) -> Iterator[Out]:
     if holds is not None:
         if path in states.verify.doubts.open:
             yield from _dropped.tried_on(states, path, at, n)
-        elif _askable(states, path, at):
+        elif _dropped.worth_asking(states, path, holds, at):
             yield from _dropped.asked(states, path, holds, at, n)
     else:
         address, receiver = path
@@ -174,14 +174,6 @@ def _canary(states: States, path: Path, at: float, n: int) -> Iterator[Out]:
             limit=1,
             why="canary",
         )
-
-
-def _askable(states: States, path: Path, at: float) -> bool:
-    """Whether it is time to ask a follower of a list that still holds the address if it still is
-    one: caches have passed, and where only a letter tells, the pauses have grown long."""
-    rest = states.deliver.rests[path]
-    late = not states.sense.needs_mail(path[1]) or states.verify.rounds.get(path, 0) > PATIENT
-    return late and not rest.trial and at - rest.since >= states.accept.policy.drop_after_s
 
 
 def _testable(states: States, path: Path) -> bool:
@@ -271,7 +263,7 @@ def _taken_though_listed(
     rest = states.deliver.rests.get(path)
     if rest is None:
         yield from _controlled(states, path, fact.at, n)  # of another list's episode
-        if fact.at - holds.opened_at >= states.accept.policy.drop_after_s:
+        if fact.at - holds.opened_at >= _dropped.LATE_S:
             yield from _dropped.took(states, path, holds, fact.at, n, letters=1)
         return
     yield from _dropped.took(states, path, holds, fact.at, n, letters=1)
@@ -314,7 +306,8 @@ def _refused(states: States, fact: Refusal | Suspicion, n: int) -> Iterator[Out]
 def _control(states: States, path: Path, at: float, n: int) -> Iterator[Out]:
     """A receiver refuses this address: for doubts about others that follow the same list, it is
     the control."""
-    states.verify.doubts.refuse(path, at, n)
+    holds = listing(states, path)
+    states.verify.doubts.refuse(path, holds.zone if holds else None, at, n)
     for other in sorted(p for p in states.verify.doubts.open if p[0] == path[0]):
         yield from _dropped.judged(states, other, at)
 
@@ -350,7 +343,7 @@ def _carried(states: States, fact: Carried, n: int) -> Iterator[Out]:
     if before is None:
         holds = listing(states, path)
         yield from _controlled(states, path, fact.at, n)
-        if holds is not None and fact.at - holds.opened_at >= states.accept.policy.drop_after_s:
+        if holds is not None and fact.at - holds.opened_at >= _dropped.LATE_S:
             yield from _dropped.took(states, path, holds, fact.at, n, letters=count)
         return
     states.verify.taken[path] = before + count
