@@ -21,6 +21,7 @@ from unlisted.facts import (
     IncidentOpened,
     PathReopened,
     ReceiverDropped,
+    RecoveryWatched,
     Refusal,
     ReleasePredicted,
     Relisted,
@@ -68,6 +69,11 @@ class Words:
             return f"{fact.receiver} takes mail from {fact.address} again: {fact.why}."
         if isinstance(fact, ReceiverDropped):
             return dropped(fact)
+        if isinstance(fact, RecoveryWatched):
+            return (
+                f"episode {fact.episode}: all accept again; it is over when refusals are as rare as "
+                f"before, from {_time(fact.earliest)} to {_time(fact.latest)}{_missing(fact)}."
+            )
         if isinstance(fact, FeedSilent):
             return (
                 f"SILENT: {fact.feed} has said nothing since {_time(fact.last_at)}, longer than "
@@ -134,6 +140,11 @@ def _strangers(feed: Feed) -> None:
     if named:
         told = ", ".join(f"{address} ({count})" for address, count in named)
         _paragraph(f"refusals named addresses that are none of ours: {told}")
+
+
+def _missing(fact: RecoveryWatched) -> str:
+    short = [f"{one.receiver} ({one.missing} more)" for one in fact.paths if one.missing]
+    return f"; attempts are missing at {', '.join(short[:STRANGERS])}" if short else ""
 
 
 def dropped(fact: ReceiverDropped) -> str:
