@@ -26,6 +26,9 @@ from unlisted.facts import (
     PostRefused,
     PostSubmitted,
     Queued,
+    ReceiverDropped,
+    RecoveryWatched,
+    Recurred,
     Relisted,
     SenderHeld,
     Settled,
@@ -34,6 +37,7 @@ from unlisted.facts import (
 )
 from unlisted.health import posts
 from unlisted.health.incident import TITLE, classified, moved
+from unlisted.loop import _band
 from unlisted.loop._incident import Incident, by_person, next_update, published, story
 from unlisted.loop._written import answer
 
@@ -41,6 +45,7 @@ if TYPE_CHECKING:
     from unlisted.loop._fixpoint import Out, States
 
 QUIET_S = 600.0  # changes within this time go into one post
+MOST_CALM = 12  # calms in a row that refusals of no known block may put off the last post
 
 
 class State:
@@ -111,12 +116,24 @@ def _changed(states: States, incident: Incident, fact: Fact) -> Iterator[Out]:
         incident.stopped = True
         incident.status = moved(incident.status, "restoringService")
         news = "The source is stopped."
+    elif isinstance(fact, ReceiverDropped):
+        news = (
+            "One receiver takes our mail again by its own choice: the list still holds the address, "
+            "and others that use it still refuse."
+        )
+    elif isinstance(fact, RecoveryWatched):
+        news = (
+            "One more of our addresses is accepted everywhere again; we watch whether refusals are as "
+            "rare as they were before."
+        )
+    elif isinstance(fact, Recurred) and fact.episode is not None:
+        news = "A list holds an address again that it had let go: the source has returned or is another."
     elif isinstance(fact, Delisted):
         news = "A list let go of one of our addresses."
     elif isinstance(fact, Relisted):
         news = "A list holds one of our addresses again."
     elif isinstance(fact, EpisodeClosed):
-        news = "One more of our addresses is accepted everywhere again."
+        news = "For one more of our addresses refusals are as rare as before."
         if not states.sense.open_episodes():
             incident.status = moved(incident.status, "extendedRecovery")
             yield SetTimer(key="calm", due=fact.at + states.accept.policy.calm_s)
@@ -133,30 +150,27 @@ def _news(incident: Incident, news: str, at: float) -> Iterator[Out]:
 
 
 def _calm(states: States, at: float, n: int) -> Iterator[Out]:
-    """Close if every episode is closed and nothing was refused for the stated time."""
-    incident = states.tell.incident
+    """Close if every episode is closed and refusals were what is usual for the stated time."""
+    state, calm = states.tell, states.accept.policy.calm_s
+    incident = state.incident
     if incident is None or states.sense.open_episodes():
         return
-    last = _last_refusal(states)
-    calm = states.accept.policy.calm_s
-    if last is not None and at - last < calm:
-        yield SetTimer(key="calm", due=last + calm)
-        return
-    if states.deliver.rests or states.verify.silent:
+    since = max(states.sense.episodes[one].closed_at or at for one in incident.episodes)
+    usual = _band.quiet(states, at, calm)
+    if (
+        states.deliver.rests
+        or states.verify.silent
+        or (not usual and at - since < MOST_CALM * calm)
+    ):
         yield SetTimer(key="calm", due=at + calm / 4)
         return
     yield from _posted(states, at, n, final=True)
-    ended = max(states.sense.episodes[one].closed_at or at for one in incident.episodes)
     yield IncidentClosed(
-        at=at, incident=incident.id, since=incident.since, until=ended, because=(n,)
+        at=at, incident=incident.id, since=incident.since, until=since, because=(n,)
     )
-    states.tell.incident = None
+    state.incident = None
     for key in ("post", "news", *(("draft", "duty") if by_person(states) else ())):
         yield CancelTimer(key=key)
-
-
-def _last_refusal(states: States) -> float | None:
-    return max(states.sense.blamed_at.values(), default=None)
 
 
 def _due(states: States, fact: TimerFired, n: int) -> Iterator[Out]:
