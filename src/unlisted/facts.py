@@ -75,9 +75,16 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     stop_watch_s: float = 600.0
     shadow_s: float = 1800.0
     reopen_every_s: float = 900.0
+    drop_after_s: float = 86400.0
+    trial_letters: int = 5
     wake_batch: int = 25
     wake_every_s: float = 60.0
     calm_s: float = 7200.0
+    band_s: float = 7200.0
+    band_attempts: int = 11
+    band_max_s: float = 6 * 3600.0
+    relisting_watch_s: float = 45 * 86400.0
+    relisting_ask_s: float = 86400.0
     update_first_s: float = 1800.0
     update_first_span_s: float = 7200.0
     update_then_s: float = 4 * 3600.0
@@ -364,6 +371,19 @@ class SplitSubmitted(Observed, frozen=True, tag=True):
     role: str = ""
 
 
+class ReviewWritten(Observed, frozen=True, tag=True):
+    """A person added to the review of a closed incident, or published it (`publish`).
+
+    `sections`: (label, text); the numbers in them are among the review's. The last one stands, and
+    the review it belongs to is that of the facts before it.
+    """
+
+    incident: str
+    author: str
+    sections: tuple[tuple[str, str], ...] = ()
+    publish: bool = False
+
+
 class Acted(Observed, frozen=True, tag=True):
     """A person did something on the operator's page or by command.
 
@@ -631,13 +651,139 @@ class PathReopened(Fact, frozen=True, tag=True):
     because: tuple[int, ...] = ()
 
 
+class PathTried(Fact, frozen=True, tag=True):
+    """verify: a resting path may let the next letter through (`waiting`: one that waits for it; else
+    a new one), to see whether the receiver still refuses. `taken` of `wanted` in a row so far.
+    """
+
+    address: str
+    receiver: str
+    episode: str
+    taken: int
+    wanted: int
+    why: str
+    waiting: bool = False
+    because: tuple[int, ...] = ()
+
+
+class ReceiverDropped(Fact, frozen=True, tag=True):
+    """verify: a receiver no longer follows a list: it takes mail from a listed address while the
+    list says listed and other receivers that ask it refuse. The listing's episode stays open.
+
+    `taken` recipients in a row since `since`, the last refusal before at `refused_at`; `listed_at`:
+    the list's last answer; `controls`: (receiver, when it refused that address).
+    """
+
+    episode: str
+    address: str
+    receiver: str
+    zone: str
+    since: float
+    taken: int
+    refused_at: float | None
+    listed_at: float
+    controls: tuple[tuple[str, float], ...]
+    because: tuple[int, ...] = ()
+
+
+class Band(msgspec.Struct, frozen=True, kw_only=True):
+    """A path since it opened again, beside what was usual before: `refused` of `attempts` from `since`
+    to `until`; `upper`: bound of the usual share (from `usual_refused` of `usual_attempts` of its
+    own, drawn towards its pool); `missing`: attempts still needed to tell, 0 when it is back.
+    """
+
+    address: str
+    receiver: str
+    refused: int
+    attempts: int
+    since: float
+    until: float
+    upper: float
+    usual_refused: int
+    usual_attempts: int
+    missing: int
+
+
+class RecoveryWatched(Fact, frozen=True, tag=True):
+    """verify: list, paths and control agree; what is left is that each path's refusals are as before
+    the incident. It closes between `earliest` and `latest`. `paths`: those that are not yet back.
+    """
+
+    episode: str
+    earliest: float
+    latest: float
+    paths: tuple[Band, ...]
+    because: tuple[int, ...] = ()
+
+
+class ListingDated(Fact, frozen=True, tag=True):
+    """verify: when a listing began and ended, and so when its last evidence was: its end minus the
+    list's term. Each in (low, high), None: no bound; `began`, `ended`: known, inferred, unknown.
+
+    `predicted`: where its end was expected at last. `recurrence`: listings of this address on this
+    list that ended within the relisting watch before this one began.
+    """
+
+    episode: str
+    began: str
+    began_low: float | None
+    began_high: float | None
+    ended: str
+    ended_low: float | None
+    ended_high: float | None
+    evidence_low: float | None
+    evidence_high: float | None
+    predicted_low: float | None = None
+    predicted_high: float | None = None
+    recurrence: int = 0
+    because: tuple[int, ...] = ()
+
+
+class RelistingWatched(Fact, frozen=True, tag=True):
+    """verify: the list is asked about the address now and then until `until`."""
+
+    episode: str
+    zone: str
+    address: str
+    until: float
+    because: tuple[int, ...] = ()
+
+
+class Recurred(Fact, frozen=True, tag=True):
+    """verify: the address is on the list again within the relisting watch of `before`. `episode`: the
+    new one; None: the list says so and nobody refused for it yet. `count`: times so far.
+    """
+
+    before: str
+    episode: str | None
+    zone: str
+    address: str
+    after_s: float
+    count: int
+    because: tuple[int, ...] = ()
+
+
 class EpisodeClosed(Fact, frozen=True, tag=True):
-    """verify: over. `how`: delisted (source stopped or not), or the receiver accepts again."""
+    """verify: over. `how`: delisted (source stopped or not), or the receiver accepts again.
+
+    `source`: stopped, going on (named and not stopped), unknown (nobody named). `dropped`: receivers
+    that dropped the list meanwhile. `bands`: paths back in their band, or (`missing`) with too little
+    mail to tell when the patience ended. What it cost in mail: `refused` replies, and recipients
+    `deferred`, `bounced`, `resent`. `recurrence`: see ListingDated.
+    """
 
     episode: str
     how: str
     evidence: str
     because: tuple[int, ...] = ()
+    source: str = ""
+    dropped: tuple[str, ...] = ()
+    bands: tuple[Band, ...] = ()
+    refused: int = 0
+    deferred: int = 0
+    bounced: int = 0
+    resent: int = 0
+    recurrence: int = 0
 
 
 class Booked(Fact, frozen=True, tag=True):

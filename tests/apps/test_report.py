@@ -1,6 +1,7 @@
 """`unlisted report`: logs are written as Postfix writes them, read by the command, and judged."""
 
 import csv
+import gzip
 import json
 import re
 from collections.abc import Callable
@@ -419,6 +420,36 @@ def test_letters_are_sent_again_once_and_only_those_that_did_not_arrive(run: Run
     assert (
         SPAMCOP.format(ip=IP) in Path("mail.log").read_text().splitlines()[int(rows[0]["line"]) - 1]
     )
+
+
+def test_each_letter_stands_beside_the_reply_it_got_itself(run: Run) -> None:
+    log = MailLog()
+    usual(log, START, START + DAY)
+    for number in range(3):
+        reply = f"{SPAMCOP.format(ip=IP)} (ticket {number})"
+        log.mail(START + DAY + number, f"f{number}@example.com", "u1", reply)
+    _, rows = letters(run, log)
+    assert [f"(ticket {number})" in row["reply"] for number, row in enumerate(rows)] == [True] * 3
+
+
+def test_the_same_log_packed_or_copied_counts_once_and_that_is_said(run: Run) -> None:
+    log = MailLog()
+    usual(log, START, START + 2 * DAY, ((START + DAY, START + 1.5 * DAY),))
+    path = log.write(Path("mail.log"))
+    whole = path.read_bytes()
+    Path("mail.log.1.gz").write_bytes(gzip.compress(whole))
+    Path("early.log").write_bytes(whole[: len(whole) // 2])
+    Path("other.log").write_bytes(whole.replace(b"2026-11-16T", b"2026-11-26T", 1))
+    once = json.loads(run("report", "mail.log", *OURS, "--json", "-")[1])
+    _, out, _ = run("report", "early.log", "mail.log.1.gz", "mail.log", *OURS, "--json", "-")
+    twice = json.loads(out)
+    assert twice["again"]["counts"] == once["again"]["counts"]
+    assert sorted(note for note in twice["coverage"]["assumptions"] if "left out" in note) == [
+        "early.log: left out, all of it is in mail.log.1.gz.",
+        "mail.log: left out, all of it is in mail.log.1.gz.",
+    ]
+    _, out, _ = run("report", "mail.log", "other.log", *OURS, "--json", "-")
+    assert "left out" not in out
 
 
 def test_suspects_letters_are_left_out(run: Run) -> None:

@@ -58,16 +58,25 @@ def beside(state: Path, name: str) -> Path:
     return other
 
 
+def evening() -> bytes:
+    """The day, and some hours in which refusals are as rare as before it."""
+    traffic = Traffic()
+    day = traffic.day()
+    last = START + 2 * traffic.number
+    return day + b"".join(traffic.message(at=last + 59 * i) for i in range(1, 201))
+
+
 def test_a_block_becomes_an_episode_and_an_incident_and_ends(
     log: Path, state: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    log.write_bytes(Traffic().day())
+    log.write_bytes(evening())
     assert run("--once", "--state", str(state), str(log)) == 0
     said = capsys.readouterr().out
-    assert "192.0.2.1 is blocked on l.example since" in said
-    assert "incident UL000001" in said and "is over: the receivers accept again" in said
     flat = " ".join(said.split())  # where a line breaks hangs on the length of the path
-    assert "1200 attempts; last 2026-11-22 10:40:00 UTC" in flat and "no episode is open" in flat
+    assert "192.0.2.1 is blocked on l.example since" in flat
+    assert "all accept again; it is over when refusals are as rare as before, from " in flat
+    assert "incident UL000001" in flat and "is over: the receivers accept again" in flat
+    assert "1400 attempts; last 2026-11-22 13:56:40 UTC" in flat and "no episode is open" in flat
     assert all(len(line) <= 80 for line in said.splitlines())
 
 
@@ -84,7 +93,7 @@ def test_the_journal_replays_and_shows_nobody(log: Path, state: Path) -> None:
 def test_json_is_one_fact_a_line(
     log: Path, state: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    log.write_bytes(Traffic().day())
+    log.write_bytes(evening())
     assert run("--once", "--json", "--state", str(state), str(log)) == 0
     kinds = [json.loads(line)["kind"] for line in capsys.readouterr().out.splitlines()]
     assert {"EpisodeOpened", "IncidentOpened", "EpisodeClosed"} <= set(kinds)

@@ -66,7 +66,7 @@ def test_a_booked_letter_goes_out_once_after_the_path_reopens(
     block(pb)
     pb.wait(HOUR)
     delisting(pb)
-    pb.wait(6 * HOUR)
+    pb.wait(18 * HOUR)
     assert pb.found(PathReopened) and pb.found(EpisodeClosed)
     assert len(pb.found(Resent)) == 1
     assert pb.how(message) == "delivered" and copies_delivered(pb) == 1

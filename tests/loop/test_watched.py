@@ -76,6 +76,12 @@ class Log:
                        enhanced="5.7.1", text=text, stage="rcpt")
             )  # fmt: skip
 
+    def watch(self, hours: float = 2) -> None:
+        """Time passes, and the band of each open episode is looked at."""
+        self.at += hours * 3600
+        for episode in sorted(self.states.verify.checks):
+            self.put(TimerFired(at=self.at, key=f"band|{episode}"))
+
     def take(self, count: int, address: str = A, receiver: str = "far.example") -> None:
         self.at += 60
         senders = tuple((f"s{i}", count // 5 + (i < count % 5)) for i in range(5))
@@ -157,6 +163,8 @@ def test_the_episode_ends_when_each_receiver_takes_ten_in_a_row() -> None:
     log.take(20)
     assert not found(log, EpisodeClosed)
     log.take(20, receiver="other.example")
+    assert not found(log, EpisodeClosed)
+    log.watch()
     (closed,) = found(log, EpisodeClosed)
     assert isinstance(closed, EpisodeClosed)
     assert closed.how == "the receivers accept again, the list was not asked"
@@ -178,8 +186,12 @@ def test_a_silent_feed_suspends_recovery_until_it_speaks_again() -> None:
     log.refuse(5)
     log.put(FeedSilent(at=log.at, feed="mail.log", last_at=log.at - 900, usual_s=300))
     log.take(30)
+    log.watch(13)
     assert not found(log, EpisodeClosed)
     log.put(FeedHeard(at=log.at + 60, feed="mail.log", silent_s=900))
+    assert not found(log, EpisodeClosed), "it heard nothing of the hours that count"
+    log.take(30)
+    log.watch()
     assert found(log, EpisodeClosed)
 
 
@@ -188,6 +200,7 @@ def test_an_incident_is_not_closed_while_a_feed_is_silent() -> None:
     log.take(50)
     log.refuse(5)
     log.take(30)
+    log.watch()
     assert found(log, EpisodeClosed)
     log.put(FeedSilent(at=log.at, feed="mail.log", last_at=log.at - 900, usual_s=300))
     log.put(TimerFired(at=log.at + 9 * 3600, key="calm"))

@@ -39,6 +39,7 @@ NEEDS: dict[tuple[str, str], str] = {
     ("GET", "/incidents/{id}/post"): COMMUNICATOR,
     ("POST", "/incidents/{id}/post"): COMMUNICATOR,
     ("POST", "/api/incidents/{id}/posts"): COMMUNICATOR,
+    ("POST", "/api/incidents/{id}/review"): COMMUNICATOR,  # to publish it: APPROVER
     ("POST", "/incidents/{id}/revise"): COMMUNICATOR,
     ("POST", "/api/incidents/{id}/revisions"): COMMUNICATOR,
     ("POST", "/incidents/{id}/merge"): APPROVER,

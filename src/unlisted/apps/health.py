@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
+
 from unlisted.apps.cli import FOUND, OK
 from unlisted.apps.terminal import escaped, plain
 from unlisted.health import lint, own, record
@@ -153,6 +155,57 @@ def _print_reasons(what: str, answer: dict[str, Any]) -> None:
     print(f"{what}, {len(reasons)} reason{'s' if len(reasons) != 1 else ''}")
     for reason in reasons:
         _wrapped("  - ", str(reason))
+
+
+def health_review(args: argparse.Namespace) -> int:
+    """Markdown on standard output, or one HTML file; what is added goes through the service."""
+    from unlisted.apps import review
+    from unlisted.apps.cli_commands import Missing, opened_model
+    from unlisted.health.review_notes import ReviewError
+
+    if args.add or args.publish:
+        return _add_to_review(args)
+    with opened_model(args) as model:
+        try:
+            found = review.made(model, args.id)
+        except ReviewError as exc:
+            raise Missing(str(exc)) from None
+        added = review.signed(model.incidents[args.id].review)
+        names: review.Name = str
+        if args.public:
+            names = review.masked(model, found)
+        elif args.names:
+            names = review.readable(model, found)
+    if args.html:
+        args.html.write_bytes(review.page(found, names, added))
+    elif args.json:
+        print(escaped(msgspec.json.encode(found).decode()))
+    else:
+        print(plain(review.markdown(found, names, added)), end="")
+    return OK
+
+
+def _add_to_review(args: argparse.Namespace) -> int:
+    from unlisted.apps.cli_commands import Missing, asked
+
+    given: dict[str, object] = {"publish": args.publish, "actor": getpass.getuser()[:100]}
+    if args.add:
+        given["text"] = _text(args.add)
+    status, answer = asked(args, f"/api/incidents/{quote(args.id, safe='')}/review", given)
+    error = answer.get("error", {})
+    if status == 404:
+        raise Missing(f"there is no incident {args.id[:40]}")
+    if status not in (201, 422):
+        raise Unreadable(str(error.get("message", f"the service answered {status}")))
+    if args.json:
+        print(escaped(json.dumps(answer, ensure_ascii=False, indent=1)))
+    elif status == 422:
+        print(f"not recorded, {len(error['reasons'])} reasons")
+        for reason in error["reasons"]:
+            _wrapped("  - ", str(reason))
+    else:
+        print("the review is published" if args.publish else "it is recorded, not yet published")
+    return FOUND if status == 422 else OK
 
 
 def _ours(args: argparse.Namespace) -> Record | None:

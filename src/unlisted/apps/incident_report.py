@@ -15,8 +15,9 @@ POSTS = 300
 ROOM = 20_000  # characters of one post
 
 
-def report(record: Record) -> tuple[bytes, str] | None:
-    """The page and its type; None: no review of this record is published."""
+def report(record: Record, *, served: bool = False) -> tuple[bytes, str] | None:
+    """The page and its type; None: no review of this record is published. `served`: by a face of
+    ours, which gives the stylesheet."""
     if record.status != REVIEWED:
         return None
     posts = entries_of(record)[::-1]
@@ -29,6 +30,6 @@ def report(record: Record) -> tuple[bytes, str] | None:
         more=max(0, len(posts) - POSTS),
         deadlines=deadlines(record)[::-1][:POSTS],
         findings=record.findings[:POSTS],
-        style=(web.PAGES / "style.css").read_text("utf-8"),
+        style="" if served else (web.PAGES / "style.css").read_text("utf-8"),
     )
     return text.encode("utf-8", "replace"), "text/html; charset=utf-8"

@@ -24,6 +24,7 @@ from unlisted.apps import access, charts, operator_api, public_views, story, web
 from unlisted.apps.operator_drafts import Drafts
 from unlisted.apps.operator_incident import Incidents
 from unlisted.apps.operator_posts import Posts
+from unlisted.apps.operator_reviews import Reviews
 from unlisted.apps.operator_signin import COOKIE, SignIns
 from unlisted.apps.posting import Poster
 from unlisted.apps.signing import Record as Audit
@@ -89,6 +90,7 @@ class Operator:
                     *Posts(self, poster).routes(),
                     *Drafts(self, poster).routes(),
                     *Incidents(self, poster).routes(),
+                    *Reviews(self, poster).routes(),
                     *[Route(f"/api/{kind}", self._list(kind)) for kind in operator_api.LISTS],
                     Route("/style.css", web.style),
                     Route("/favicon.ico", web.icon),

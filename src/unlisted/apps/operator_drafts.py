@@ -84,7 +84,7 @@ class Drafts:
             role=self._face.role(request),
         )
         try:
-            return await self._poster.review(fact)
+            return await self._poster.judge(fact)
         except Exception:  # the runner has logged why it could not be written
             return None
 

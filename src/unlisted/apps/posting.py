@@ -27,6 +27,7 @@ from unlisted.facts import (
     PostReturned,
     PostReviewed,
     PostSubmitted,
+    ReviewWritten,
     RevisionSubmitted,
     SplitSubmitted,
     decode,
@@ -53,13 +54,15 @@ class Poster(Protocol):
     """What the operator's face needs."""
 
     async def submit(self, fact: PostSubmitted, *, dry: bool) -> Submitted: ...
-    async def review(self, fact: PostReviewed) -> Reviewed: ...
+    async def judge(self, fact: PostReviewed) -> Reviewed: ...
     async def revise(self, fact: RevisionSubmitted) -> Revised: ...
     async def rejoin(self, fact: MergeSubmitted | SplitSubmitted) -> Rejoined: ...
     def preview(self, draft: PostPending) -> Preview: ...
     def waits(self) -> bool: ...
+    def by_another(self) -> bool: ...
     def draft(self, incident: str) -> str: ...
     def figures(self, incident: str) -> tuple[Figure, ...]: ...
+    async def review(self, fact: ReviewWritten) -> None: ...
 
 
 class Posting:
@@ -79,7 +82,12 @@ class Posting:
         outcome: Submitted = _first(found, Posted, PostPending, PostRefused)
         return outcome
 
-    async def review(self, fact: PostReviewed) -> Reviewed:
+    async def review(self, fact: ReviewWritten) -> None:
+        """Record what was added to a review; durable when it returns."""
+        with self._clock.hold("act"):
+            await self._runner.record(msgspec.structs.replace(fact, at=self._clock.now()))
+
+    async def judge(self, fact: PostReviewed) -> Reviewed:
         """An approver's word and what came of it. `fact.at` is set here."""
         with self._clock.hold("act"):
             fact = msgspec.structs.replace(fact, at=self._clock.now())
@@ -135,6 +143,10 @@ class Posting:
         """Whether posts wait for an approver."""
         return _incident.approved(self._runner.states)
 
+    def by_another(self) -> bool:
+        """Whether what somebody wrote is published by another person."""
+        return self.waits() and not self._runner.states.accept.policy.approve_own_posts
+
     def draft(self, incident: str) -> str:
         """What the policy would post now, for a person to edit; empty without such an incident."""
         if not self._open(incident):
@@ -167,14 +179,15 @@ def parsed(incident: str, author: str, given: dict[str, Any], role: str = "") ->
         at=0.0,
         incident=incident[:40],
         author=author,
-        sections=_sections(given),
+        sections=sections_of(given),
         next_update_by=moment(given.get("next_update_by")),
         corrects=corrects,
         role=role,
     )
 
 
-def _sections(given: dict[str, Any]) -> written.Sections:
+def sections_of(given: dict[str, Any]) -> written.Sections:
+    """`text`, or `sections` as a list of {label, text}. Raises BadPost."""
     text, listed = given.get("text"), given.get("sections")
     if isinstance(text, str) and listed is None:
         if len(text) > written.MAX_TEXT:

@@ -17,8 +17,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from unlisted.apps import incident_report, operator_api, web
-from unlisted.apps.public_views import deadlines, entries_of, fitted, posts_of, view, view_of
+from unlisted.apps import incident_report, operator_api, review, web
+from unlisted.apps.public_views import (
+    deadlines,
+    entries_of,
+    fitted,
+    posts_of,
+    record_of,
+    view,
+    view_of,
+)
 from unlisted.apps.service_health import ServiceHealth
 from unlisted.edge.readmodel import ReadModel
 from unlisted.health import own
@@ -50,9 +58,10 @@ class Public:
         self.name = name
         self._address = url
         self._now = now
+        self._reviews: dict[tuple[str, int, bool], bytes] = {}
         programs = ServiceHealth(
             self.records, model.catch_up, now,
-            name=name, services=(own.SERVICE,), url=self.url, tokens=tokens, report=incident_report.report,
+            name=name, services=(own.SERVICE,), url=self.url, tokens=tokens, report=self._report,
         )  # fmt: skip
         self.app = Starlette(
             routes=[
@@ -75,7 +84,7 @@ class Public:
 
     def records(self) -> list[Record]:
         """Our incidents and imported records, newest start first."""
-        mine = [i.record for i in self.model.incidents.values()]
+        mine = [record_of(one) for one in self.model.incidents.values()]
         return sorted(
             [*mine, *self._imported()], key=lambda one: (-(one.start or 0.0), one.id or "")
         )
@@ -117,8 +126,7 @@ class Public:
         name = request.path_params["id"]
         one = self.model.incidents.get(name)
         if one is not None:
-            record = one.record
-            return view(one, self._now()), posts_of(one), record
+            return view(one, self._now()), posts_of(one), record_of(one)
         imported = self.model.records.get(name)
         if imported is None:
             return None
@@ -172,11 +180,25 @@ class Public:
     async def review(self, request: Request) -> Response:
         """The report of a record whose post-incident review is published."""
         await self.model.catch_up()
-        record = self.model.records.get(request.path_params["id"])
-        made = incident_report.report(record) if record else None
+        name = request.path_params["id"]
+        found = self._found(request)
+        made = self._report(found[2], served=True) if found else None
         if made is None:
-            return web.failed(request, 404, "There is no report of this name.")
+            return web.failed(request, 404, f"There is no report of {name[:40]}.")
         return web.tagged(request, *made)
+
+    def _report(self, record: Record, *, served: bool = False) -> tuple[bytes, str] | None:
+        """The published review of an incident of ours, or the report of an imported record."""
+        one = self.model.incidents.get(record.id or "")
+        if one is None:
+            return incident_report.report(record, served=served)
+        if not one.reviewed:
+            return None
+        key = (one.opened.incident, one.review_fact, served)
+        if key not in self._reviews:
+            body = review.published(self.model, one.opened.incident, served=served)
+            self._reviews = {key: body or b""}  # one at a time: they are large and seldom read
+        return self._reviews[key], "text/html; charset=utf-8"
 
     async def incidents(self, request: Request) -> Response:
         await self.model.catch_up()

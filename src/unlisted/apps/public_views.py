@@ -9,6 +9,8 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
+import msgspec
+
 from unlisted.edge.readmodel import Incident
 from unlisted.facts import Figure, IncidentRevised, Posted
 from unlisted.health import own
@@ -33,6 +35,12 @@ STATUS = {
     REVIEWED: "Post-incident report published",
     "falsePositive": "False positive",
 }
+
+
+def record_of(one: Incident) -> Record:
+    """An incident of ours in the shape of a record."""
+    found = one.record
+    return msgspec.structs.replace(found, status=REVIEWED) if one.reviewed else found
 
 
 def view(one: Incident, now: float) -> Object:
@@ -74,7 +82,7 @@ def view(one: Incident, now: float) -> Object:
         "part_of": one.part_of,
         "imported": False,
         "zone": "",
-        "review": False,
+        "review": one.reviewed,
     }
 
 
@@ -152,7 +160,7 @@ def deadlines(record: Record) -> list[Object]:
 
 def posts_of(one: Incident) -> list[Object]:
     """Our posts, newest first."""
-    corrected = one.record.corrected
+    corrected = record_of(one).corrected
     return [_post(post, one, corrected) for post in reversed(one.posts)]
 
 

@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, tzinfo
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unlisted.apps.classify import Unreadable, networks
@@ -79,9 +80,10 @@ def _gather(
         until = _moment(args.until, zone, "--until")
         if since is not None and until is not None and since >= until:
             raise Unreadable("--since must be earlier than --until")
+        logs, twice = _each_once(args.logs)
         rollup = Rollup(ours, since=since, until=until, kept=args.keep)
         reader = read_logs(
-            _each_once(args.logs),
+            logs,
             format=args.format,
             zone=args.zone,
             year=args.year,
@@ -109,19 +111,26 @@ def _gather(
     # The files' own troubles are told with the files.
     about_files = tuple(f"{file.name}: " for file in files)
     notes = tuple(said for said in reader.report.words() if not said.startswith(about_files))
-    return rollup.finish(), files, notes
+    return rollup.finish(), files, twice + notes
 
 
-def _each_once(paths: Sequence[str]) -> list[str]:
-    """The same file named twice (by a glob, by a link) would count twice."""
+def _each_once(paths: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
+    """The paths without those that would count twice (named twice, linked, packed copies), and
+    what was left out, in words."""
+    from unlisted.edge.log_copies import copies
+    from unlisted.edge.log_input import sources_of
+
     found: dict[object, str] = {}
-    for path in paths:
+    for source in sources_of(paths):
         try:
-            told = os.stat(path)
-            found.setdefault((told.st_dev, told.st_ino), path)
+            told = os.stat(source.name)
+            found.setdefault((told.st_dev, told.st_ino), source.name)
         except OSError:
-            found.setdefault(path, path)
-    return list(found.values())
+            found.setdefault(source.name, source.name)
+    twice = copies([Path(one) for one in found.values() if one != "-"])
+    left = {str(copy): str(kept) for copy, kept in twice.items()}
+    notes = tuple(f"{copy}: left out, all of it is in {kept}." for copy, kept in left.items())
+    return [one for one in found.values() if one not in left], notes
 
 
 def _files(read: LogReport) -> tuple[FileRead, ...]:
@@ -183,14 +192,13 @@ def letter_rows(found: Report, gathered: Gathered) -> Any:
     names = [file.name for file in found.coverage.files]
     for letter in found.again.listed():
         texts = gathered.kept.strings(letter.row)
-        answer = gathered.names.answers[int(gathered.kept.answer[letter.row])]
         yield (
             texts.message_id, texts.recipient, texts.mail_from, letter.sender, texts.queue_id,
             texts.instance, "yes" if letter.outcome == "resend" else "no",
             clock(letter.not_before) if letter.not_before is not None else "",
             letter.cause, *blamed.get(letter.cause, ("", "")), clock(letter.refused_at),
             clock(letter.wrote_at) if letter.wrote_at is not None else "",
-            " ".join(answer.text.split()) if answer is not None else "",
+            " ".join(texts.text.split()),
             names[letter.file] if letter.file < len(names) else letter.file, letter.line,
         )  # fmt: skip
 

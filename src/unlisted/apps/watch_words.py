@@ -20,6 +20,8 @@ from unlisted.facts import (
     IncidentClosed,
     IncidentOpened,
     PathReopened,
+    ReceiverDropped,
+    RecoveryWatched,
     Refusal,
     ReleasePredicted,
     Relisted,
@@ -65,6 +67,13 @@ class Words:
             return f"episode {fact.episode}: the list holds the address again."
         if isinstance(fact, PathReopened):
             return f"{fact.receiver} takes mail from {fact.address} again: {fact.why}."
+        if isinstance(fact, ReceiverDropped):
+            return dropped(fact)
+        if isinstance(fact, RecoveryWatched):
+            return (
+                f"episode {fact.episode}: all accept again; it is over when refusals are as rare as "
+                f"before, from {_time(fact.earliest)} to {_time(fact.latest)}{_missing(fact)}."
+            )
         if isinstance(fact, FeedSilent):
             return (
                 f"SILENT: {fact.feed} has said nothing since {_time(fact.last_at)}, longer than "
@@ -131,6 +140,21 @@ def _strangers(feed: Feed) -> None:
     if named:
         told = ", ".join(f"{address} ({count})" for address, count in named)
         _paragraph(f"refusals named addresses that are none of ours: {told}")
+
+
+def _missing(fact: RecoveryWatched) -> str:
+    short = [f"{one.receiver} ({one.missing} more)" for one in fact.paths if one.missing]
+    return f"; attempts are missing at {', '.join(short[:STRANGERS])}" if short else ""
+
+
+def dropped(fact: ReceiverDropped) -> str:
+    """What a receiver that no longer follows a list is told by, with its witnesses."""
+    others = "; ".join(f"{receiver} refused at {_time(at)}" for receiver, at in fact.controls)
+    return (
+        f"{fact.receiver} dropped the list {fact.zone}: it took {fact.taken} recipients in a row from "
+        f"{fact.address} since {_time(fact.since)}, though the list still said listed at "
+        f"{_time(fact.listed_at)} and others that follow it refuse ({others}). The listing goes on."
+    )
 
 
 def _paragraph(text: str) -> None:

@@ -37,7 +37,7 @@ SECURITY_HEADERS = (
     (b"permissions-policy", b"geolocation=(), camera=(), microphone=()"),
     (
         b"content-security-policy",
-        b"default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
+        b"default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; "
         b"base-uri 'none'; frame-ancestors 'none'",
     ),
 )

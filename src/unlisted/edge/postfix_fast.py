@@ -34,9 +34,11 @@ from unlisted.logs.origin import complete_sender
 from unlisted.logs.postfix import PostfixParser
 from unlisted.logs.postfix_attributes import is_queue_id
 from unlisted.logs.stamp import Calendar
-from unlisted.logs.syslog import Entry, entry_of
+from unlisted.logs.syslog import SHORTEST, Entry, entry_of
+from unlisted.logs.tally import SAMPLES
 
 _FORWARDED = "status=sent (forwarded as "
+_BLANK = np.frombuffer(b"\0 \t\r", np.uint8)
 
 
 @dataclass
@@ -115,7 +117,8 @@ class FastPostfix:
     def _of_other_shape(self, work: _Work) -> list[int]:
         """The messages that lines without the usual head tell of."""
         told = work.read.told
-        lines = np.flatnonzero(told.doubtful & (told.kinds == NOTHING))
+        long_enough = told.ends - told.starts >= SHORTEST
+        lines = np.flatnonzero(told.doubtful & (told.kinds == NOTHING) & long_enough)
         found: dict[tuple[str, str], None] = {}
         for line in lines.tolist():
             entry = entry_of(self._text(work, line), work.calendar)
@@ -233,6 +236,7 @@ class FastPostfix:
         wanted[groups.lines[left[groups.of]]] = True
         self._reading.tallies[work.file].other += self._of_no_message(work, wanted)
         self._introduce(work, np.flatnonzero(left))
+        self._reading.tallies[work.file].not_read += self._too_short(work, wanted)
         lines = np.flatnonzero(wanted)
         known = told.ids[lines] > 0
         at = np.full(lines.size, np.nan)
@@ -283,6 +287,20 @@ class FastPostfix:
     def _of_no_message(self, work: _Work, wanted: Flags) -> int:
         told = work.read.told
         return int(np.count_nonzero((told.ends > told.starts) & ~wanted & (told.kinds == NOTHING)))
+
+    def _too_short(self, work: _Work, wanted: Flags) -> int:
+        """How many lines hold no stamp, host and program, whatever is in them. A file may be full of
+        them; the parser sees those of which a sample is kept."""
+        told = work.read.told
+        short = np.flatnonzero(wanted & (told.ends - told.starts < SHORTEST))
+        if short.size <= SAMPLES:
+            return 0
+        seen = np.cumsum(~np.isin(told.window.bytes[: told.window.size], _BLANK))
+        seen = np.concatenate((np.zeros(1, seen.dtype), seen))
+        wanted[short] = False
+        short = short[seen[told.ends[short]] > seen[told.starts[short]]]
+        wanted[short[:SAMPLES]] = True
+        return max(0, short.size - SAMPLES)
 
     def _text(self, work: _Work, line: int) -> str:
         told = work.read.told

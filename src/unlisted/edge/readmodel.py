@@ -51,6 +51,7 @@ from unlisted.facts import (
     Refusal,
     ReleasePredicted,
     Relisted,
+    ReviewWritten,
     Row,
     RuleStepped,
     SenderHeld,
@@ -113,6 +114,13 @@ class Incident:
     absorbed: list[IncidentMerged] = field(default_factory=list)
     parts: list[IncidentSplit] = field(default_factory=list)
     part_of: IncidentSplit | None = None
+    review: ReviewWritten | None = None
+    review_fact: int = 0  # its number: the review is of the facts before
+
+    @property
+    def reviewed(self) -> bool:
+        """Whether its post-incident review is published."""
+        return self.review is not None and self.review.publish
 
     @property
     def updated_at(self) -> float:
@@ -335,6 +343,11 @@ class ReadModel:
             self.incidents[fact.incident].parts.append(fact)
             self.incidents[fact.part].part_of = fact
 
+    def _review(self, fact: Any) -> None:
+        if fact.incident in self.incidents:
+            self.incidents[fact.incident].review = fact
+            self.incidents[fact.incident].review_fact = self.n
+
     def _moved(self, fact: Any) -> None:
         if fact.incident in self.incidents:
             self.incidents[fact.incident].moves.append(fact)
@@ -443,6 +456,7 @@ def _takes() -> dict[str, Callable[[ReadModel, Fact], None]]:
         IncidentSplit: ReadModel._split,
         PostPending: ReadModel._pending,
         PostReturned: ReadModel._returned,
+        ReviewWritten: ReadModel._review,
         ReleasePredicted: attribute("predicted"),
         DelistingAdvised: attribute("advised"),
         Delisted: attribute("delisted"),

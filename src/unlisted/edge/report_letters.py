@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from unlisted.edge.report_columns import RowHashes, numbers
@@ -23,7 +24,8 @@ KEPT = 300_000
 DELIVERIES = 1_000_000
 APART_S = 5.0
 HAND_S = 7 * 86400.0
-_TEXTS = ["message_id", "queue_id", "instance", "mail_from", "recipient"]
+_TEXTS = ["message_id", "queue_id", "instance", "mail_from", "recipient", "text"]
+REPLY_CHARS = 300  # kept of each reply: memory is bounded by the rows
 _COLUMNS: dict[str, type[Any]] = {
     "letter": np.uint64, "pair": np.uint64, "queue": np.uint64, "at": np.float64,
     "status": np.int32, "answer": np.int32, "route": np.int32, "receiver": np.int32,
@@ -99,7 +101,9 @@ class Letters:
             "size": numbers(batch.column("size"), np.int64),
         }
         self._rows.append({name: every[name][rows].astype(kind) for name, kind in _COLUMNS.items()})
-        self._texts.append(pa.Table.from_batches([batch.select(_TEXTS).take(pa.array(rows))]))
+        texts = pa.Table.from_batches([batch.select(_TEXTS).take(pa.array(rows))])
+        cut = pc.utf8_slice_codeunits(texts["text"], 0, REPLY_CHARS)
+        self._texts.append(texts.set_column(_TEXTS.index("text"), "text", cut))
         self._size += len(rows)
 
     def _thin(self, said: list[Answer | None]) -> None:

@@ -48,10 +48,13 @@ _SOLARIS = re.compile(r"\[ID \d+ [\w.]+\] ")
 _STRUCTURED = re.compile(r"1 (\S+) (\S+) (\S+) \S+ \S+ (?:-|(?:\[[^\]]*\])+) ?")
 _PLAIN_STAMP = 15
 _WRAPPINGS = 2
+SHORTEST = 17  # `123456789.0 h t: `, the least with all parts: what is shorter has no such form
 
 
 def entry_of(line: str, calendar: Calendar, wrappings: int = _WRAPPINGS) -> Entry | None:
     """The line's parts, or None. A line in more wrappings than that is nobody's log."""
+    if len(line) < SHORTEST:
+        return None
     if line[9:10] == ":" and line[12:13] == ":" and line[15:16] in (" ", "."):
         at = calendar.yearless(line[:_PLAIN_STAMP])
         if at is not None:

@@ -36,13 +36,25 @@ LATE_EVIDENCE_S = 3600.0  # a report may reach the list this long after the mail
 class Clock:
     """One listing as the list's answers show it."""
 
-    __slots__ = ("address", "delisted", "listed_seen", "probes", "release", "stopped", "zone")
+    __slots__ = (
+        "address",
+        "answered_at",
+        "clean_at",
+        "delisted",
+        "listed_seen",
+        "probes",
+        "release",
+        "stopped",
+        "zone",
+    )
 
     def __init__(self, address: str, zone: str, at: float) -> None:
         self.address = address
         self.zone = zone
         self.listed_seen = at  # last answer "listed"
+        self.answered_at = at  # last answer that was one
         self.delisted = False
+        self.clean_at: float | None = None  # first answer "clean" since
         self.probes = 0
         self.release: ReleasePredicted | None = None
         self.stopped: float | None = None
@@ -92,6 +104,8 @@ def _answered(states: States, fact: ProbeAnswered, n: int) -> Iterator[Out]:
     if episode is None:
         return
     clock = states.delist.clocks[episode]
+    if fact.state != "unknown":
+        clock.answered_at = fact.at
     if fact.state == "listed":
         clock.listed_seen = fact.at
         if clock.delisted:
@@ -99,6 +113,7 @@ def _answered(states: States, fact: ProbeAnswered, n: int) -> Iterator[Out]:
             yield Relisted(at=fact.at, episode=episode, because=(n,))
     elif fact.state == "clean" and not clock.delisted:
         clock.delisted = True
+        clock.clean_at = fact.at
         yield Delisted(
             at=fact.at, episode=episode, low=clock.listed_seen, high=fact.at, because=(n,)
         )
@@ -111,7 +126,7 @@ def _stopped(states: States, episode: str, fact: SourceStopped, n: int) -> Itera
         return
     clock.stopped = fact.since
     yield from _predicted(states, episode, fact.at, n)
-    requests = _row(states, clock.zone).requests
+    requests = row_of(states, clock.zone).requests
     advice = {
         "never": "The list asks not to be asked: it lets go by itself. Nothing to do.",
         "owner": "A named person of the network's owner may ask, with cause and fix.",
@@ -127,7 +142,7 @@ def _predicted(states: States, episode: str, at: float, n: int) -> Iterator[Out]
     opened = states.sense.episodes[episode]
     latest = at if clock.stopped is None else clock.stopped + LATE_EVIDENCE_S
     evidence = (opened.since - LATE_EVIDENCE_S, max(latest, opened.since))
-    release = predict_release(_row(states, clock.zone).term_s, evidence, at)
+    release = predict_release(row_of(states, clock.zone).term_s, evidence, at)
     found = ReleasePredicted(
         at=at,
         episode=episode,
@@ -141,7 +156,7 @@ def _predicted(states: States, episode: str, at: float, n: int) -> Iterator[Out]
     yield found
 
 
-def _row(states: States, zone: str) -> ListTerm:
+def row_of(states: States, zone: str) -> ListTerm:
     """What is known of a list: the operator's word first, then the catalogue."""
     config = states.accept.config
     for row in config.lists if config else ():

@@ -29,6 +29,7 @@ from unlisted.facts import (
     Outcome,
     PathReopened,
     PathRested,
+    PathTried,
     Pool,
     Queued,
     Reception,
@@ -198,6 +199,8 @@ def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
         yield from _episode(states, fact, n)
     elif isinstance(fact, PathReopened):
         yield from _reopened(states, fact, n)
+    elif isinstance(fact, PathTried):
+        yield from _tried(states, fact, n)
     elif isinstance(fact, SenderHeld):
         yield Sweep(key=f"sweep/{fact.hold}", sender=fact.sender, why="held")
         yield from _cleared(states, n)
@@ -520,6 +523,16 @@ def _reopened(states: States, fact: PathReopened, n: int) -> Iterator[Out]:
         *(campaign_key(one, path) for one in sorted(waits) if path in waits[one]),
     ]
     yield from _wake_next(states, path, n)
+
+
+def _tried(states: States, fact: PathTried, n: int) -> Iterator[Out]:
+    """The next letter by a resting path becomes its canary: a new one, or one that waits for it."""
+    rest = states.deliver.rests.get((fact.address, fact.receiver))
+    if rest is not None:
+        rest.canary, rest.trial = "", True
+        if fact.waiting:
+            key = path_key(fact.address, fact.receiver)
+            yield Wake(key=f"trial/{key}/{n}", waits_for=key, limit=1, why="canary")
 
 
 def _wake_next(states: States, path: Path, n: int) -> Iterator[Out]:

@@ -381,7 +381,7 @@ def _ranked(states: States, at: float, n: int) -> Iterator[Out]:
             episode_id=one.id,
             address=one.address,
             opened_at=one.opened_at,
-            ended_at=one.closed_at,
+            ended_at=one.closed_at if one.delisted_at is None else one.delisted_at,
             pool=states.deliver.pool_of[one.address].addresses,
         )
         for one in found

@@ -18,6 +18,7 @@ from unlisted.facts import (
     Bounce,
     Carried,
     Configured,
+    Delisted,
     Delivery,
     EpisodeClosed,
     EpisodeOpened,
@@ -25,7 +26,9 @@ from unlisted.facts import (
     Failed,
     Outcome,
     ProbeAnswered,
+    ReceiverDropped,
     Refusal,
+    Relisted,
     Row,
     Suspicion,
     TimerFired,
@@ -58,6 +61,7 @@ class Episode:
     __slots__ = (
         "address",
         "closed_at",
+        "delisted_at",
         "id",
         "opened_at",
         "parent",
@@ -75,6 +79,7 @@ class Episode:
         self.since = fact.since
         self.opened_at = fact.at
         self.closed_at: float | None = None
+        self.delisted_at: float | None = None  # its list let go, so far as is known
 
 
 class State:
@@ -161,6 +166,13 @@ def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
         state.open.pop((episode.address, episode.zone or f"@{episode.receiver}"), None)
         for path in [p for p in state.detectors if p[0] == episode.address]:
             del state.detectors[path]
+    elif isinstance(fact, Delisted):
+        state.episodes[fact.episode].delisted_at = fact.high
+    elif isinstance(fact, Relisted):
+        state.episodes[fact.episode].delisted_at = None
+    elif isinstance(fact, ReceiverDropped):
+        for known in (state.users, state.followers):  # until it refuses by that list again
+            known.get(fact.zone, set()).discard(fact.receiver)
     elif isinstance(fact, Configured):
         addresses = [a for pool in fact.pools for a in pool.addresses]
         state.ours = tuple(ip_network(one) for one in addresses if _is_ip(one))

@@ -33,6 +33,9 @@ from unlisted.facts import (
     PostReviewed,
     PostSubmitted,
     Queued,
+    ReceiverDropped,
+    RecoveryWatched,
+    Recurred,
     Relisted,
     RevisionSubmitted,
     SenderHeld,
@@ -44,7 +47,7 @@ from unlisted.facts import (
 from unlisted.health import posts
 from unlisted.health.incident import Extent, derived, moved, widened
 from unlisted.health.record import iso
-from unlisted.loop import _approval, _rejoin, _revise
+from unlisted.loop import _approval, _band, _rejoin, _revise
 from unlisted.loop._incident import (
     Incident,
     approved,
@@ -61,6 +64,7 @@ if TYPE_CHECKING:
     from unlisted.loop._fixpoint import Out, States
 
 QUIET_S = 600.0  # changes within this time go into one post
+MOST_CALM = 12  # calms in a row that refusals of no known block may put off the last post
 
 
 class State:
@@ -165,12 +169,24 @@ def _changed(states: States, incident: Incident, fact: Fact, n: int) -> Iterator
         news = "The source is stopped."
     elif isinstance(fact, CausesRanked):
         yield from _ranked(states, incident, fact, n)
+    elif isinstance(fact, ReceiverDropped):
+        news = (
+            "One receiver takes our mail again by its own choice: the list still holds the address, "
+            "and others that use it still refuse."
+        )
+    elif isinstance(fact, RecoveryWatched):
+        news = (
+            "One more of our addresses is accepted everywhere again; we watch whether refusals are as "
+            "rare as they were before."
+        )
+    elif isinstance(fact, Recurred) and fact.episode is not None:
+        news = "A list holds an address again that it had let go: the source has returned or is another."
     elif isinstance(fact, Delisted):
         news = "A list let go of one of our addresses."
     elif isinstance(fact, Relisted):
         news = "A list holds one of our addresses again."
     elif isinstance(fact, EpisodeClosed):
-        news = "One more of our addresses is accepted everywhere again."
+        news = "For one more of our addresses refusals are as rare as before."
         if not states.sense.open_episodes():
             incident.status = moved(incident.status, "extendedRecovery")
             yield SetTimer(key="calm", due=fact.at + states.accept.policy.calm_s)
@@ -200,11 +216,11 @@ def _news(incident: Incident, news: str, at: float) -> Iterator[Out]:
 
 
 def _calm(states: States, at: float, n: int) -> Iterator[Out]:
-    """Close if every episode is closed and nothing was refused for the stated time."""
+    """Close if every episode is closed and refusals were what is usual for the stated time."""
     incident = states.tell.incident
     if incident is None or states.sense.open_episodes():
         return
-    later = _unquiet(states, at)
+    later = _unquiet(states, incident, at)
     if later is not None:
         yield SetTimer(key="calm", due=later)
         return
@@ -217,19 +233,23 @@ def _calm(states: States, at: float, n: int) -> Iterator[Out]:
     yield from _closed(states, incident, at, n)
 
 
-def _unquiet(states: States, at: float) -> float | None:
-    """When to look again; None: nothing was refused for the stated time, and nothing is unknown."""
-    last = _last_refusal(states)
+def _unquiet(states: States, incident: Incident, at: float) -> float | None:
+    """When to look again; None: refusals were what is usual for the stated time, and nothing is
+    unknown."""
     calm = states.accept.policy.calm_s
-    if last is not None and at - last < calm:
-        return last + calm
-    if states.deliver.rests or states.verify.silent:
+    usual = _band.quiet(states, at, calm)
+    late = at - _ended(states, incident, at) >= MOST_CALM * calm
+    if states.deliver.rests or states.verify.silent or not (usual or late):
         return at + calm / 4
     return None
 
 
+def _ended(states: States, incident: Incident, at: float) -> float:
+    return max(states.sense.episodes[one].closed_at or at for one in incident.episodes)
+
+
 def _closed(states: States, incident: Incident, at: float, n: int) -> Iterator[Out]:
-    ended = max(states.sense.episodes[one].closed_at or at for one in incident.episodes)
+    ended = _ended(states, incident, at)
     for draft in list(incident.drafts.values()):
         yield _approval.returned(incident, draft, at, n, "policy", "the incident is closed")
     closed = IncidentClosed(
@@ -244,10 +264,6 @@ def _closed(states: States, incident: Incident, at: float, n: int) -> Iterator[O
         yield CancelTimer(key=key)
     if approved(states):
         yield CancelTimer(key="calm")
-
-
-def _last_refusal(states: States) -> float | None:
-    return max(states.sense.blamed_at.values(), default=None)
 
 
 def _due(states: States, fact: TimerFired, n: int) -> Iterator[Out]:
@@ -355,7 +371,7 @@ def _reviewed(states: States, fact: PostReviewed, n: int) -> Iterator[Out]:
         return
     found = _approval.published(states, draft, fact.at, fact.approver, n)
     reasons = found.reasons if isinstance(found, PostRefused) else ()
-    if final and (states.sense.open_episodes() or _unquiet(states, fact.at) is not None):
+    if final and (states.sense.open_episodes() or _unquiet(states, incident, fact.at) is not None):
         reasons = ("out of date: mail was refused again since this was written",)
     if reasons or isinstance(found, PostRefused):
         yield _approval.returned(incident, draft, fact.at, n, "policy", *reasons)

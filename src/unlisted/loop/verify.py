@@ -1,9 +1,11 @@
-"""8. Is it over: the rate, the list, and a control receiver must agree.
+"""8. Is it over: the list, every path, a control receiver and the usual share of refusals must agree.
 
-After the list lets go, one waiting message per path is let through (a canary), or a transaction
-without mail when nothing waits. A path that accepts reopens; an episode closes when its list says
-clean (with sane test points), every path it closed accepts again, one of them at a receiver that
-is known to ask that list, and nothing was refused since. Fewer refusals alone never close it.
+Fewer refusals can mean that the source stopped, that the list let go, or that a receiver dropped the
+list: the three are told apart by the source's own volume (`contain`), the list's answer (`delist`) and
+control receivers (`_dropped`). An episode closes when its list says clean (with sane test points, and
+lately), every path it closed accepts again, one of them at a receiver that is known to ask that list,
+and each path's refusals are for a stated time what they were before (`_band`). An input that has gone
+silent closes nothing. After it the list is watched for a relisting.
 """
 
 from __future__ import annotations
@@ -11,19 +13,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from unlisted.commands import CancelTimer, SetTimer, TestPath, Wake
+from unlisted.commands import CancelTimer, SetTimer, TestPath
 from unlisted.facts import (
+    Band,
     Carried,
     Delisted,
     Delivery,
     EpisodeClosed,
     EpisodeOpened,
     Fact,
+    Failed,
     FeedHeard,
     FeedSilent,
     PathReopened,
     PathRested,
     PathTested,
+    ProbeAnswered,
+    ReceiverDropped,
+    RecoveryWatched,
     Refusal,
     Relisted,
     SourceStopped,
@@ -31,40 +38,45 @@ from unlisted.facts import (
     TimerFired,
     Woken,
 )
-from unlisted.mail.reply import Reply
-from unlisted.rates.interval import rule_of_three
-from unlisted.replies.classify import classify
+from unlisted.loop import _account, _band, _dropped, _paths, _relisting
+from unlisted.loop._account import Accounts
+from unlisted.loop._band import Bands
+from unlisted.loop._dropped import Doubts
+from unlisted.loop._relisting import Watch
 
 if TYPE_CHECKING:
     from unlisted.loop._fixpoint import Out, States
 
-Path = tuple[str, str]
-TAKEN_AGAIN = 10  # recipients in a row that a refusing receiver takes before its path is open:
-# one that still refuses every fourth takes ten in a row in one case of eighteen
-PATIENT = 7  # rounds of waiting for a letter to try a path with, before it is tested without
+Path = tuple[str, str]  # egress address, receiver
+BANDS = 50  # paths named in one fact
+FRESH = 4.0  # a list's last answer may be this many of its pauses old when an episode closes
 
 
 class Check:
     """What one episode still needs before it is over."""
 
     __slots__ = (
-        "accepted",
-        "attempts",
+        "band_since",
         "control",
         "delisted_at",
+        "dropped",
         "paths",
+        "recurrence",
         "reopened",
         "stopped",
+        "waits",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, recurrence: int) -> None:
         self.paths: set[Path] = set()
         self.reopened: dict[Path, float] = {}
         self.control = ""  # a receiver known to ask the list, and to accept since it let go
         self.delisted_at: float | None = None
         self.stopped = False
-        self.attempts = 0
-        self.accepted = 0
+        self.dropped: list[str] = []  # receivers that dropped the list
+        self.recurrence = recurrence
+        self.band_since: float | None = None  # since when only the band is waited for
+        self.waits: tuple[str, ...] = ()  # paths that it last was said to wait for
 
 
 class State:
@@ -75,52 +87,57 @@ class State:
         self.silent: set[str] = set()  # feeds that have gone silent
         self.taken: dict[Path, int] = {}  # watched paths: recipients taken since the last refusal
         self.rounds: dict[Path, int] = {}
+        self.doubts = Doubts()  # whether a receiver still follows a list
+        self.bands = Bands()
+        self.accounts = Accounts()
+        self.watches: dict[Path, Watch] = {}  # (zone, address): listings that ended
 
     def stopped(self, episode: str) -> bool:
         """Whether the source behind an open episode was found stopped."""
         check = self.checks.get(episode)
         return check is None or check.stopped
 
+    def troubled(self, states: States, address: str) -> bool:
+        """Whether an episode of this address is open."""
+        return any(states.sense.episodes[one].address == address for one in self.checks)
+
 
 def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
     """Let canaries out, hear them, close what is over."""
     state = states.verify
-    if isinstance(fact, EpisodeOpened):
-        check = state.checks[fact.episode] = Check()
-        rests = states.deliver.rests
-        check.paths.update(path for path in rests if rests[path].episode == fact.episode)
-        check.paths.update(_watched_paths(states, fact))
+    _account.follow(states, fact)
+    if isinstance(fact, Delivery | Carried | Refusal | Suspicion | Failed):
+        yield from _reply(states, fact, n)
+    elif isinstance(fact, TimerFired):
+        yield from _fired(states, fact, n)
+    elif isinstance(fact, EpisodeOpened):
+        yield from _opened(states, fact, n)
     elif isinstance(fact, PathRested):
-        yield from _rested(states, fact)
-    elif isinstance(fact, TimerFired) and fact.key.startswith("canary|"):
-        _, address, receiver = fact.key.split("|")
-        yield from _canary(states, (address, receiver), fact.at, n)
-    elif isinstance(fact, TimerFired) and fact.key.startswith("control|"):
-        if fact.key[8:] in state.checks:
-            yield from _closes(states, fact.key[8:], fact.at, n)
+        yield from _paths.rested(states, fact)
     elif isinstance(fact, Delisted):
         yield from _delisted(states, fact.episode, fact.at, n)
     elif isinstance(fact, Relisted) and fact.episode in state.checks:
-        state.checks[fact.episode].delisted_at = None
-        state.checks[fact.episode].control = ""
+        yield from _relisted(states, fact, n)
     elif isinstance(fact, SourceStopped):
         for episode in fact.episodes:
             if episode in state.checks:
                 state.checks[episode].stopped = True
     elif isinstance(fact, Woken) and (fact.done or "").startswith("canary/") and not fact.taken:
-        address, _, receiver = fact.waits_for.removeprefix("path:").partition("|")
-        pool = states.deliver.pool_of.get(address)
-        if pool is not None and _testable(states, (address, receiver)):
-            key = f"test/{address}/{receiver}/{n}"
-            yield TestPath(key=key, address=address, helo=pool.helo, receiver=receiver)
+        yield from _paths.unwaited(states, fact, n)
     elif isinstance(fact, PathTested):
-        yield from _tested(states, fact, n)
-    elif isinstance(fact, Delivery):
-        yield from _accepted(states, fact, n)
-    elif isinstance(fact, Refusal | Suspicion):
-        _refused(states, fact)
-    elif isinstance(fact, Carried):
-        yield from _carried(states, fact, n)
+        path = (fact.address, fact.receiver)
+        yield from _paths.tested(states, fact, n)
+        if _paths.taken_by(states, fact) and path not in states.deliver.rests:
+            yield from _controlled(states, path, fact.at, n)
+    elif isinstance(fact, ProbeAnswered):
+        yield from _dropped.answered(states, fact, n)
+        yield from _relisting.answered(states, fact, n)
+    elif isinstance(fact, ReceiverDropped):
+        if fact.episode in state.checks:
+            state.checks[fact.episode].dropped.append(fact.receiver)
+        # Other addresses of ours that rest towards it for the same list are tried now.
+        resting = [path for path in states.deliver.rests if path[1] == fact.receiver]
+        yield from _paths.canaries(states, resting, fact.at, n)
     elif isinstance(fact, FeedSilent):
         state.silent.add(fact.feed)
     elif isinstance(fact, FeedHeard):
@@ -131,167 +148,66 @@ def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
         yield from _reopened(states, fact, n)
 
 
-def _rested(states: States, fact: PathRested) -> Iterator[Out]:
+def _opened(states: States, fact: EpisodeOpened, n: int) -> Iterator[Out]:
+    state = states.verify
+    count = yield from _relisting.opened(states, fact, n)
+    check = state.checks[fact.episode] = Check(count)
+    rests = states.deliver.rests
+    check.paths.update(path for path in rests if rests[path].episode == fact.episode)
+    check.paths.update(_paths.watched_paths(states, fact))
+    clean = state.accounts.clean.get((fact.zone or "", fact.address))
+    state.accounts.open(fact, clean)
+    state.bands.trouble(fact.address, fact.since)
+
+
+def _fired(states: States, fact: TimerFired, n: int) -> Iterator[Out]:
+    kind, _, name = fact.key.partition("|")
+    if kind == "canary":
+        address, _, receiver = name.partition("|")
+        yield from _paths.canary(states, (address, receiver), fact.at, n)
+    elif kind in ("control", "band") and name in states.verify.checks:
+        yield from _closes(states, name, fact.at, n)
+    elif kind == "relisting":
+        zone, _, address = name.partition("|")
+        yield from _relisting.fired(states, (zone, address), fact.at, n)
+
+
+# ---------------------------------------------------------------- replies
+
+
+def _reply(
+    states: States, fact: Delivery | Carried | Refusal | Suspicion | Failed, n: int
+) -> Iterator[Out]:
     path = (fact.address, fact.receiver)
-    if fact.episode in states.verify.checks:
-        states.verify.checks[fact.episode].paths.add(path)
-    for check in states.verify.checks.values():
-        check.reopened.pop(path, None)  # it had accepted again, and no longer does
-    yield _timer(states, path, fact.at)
+    blamed = isinstance(fact, Refusal | Suspicion)
+    count = sum(taken for _, taken in fact.senders) if isinstance(fact, Carried) else 1
+    if not isinstance(fact, Failed) or fact.code:
+        _counted(states, path, fact.at, count if blamed else 0, count)
+    if isinstance(fact, Delivery | Carried):
+        states.verify.accounts.took(path, fact.at)
+        waited = isinstance(fact, Carried) and path in states.verify.taken
+        if isinstance(fact, Carried):
+            yield from _paths.carried(states, fact, count, n)
+        else:
+            yield from _paths.accepted(states, fact, n)
+        if path not in states.deliver.rests and not waited:
+            yield from _controlled(states, path, fact.at, n)
+    elif isinstance(fact, Refusal | Suspicion):
+        if fact.row.watched:
+            _paths.refused_watched(states, fact)
+        if isinstance(fact, Refusal):
+            states.verify.bands.refused(path)
+            yield from _paths.control(states, path, fact.at, n)
 
 
-def _listed(states: States, path: Path) -> bool:
-    """Whether a list that this receiver is known to follow still holds the address."""
-    address, receiver = path
-    for episode in states.sense.open_episodes():
-        if episode.address == address and episode.zone is not None:
-            clock = states.delist.clocks.get(episode.id)
-            if clock is not None and not clock.delisted and states.sense.asks(receiver, clock.zone):
-                return True
-    return False
-
-
-def _canary(states: States, path: Path, at: float, n: int) -> Iterator[Out]:
-    """Try a resting path with one message, unless a list is known to hold the address."""
-    rest = states.deliver.rests.get(path)
-    if rest is None:
-        return
-    if rest.episode is not None and rest.episode in states.verify.checks:
-        states.verify.checks[rest.episode].paths.add(path)
-    yield _timer(states, path, at)
-    if not _listed(states, path) and not rest.canary:
-        address, receiver = path
-        yield Wake(
-            key=f"canary/{address}/{receiver}/{n}",
-            waits_for=f"path:{address}|{receiver}",
-            limit=1,
-            why="canary",
-        )
-
-
-def _testable(states: States, path: Path) -> bool:
-    """Whether a transaction without mail tells anything, or is all there will be: a receiver that
-    refuses late accepts it in any case, so there the next letter is tried, for some hours."""
-    if path not in states.deliver.rests:
-        return False
-    return not states.sense.needs_mail(path[1]) or states.verify.rounds.get(path, 0) > PATIENT
-
-
-def _timer(states: States, path: Path, at: float) -> SetTimer:
-    rounds = states.verify.rounds.get(path, 0)
-    states.verify.rounds[path] = rounds + 1
-    wait = states.accept.policy.reopen_every_s * min(2 ** (rounds // 2), 16)
-    return SetTimer(key=f"canary|{path[0]}|{path[1]}", due=at + wait)
-
-
-def _delisted(states: States, episode: str, at: float, n: int) -> Iterator[Out]:
-    check = states.verify.checks.get(episode)
-    if check is None:
-        return
-    check.delisted_at = at
-    check.attempts = check.accepted = 0
-    address = states.sense.episodes[episode].address
-    for path in sorted(p for p in states.deliver.rests if p[0] == address):
-        states.verify.rounds[path] = 0
-        yield from _canary(states, path, at, n)
-    yield from _closes(states, episode, at, n)
-
-
-def _tested(states: States, fact: PathTested, n: int) -> Iterator[Out]:
-    path = (fact.address, fact.receiver)
-    rest = states.deliver.rests.get(path)
-    if fact.code == 0:
-        return
-    reply = Reply(code=fact.code, enhanced=fact.enhanced, text=fact.text)
-    meaning = classify(reply, ours=states.sense.ours, source=fact.address, stage=fact.stage)
-    if not (fact.code < 400 or (fact.code >= 500 and meaning.refusal == "no")):
-        return
-    if rest is None:
-        yield from _controlled(states, path, fact.at, n)
-    else:
-        yield PathReopened(
-            at=fact.at,
-            address=fact.address,
-            receiver=fact.receiver,
-            episode=rest.episode,
-            why="a transaction without mail was accepted",
-            because=(n,),
-        )
-
-
-def _accepted(states: States, fact: Delivery, n: int) -> Iterator[Out]:
-    for episode, check in states.verify.checks.items():
-        if states.sense.episodes[episode].address == fact.address and check.delisted_at is not None:
-            check.attempts += 1
-            check.accepted += 1
-    path = (fact.address, fact.receiver)
-    rest = states.deliver.rests.get(path)
-    if rest is None:
-        yield from _controlled(states, path, fact.at, n)
-    elif rest.canary == fact.row.key:
-        yield PathReopened(
-            at=fact.at,
-            address=fact.address,
-            receiver=fact.receiver,
-            episode=rest.episode,
-            why="accepted again",
-            because=(n,),
-        )
-
-
-def _refused(states: States, fact: Refusal | Suspicion) -> None:
-    for episode, check in states.verify.checks.items():
-        if states.sense.episodes[episode].address == fact.address and check.delisted_at is not None:
-            check.attempts += 1
-    if fact.row.watched:
-        _refused_watched(states, fact)
-
-
-def _refused_watched(states: States, fact: Refusal | Suspicion) -> None:
-    """Watched mail rests nowhere: the path belongs to the episode as long as it is refused."""
-    path = (fact.address, fact.receiver)
-    states.verify.taken[path] = 0
-    for episode, check in states.verify.checks.items():
-        opened = states.sense.episodes[episode]
-        if opened.address == fact.address and opened.receiver in (None, fact.receiver):
-            check.paths.add(path)
-            check.reopened.pop(path, None)
-
-
-def _watched_paths(states: States, fact: EpisodeOpened) -> list[Path]:
-    """Paths of a watched address that were refused when its episode opened."""
-    if not states.deliver.only_watched(fact.address):
-        return []
-    found = {(fact.address, receiver) for receiver in states.sense.receivers_of(fact)}
-    return sorted(path for path in found if path in states.verify.taken or fact.receiver)
-
-
-def _carried(states: States, fact: Carried, n: int) -> Iterator[Out]:
-    """Watched mail was taken: often enough in a row, and its path counts as open again."""
-    path = (fact.address, fact.receiver)
-    count = sum(recipients for _, recipients in fact.senders)
-    for episode, check in states.verify.checks.items():
-        if states.sense.episodes[episode].address == fact.address and check.delisted_at is not None:
-            check.attempts += count
-            check.accepted += count
-    before = states.verify.taken.get(path)
-    if before is None:
-        yield from _controlled(states, path, fact.at, n)
-        return
-    states.verify.taken[path] = before + count
-    if before < TAKEN_AGAIN <= before + count:
-        del states.verify.taken[path]
-        if not any(path in check.paths for check in states.verify.checks.values()):
-            return  # it was refused now and then, and no episode came of it
-        own = states.sense.episode_at(fact.address, fact.receiver, None)
-        yield PathReopened(
-            at=fact.at,
-            address=fact.address,
-            receiver=fact.receiver,
-            episode=own,
-            why=f"{before + count} recipients taken since its last refusal",
-            because=(n,),
-        )
+def _counted(states: States, path: Path, at: float, refused: int, attempts: int) -> None:
+    bands = states.verify.bands
+    bands.again(_band.ALL, at, refused, attempts)
+    if states.verify.troubled(states, path[0]):
+        bands.again(_band.stream_of(path), at, refused, attempts)
+    elif path not in states.deliver.rests:
+        pool = states.deliver.pool_of.get(path[0])
+        bands.add(path, pool.name if pool else "", at, refused, attempts)
 
 
 def _reopened(states: States, fact: PathReopened, n: int) -> Iterator[Out]:
@@ -303,6 +219,7 @@ def _reopened(states: States, fact: PathReopened, n: int) -> Iterator[Out]:
             path in check.paths or episode == fact.episode
         ):
             check.reopened[path] = fact.at
+            states.verify.accounts.opened_again(episode, fact.at)
             yield from _closes(states, episode, fact.at, n)
 
 
@@ -317,6 +234,33 @@ def _controlled(states: States, path: Path, at: float, n: int) -> Iterator[Out]:
         if not check.control and receiver in states.sense.users.get(opened.zone, ()):
             check.control = receiver
             yield from _closes(states, episode, at, n)
+
+
+# ---------------------------------------------------------------- the list
+
+
+def _delisted(states: States, episode: str, at: float, n: int) -> Iterator[Out]:
+    check = states.verify.checks.get(episode)
+    if check is None:
+        return
+    check.delisted_at = at
+    _dropped.ended(states, episode)
+    yield _account.dated(states, episode, at, n, check.recurrence)
+    address = states.sense.episodes[episode].address
+    resting = [path for path in states.deliver.rests if path[0] == address]
+    yield from _paths.canaries(states, resting, at, n)
+    yield from _closes(states, episode, at, n)
+
+
+def _relisted(states: States, fact: Relisted, n: int) -> Iterator[Out]:
+    """The list holds it again. If all else was over, that listing was one, and this is the next: its
+    end dates evidence of its own. Else the list's answers flutter while it lets go."""
+    check = states.verify.checks[fact.episode]
+    if check.band_since is not None:
+        yield from _close(states, fact.episode, fact.at, n, "delisted, and listed again since")
+        return
+    check.delisted_at = None
+    check.control = ""
 
 
 def _unasked(states: States, address: str, check: Check) -> bool:
@@ -345,36 +289,124 @@ def _asked(states: States, episode: str, at: float, n: int) -> Iterator[Out]:
     yield SetTimer(key=f"control|{episode}", due=at + wait)
 
 
+# ---------------------------------------------------------------- over
+
+
 def _closes(states: States, episode: str, at: float, n: int) -> Iterator[Out]:
-    """Close the episode if the list, every path and a control receiver agree."""
+    """Close the episode if the list, every path, a control receiver and the band agree."""
     check = states.verify.checks[episode]
     opened = states.sense.episodes[episode]
     if states.verify.silent and states.deliver.only_watched(opened.address):
         return  # who hears nothing does not hear that it is over
     if any(path not in check.reopened for path in check.paths):
+        check.band_since = None
         return
     if opened.zone is not None:
         users = states.sense.users.get(opened.zone, set())
-        control = check.control or any(path[1] in users for path in check.reopened)
+        # What opened while the list still held the address tells nothing of its letting go.
+        since = check.delisted_at or 0.0
+        told = (path for path, when in check.reopened.items() if when >= since)
+        control = check.control or any(path[1] in users for path in told)
         if check.delisted_at is None and not _unasked(states, opened.address, check):
+            check.band_since = None
             return
         if users and not control:
             yield from _asked(states, episode, at, n)
             return
     elif not check.reopened:
         return
-    how = "source stopped, delisted" if check.stopped else "delisted"
-    if opened.zone is None:
-        how = "the receiver accepts again"
-    elif check.delisted_at is None:
-        how = "the receivers accept again, the list was not asked"
-    bound = rule_of_three(check.attempts)
-    evidence = f"{len(check.reopened)} of {len(check.paths)} refused paths accept again"
-    if opened.zone is not None and check.attempts:
-        evidence += (
-            f"; since the delisting {check.attempts - check.accepted} of {check.attempts} "
-            f"attempts refused (rate below {bound:.2f} if none)"
-        )
-    del states.verify.checks[episode]
+    yield from _banded(states, episode, at, n)
+
+
+def _banded(states: States, episode: str, at: float, n: int) -> Iterator[Out]:
+    """All else agrees: what each path refuses must be usual, for the stated time."""
+    check, policy = states.verify.checks[episode], states.accept.policy
+    start = check.band_since
+    if start is None:
+        start = check.band_since = at
+        check.waits = ("",)  # to be said
+    earliest, latest = start + policy.band_s, start + policy.band_max_s
+    bands = [_band.look(states, path, check.reopened[path], at) for path in sorted(check.reopened)]
+    back = [_band.held(states, one) for one in bands]
+    missing = tuple(one for one, is_back in zip(bands, back, strict=True) if not is_back)
+    fresh = _fresh(states, episode, at)
+    if at >= earliest and fresh and not missing:
+        yield from _close(states, episode, at, n, "", bands)
+        return
+    if at >= latest and fresh and all(_band.compatible(one) for one in missing):
+        yield from _close(states, episode, at, n, "", bands)
+        return
+    if tuple(one.receiver for one in missing) != check.waits:
+        check.waits = tuple(one.receiver for one in missing)
+        yield RecoveryWatched(
+            at=at, episode=episode, earliest=earliest, latest=max(latest, at),
+            paths=missing[:BANDS], because=(n,),
+        )  # fmt: skip
+    due = earliest if at < earliest else at + policy.band_s / 4
+    yield SetTimer(key=f"band|{episode}", due=min(due, latest) if at < latest else due)
+
+
+def _fresh(states: States, episode: str, at: float) -> bool:
+    """Whether the list's "clean" is a recent answer: a list that has gone silent is no clean one."""
+    clock = states.delist.clocks.get(episode)
+    if clock is None or not clock.delisted:
+        return True  # of no list, or of one that is not asked
+    return at - clock.answered_at <= FRESH * states.accept.policy.probe_every_s
+
+
+def _close(
+    states: States, episode: str, at: float, n: int, how: str, bands: list[Band] | None = None
+) -> Iterator[Out]:
+    check = states.verify.checks.pop(episode)
+    opened = states.sense.episodes[episode]
+    source = _source(states, episode, check)
+    if not how:
+        how = "source stopped, delisted" if check.stopped else "delisted"
+        if opened.zone is None:
+            how = "the receiver accepts again"
+        elif check.delisted_at is None:
+            how = "the receivers accept again, the list was not asked"
+            yield _account.dated(states, episode, at, n, check.recurrence)
     yield CancelTimer(key=f"control|{episode}")
-    yield EpisodeClosed(at=at, episode=episode, how=how, evidence=evidence, because=(n,))
+    yield CancelTimer(key=f"band|{episode}")
+    _dropped.ended(states, episode)
+    cost = states.verify.accounts.close(episode)
+    yield EpisodeClosed(
+        at=at,
+        episode=episode,
+        how=how,
+        evidence=_evidence(check, bands or []),
+        because=(n,),
+        source=source,
+        dropped=tuple(sorted(set(check.dropped))),
+        bands=tuple((bands or [])[:BANDS]),
+        refused=cost.refused,
+        deferred=cost.deferred,
+        bounced=cost.bounced,
+        resent=cost.resent,
+        recurrence=check.recurrence,
+    )
+    if opened.zone is not None:
+        yield from _relisting.watched(
+            states, (opened.zone, opened.address), episode, check.recurrence, at, n
+        )
+
+
+def _source(states: States, episode: str, check: Check) -> str:
+    """What is known of the source's own volume."""
+    if check.stopped:
+        return "stopped"
+    return "going on" if episode in states.contain.named_at else "unknown"
+
+
+def _evidence(check: Check, bands: list[Band]) -> str:
+    said = f"{len(check.reopened)} of {len(check.paths)} refused paths accept again"
+    if not bands:
+        return said
+    refused, attempts = sum(b.refused for b in bands), sum(b.attempts for b in bands)
+    said += f"; since then {refused} of {attempts} attempts refused"
+    short = [one for one in bands if one.missing]
+    if not short:
+        return said + ", each path within its usual share before the incident"
+    few = ", ".join(f"{one.receiver} ({one.attempts})" for one in short[:5])
+    return f"{said}; too little mail to tell at {few}, nothing speaks against it"

@@ -18,13 +18,14 @@ SENT_ROW, DEFERRED, BOUNCED, EXPIRED = range(4)
 
 
 class Strings(msgspec.Struct, frozen=True):
-    """The texts of one kept row."""
+    """The texts of one kept row. text: how the reply to it began, as logged."""
 
     message_id: str
     queue_id: str
     instance: str
     mail_from: str
     recipient: str
+    text: str = ""
 
 
 @dataclass(frozen=True)
