@@ -1,0 +1,245 @@
+"""The quick and the whole answer made one: a verdict per episode, one standing per sender.
+
+Whoever either names is named; the whole answer's shares, episodes and doubts are told where it has
+any. An episode that no named sender explains is "nobody here" where a rival explains it, or where
+draws and answers speak for everybody; without a draw nothing speaks for anybody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from unlisted.causes.lottery import Event, events_of, lot_of
+from unlisted.causes.rank import Causes, Standing
+from unlisted.causes.traffic import Episode as Early
+from unlisted.causes.traffic import SenderEvidence
+from unlisted.facts import CausesRanked, Share
+from unlisted.loop._ledger import WINDOW_S
+
+if TYPE_CHECKING:
+    from unlisted.causes.answer import Cause, EpisodeCause
+    from unlisted.loop._fixpoint import States
+    from unlisted.loop._weighing import Found
+    from unlisted.loop.sense import Episode
+
+NO_DRAW = "another MTA chose the address: there was no draw, only reports or contents can tell"
+TOLD = 10
+SMALL = 0.005
+MEMBERS = 500
+
+
+class Answer(msgspec.Struct):
+    """Standings and shares by sender, and what is said of each episode."""
+
+    standing: dict[str, Standing]
+    evidence: dict[str, float]
+    shares: dict[str, Share]
+    quick: Causes | None
+    found: Found | None
+    early: dict[str, SenderEvidence]
+    of_episode: dict[str, EpisodeCause]
+    for_it: dict[str, set[str]]  # sender -> episodes it likely caused
+
+
+def answer(
+    quick: Causes | None, early: dict[str, SenderEvidence], found: Found | None, states: States
+) -> Answer:
+    """Both made one."""
+    out = Answer({}, {}, {}, quick, found, early, {}, {})
+    for one in quick.shares if quick is not None else ():
+        out.standing[one.sender] = one.standing
+        out.evidence[one.sender] = one.evidence
+        out.shares[one.sender] = Share(
+            sender=one.sender,
+            tenant=one.tenant,
+            share=round(one.share, 4),
+            low=round(one.low, 4),
+            high=round(one.high, 4),
+            reasons=one.reasons,
+            campaigns=one.campaigns,
+            messages=_messages(states, one.sender),
+            standing=one.standing,
+            probability=round(one.probability, 4),
+            by="answers",
+        )
+    if found is not None:
+        out.of_episode = {one.episode_id: one for one in found.answer.episodes}
+        for cause in found.answer.causes:
+            for sender in _senders(found, cause):
+                _take(out, states, found, cause, sender)
+    return out
+
+
+def _senders(found: Found, cause: Cause) -> list[str]:
+    """Whom a cause is about: itself, or a campaign's members; a tenant is told, nobody of it held."""
+    if cause.kind == "sender":
+        return [found.senders[cause.unit]]
+    if cause.kind == "campaign" and cause.standing != "open":
+        return [found.senders[one] for one in cause.members[:MEMBERS]]
+    return []
+
+
+def _take(out: Answer, states: States, found: Found, cause: Cause, sender: str) -> None:
+    """What the draws say of a sender, beside what the quick answer said."""
+    before = out.shares.get(sender)
+    standing = _heavier(out.standing.get(sender, "open"), cause.standing)
+    if standing == "open" and (cause.share < SMALL or before is not None):
+        return  # neither the draws nor anything else singles it out
+    campaigns = before.campaigns if before is not None else _campaigns(states, sender)
+    if cause.kind == "campaign":
+        campaigns = (found.campaigns[cause.unit],)
+    both = cause.standing != "open" and before is not None and before.standing == cause.standing
+    out.standing[sender] = standing
+    out.for_it.setdefault(sender, set()).update(cause.episodes_for)
+    out.shares[sender] = Share(
+        sender=sender,
+        tenant=states.explain.senders[sender].tenant if sender in states.explain.senders else "",
+        share=round(cause.share, 4),
+        low=round(cause.low, 4),
+        high=round(cause.high, 4),
+        reasons=(*(before.reasons if before is not None else ()), *_new(cause, before)),
+        campaigns=campaigns,
+        messages=_messages(states, sender),
+        standing=standing,
+        probability=round(cause.probability, 4),
+        log_e=round(cause.log_e, 3),
+        by="both" if both else "draws" if standing == cause.standing else "answers",
+        kind=cause.kind,
+        episodes_for=cause.episodes_for[:50],
+        episodes_against=cause.episodes_against[:50],
+    )
+
+
+def _new(cause: Cause, before: Share | None) -> tuple[str, ...]:
+    """Reasons that were not told yet."""
+    told = before.reasons if before is not None else ()
+    return tuple(one for one in cause.reasons if one not in told)
+
+
+def _heavier(one: Standing, other: Standing) -> Standing:
+    order: tuple[Standing, ...] = ("guilty", "probable", "open", "cleared")
+    return min(one, other, key=order.index)
+
+
+def _campaigns(states: States, sender: str) -> tuple[str, ...]:
+    """The near-duplicates to strangers that an act on a sender should reach."""
+    known = states.explain.senders.get(sender)
+    if known is None:
+        return ()
+    mostly = [
+        (-ledger.strangers, name)
+        for name, ledger in known.campaigns.items()
+        if ledger.strangers >= 5
+    ]
+    return tuple(name for _, name in sorted(mostly)[:24])
+
+
+def _messages(states: States, sender: str) -> int:
+    known = states.explain.senders.get(sender)
+    return known.all.total(states.explain.weighed_at)[0] if known is not None else 0
+
+
+# ---------------------------------------------------------------- told
+
+
+def verdicts(
+    states: States, out: Answer, episodes: list[Episode], n: int
+) -> Iterator[CausesRanked]:
+    """What is to be said of each of these episodes now. Several listings of one address at once are
+    one event: the same is said of each."""
+    guilty = sorted(name for name, one in out.standing.items() if one == "guilty")
+    events = events_of(
+        [Early(one.id, one.address, one.opened_at, one.closed_at) for one in episodes]
+    )
+    for one in episodes:
+        event = max(
+            (e for e in events if e.address == one.address and e.at <= one.opened_at),
+            key=lambda e: e.at,
+        )
+        named = _named(out, guilty, event)
+        verdict = _verdict(states, out, event, named)
+        yield _told(states, out, one.id, event, verdict, named, n)
+
+
+def _named(out: Answer, guilty: list[str], event: Event) -> tuple[str, ...]:
+    """The guilty who caused this one; where the draws cannot tell, those who mailed by it."""
+    sure = [name for name in guilty if event.episode_id in out.for_it.get(name, ())]
+    if sure:
+        return tuple(sure)
+    near = []
+    for name in guilty:
+        one = out.early.get(name)
+        if one is not None and lot_of(one.total, event).by_address > 0:
+            near.append(name)
+    return tuple(near)
+
+
+def _verdict(states: States, out: Answer, event: Event, named: tuple[str, ...]) -> str:
+    if named:
+        return "guilty"
+    drawn = not states.deliver.only_watched(event.address)
+    one = out.of_episode.get(event.episode_id)
+    if one is not None and one.verdict == "nobody here" and drawn:
+        return "nobody here"
+    quick = out.quick.verdict if out.quick is not None else "not enough evidence"
+    whole = out.found.answer.verdict if out.found is not None else "not enough evidence"
+    if quick == "probable" or (one is not None and one.verdict == "probable"):
+        return "probable"
+    if "nobody here" in (quick, whole) and drawn:
+        return "nobody here"
+    return "not enough evidence"
+
+
+def _told(
+    states: States,
+    out: Answer,
+    episode: str,
+    event: Event,
+    verdict: str,
+    named: tuple[str, ...],
+    n: int,
+) -> CausesRanked:
+    watched = states.deliver.only_watched(event.address)
+    one = out.of_episode.get(event.episode_id)
+    whole = out.found.answer if out.found is not None else None
+    ranked = sorted(out.shares.values(), key=lambda s: (s.sender not in named, -s.share, s.sender))
+    kept = [s for s in ranked if s.share >= SMALL or s.sender in named]
+    shares = tuple(
+        msgspec.structs.replace(s, guilty=s.sender in named) for s in kept[: max(TOLD, len(named))]
+    )
+    return CausesRanked(
+        at=states.explain.weighed_at,
+        episode=episode,
+        verdict=verdict,
+        named=named,
+        shares=shares,
+        window_s=WINDOW_S,
+        need="" if named else NO_DRAW if watched else _need(out),
+        because=(n,),
+        drawn=not watched,
+        rival=(one.rival or "") if one is not None and not named else "",
+        range_probability=round(one.range_probability, 4) if one is not None else None,
+        error_probability=round(one.error_probability, 4) if one is not None else None,
+        nobody_odds=min(1e9, round(whole.nobody_odds, 3)) if whole is not None else None,
+        others_share=round(whole.others_share, 4) if whole is not None else None,
+        weighed=len(whole.episodes) if whole is not None else 0,
+        episodes_needed=_needed(out),
+        reason=whole.reason if whole is not None else "",
+    )
+
+
+def _needed(out: Answer) -> int | None:
+    if out.found is not None and out.found.answer.episodes_needed is not None:
+        return out.found.answer.episodes_needed
+    return out.quick.listings_needed if out.quick is not None else None
+
+
+def _need(out: Answer) -> str:
+    words = out.quick.reason if out.quick is not None else ""
+    if out.quick is None and out.found is not None:
+        words = out.found.answer.reason
+    needed = _needed(out)
+    return words if needed is None else f"{words}; or about {needed} more listings under rotation"
