@@ -439,7 +439,8 @@ class EpisodeOpened(Fact, frozen=True, tag=True):
     """sense: one address is blocked: on a list (`zone`) or at one receiver no list explains.
 
     `basis`: reply+dns, shift, replies (watched mail, no list asked). `since`: first refusal. `refusals` of `attempts`
-    at that moment. `parent`: the list's episode that a nameless one belongs to.
+    at that moment. `parent`: the list's episode that a nameless one belongs to. Where no list is
+    named, `chances`, `settles` and `contrast` are as in Contrasted.
     """
 
     episode: str
@@ -451,6 +452,27 @@ class EpisodeOpened(Fact, frozen=True, tag=True):
     refusals: int
     attempts: int
     parent: str | None = None
+    because: tuple[int, ...] = ()
+    chances: tuple[tuple[str, float], ...] = ()
+    settles: str = ""
+    contrast: str = ""
+
+
+class Contrasted(Fact, frozen=True, tag=True):
+    """sense: refusals at one receiver rose, no list explains them, and it need not be the address.
+
+    `chances`: address (a list that several receivers ask), receiver (its own list), all (content or
+    domain, whatever the address), one_sender, usual, likeliest first. `settles`: which observation
+    tells the likeliest two apart. `contrast`: the counts it rests on.
+    """
+
+    address: str
+    receiver: str
+    refusals: int
+    attempts: int
+    chances: tuple[tuple[str, float], ...]
+    settles: str
+    contrast: str
     because: tuple[int, ...] = ()
 
 

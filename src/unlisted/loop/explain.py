@@ -4,7 +4,7 @@ Keeps, per sender and per near-duplicate campaign, what left by which address in
 which recorded draw, and how it was answered (unknown users, complaints, contents). `causes` decides,
 this station only counts: a quick answer whenever evidence has come in while an episode is open, the
 whole one over four weeks of draws (`_weighing.py`) when a listing begins or ends, and every hour
-until two days after the last. `_verdict.py` makes one verdict of both.
+until a day after the last. `_verdict.py` makes one verdict of both.
 """
 
 from __future__ import annotations
