@@ -2,8 +2,8 @@
 
 To what `evidence.py` weighs in a burst (habit, unknown users, complaints) this adds what shows only
 over days, each bounded by how often an honest sender would show it:
-- `lasting`: it writes to more strangers than on any of sixty days, on one day after another. One
-  honest crowd in ten takes longer than two days;
+- `lasting`: it writes to more strangers than on any of sixty days, on one day after another. Two
+  honest crowds in five go on on a second day, one in ten on a third;
 - `clock`: its mail to strangers keeps other hours than people's mail here does. One honest crowd in
   five is sent by a program;
 - `content`: receivers that refuse a letter for its content: 1-10 % of spam against 0.3 % of a
@@ -25,7 +25,7 @@ from unlisted.causes.traffic import Traffic
 Kind = Literal["habit", "unknown_users", "complaints", "lasting", "clock", "content", "alike"]
 
 HOURS = 24
-_LASTING_DAYS, _LASTING_PART = 3, 0.1
+_LASTING = (1.0, 1.0, 0.4, 0.1)  # the part of honest crowds by days
 _MARGIN = 2
 _PROGRAM_PART, _OFFICE_FLOOR = 0.2, 0.5
 _CLOCK_LEAST = 10
@@ -36,11 +36,12 @@ _KIND = math.log(3.0)
 
 
 class Week(msgspec.Struct, frozen=True):
-    """A sender's last days. `new_per_day`: recipients new to it, one number a day it mailed.
+    """A sender's last days. `crowd`: the two of them with the most strangers. `new_per_day`: recipients new to it, one number a day it mailed.
     `clock`: its mail to strangers by hour of the day (UTC); `alike`: the largest part of that mail
     that is one near-duplicate campaign; `content`: letters refused for their content."""
 
     total: Traffic
+    crowd: Traffic
     profile: SenderProfile
     new_per_day: tuple[int, ...] = ()
     clock: tuple[int, ...] = ()
@@ -60,7 +61,7 @@ class Weighed(msgspec.Struct, frozen=True):
 def beside(week: Week, people: Sequence[int]) -> Weighed:
     """All kinds for one sender; `people` is the platform's mail to acquaintances by hour."""
     unknown, bad = unknown_users(week.total), complaints(week.total)
-    usual = habit(week.total, week.profile)
+    usual = habit(week.crowd, week.profile)
     parts: list[tuple[Kind, float, str]] = [
         ("habit", usual.log_ratio, usual.reason),
         ("unknown_users", unknown.log_ratio, unknown.reason),
@@ -95,7 +96,7 @@ def lasting(week: Week) -> tuple[float, str]:
     """Strangers beyond any day before, on one day after another."""
     usual = week.profile.usual_max_new_per_day + _MARGIN
     days = sum(1 for count in week.new_per_day if count > usual)
-    value = -math.log(_LASTING_PART) if days >= _LASTING_DAYS else 0.0
+    value = -math.log(_LASTING[min(days, len(_LASTING) - 1)])
     return value, f"on {days} of its last days it wrote to more than {usual} strangers"
 
 

@@ -154,6 +154,19 @@ class Sender:
         oldest = int(at // 86400) - KEPT_DAYS
         return sum(day.strangers for number, day in self.days.items() if number > oldest)
 
+    def _traffic(self, days: list[tuple[int, Day]], at: float) -> Traffic:
+        first, last = (days[0][0], days[-1][0]) if days else (at // 86400, at // 86400)
+        return Traffic(
+            messages=sum(day.messages for _, day in days),
+            recipients=sum(day.recipients for _, day in days),
+            strangers=sum(day.strangers for _, day in days),
+            answered=sum(day.answered for _, day in days),
+            unknown_users=sum(day.unknown for _, day in days),
+            complaints=sum(day.complaints for _, day in days),
+            first_at=max(self.all.first_at, first * 86400.0),
+            last_at=min(self.all.last_at, (last + 1) * 86400.0),
+        )
+
     def week(self, at: float) -> Week:
         """The last days as `causes` wants them."""
         oldest = int(at // 86400) - KEPT_DAYS
@@ -164,17 +177,11 @@ class Sender:
                 clock[hour] += 1
         first = days[0][0] * 86400.0 if days else at
         near = [one for one in self.campaigns.values() if one.last_at >= first]
+        pairs = [days[i : i + 2] for i in range(max(1, len(days) - 1))]
+        crowd = max(pairs, key=lambda pair: sum(day.strangers for _, day in pair))
         return Week(
-            total=Traffic(
-                messages=sum(day.messages for _, day in days),
-                recipients=sum(day.recipients for _, day in days),
-                strangers=sum(day.strangers for _, day in days),
-                answered=sum(day.answered for _, day in days),
-                unknown_users=sum(day.unknown for _, day in days),
-                complaints=sum(day.complaints for _, day in days),
-                first_at=max(self.all.first_at, first),
-                last_at=self.all.last_at,
-            ),
+            total=self._traffic(days, at),
+            crowd=self._traffic(crowd, at),
             profile=self.profile,
             new_per_day=tuple(day.strangers for _, day in days),
             clock=tuple(clock),

@@ -29,6 +29,7 @@ NO_DRAW = "another MTA chose the address: there was no draw, only reports or con
 TOLD = 10
 SMALL = 0.005
 MEMBERS = 500
+SILENT_S = 6 * 3600.0  # who was held so long before a listing did not cause it, unless draws say so
 
 
 class Answer(msgspec.Struct):
@@ -47,7 +48,8 @@ class Answer(msgspec.Struct):
 def answer(
     quick: Causes | None, early: dict[str, SenderEvidence], found: Found | None, states: States
 ) -> Answer:
-    """Both made one."""
+    """Both made one. Who was guilty stays so, unless a person let it go: it is held, and what speaks
+    against it grows no more."""
     out = Answer({}, {}, {}, quick, found, early, {}, {})
     for one in quick.shares if quick is not None else ():
         out.standing[one.sender] = one.standing
@@ -70,6 +72,17 @@ def answer(
         for cause in found.answer.causes:
             for sender in _senders(found, cause):
                 _take(out, states, found, cause, sender)
+    convicted = states.explain.convicted
+    for sender in sorted(convicted):
+        if sender in states.contain.released:
+            del convicted[sender]
+            continue
+        out.standing[sender] = "guilty"
+        share = out.shares.setdefault(sender, convicted[sender])
+        out.shares[sender] = msgspec.structs.replace(share, standing="guilty")
+    for sender, standing in out.standing.items():
+        if standing == "guilty" and sender not in states.contain.released:
+            convicted[sender] = out.shares[sender]
     return out
 
 
@@ -159,20 +172,25 @@ def verdicts(
             (e for e in events if e.address == one.address and e.at <= one.opened_at),
             key=lambda e: e.at,
         )
-        named = _named(out, guilty, event)
+        named = _named(states, out, guilty, one.id, event)
         verdict = _verdict(states, out, event, named)
         yield _told(states, out, one.id, event, verdict, named, n)
 
 
-def _named(out: Answer, guilty: list[str], event: Event) -> tuple[str, ...]:
+def _named(
+    states: States, out: Answer, guilty: list[str], episode: str, event: Event
+) -> tuple[str, ...]:
     """The guilty who caused this one; where the draws cannot tell, those who mailed by it."""
-    sure = [name for name in guilty if event.episode_id in out.for_it.get(name, ())]
+    known = states.explain.caused.setdefault(episode, set())
+    known |= {name for name in guilty if event.episode_id in out.for_it.get(name, ())}
+    sure = [name for name in guilty if name in known]
     if sure:
         return tuple(sure)
     near = []
     for name in guilty:
-        one = out.early.get(name)
-        if one is not None and lot_of(one.total, event).by_address > 0:
+        one, hold = out.early.get(name), states.contain.hold_of(name)
+        silent = hold is not None and event.at - hold.left > SILENT_S
+        if one is not None and not silent and lot_of(one.total, event).by_address > 0:
             near.append(name)
     return tuple(near)
 

@@ -30,6 +30,7 @@ from unlisted.facts import (
     Row,
     SenderHistory,
     Settled,
+    Share,
     TimerFired,
 )
 from unlisted.filter.verdict import MessageFacts, Standing, answered_well, judge
@@ -65,6 +66,8 @@ class State:
         self.released: dict[str, tuple[float, float]] = {}
         self.answer: Answer | None = None
         self.found: Found | None = None
+        self.convicted: dict[str, Share] = {}
+        self.caused: dict[str, set[str]] = {}  # episode -> the guilty whom the draws tie to it
         self.whole_at = self.weighed_at = 0.0
         self.standing: dict[str, Standing] = {}
         self.told: dict[str, tuple[str, tuple[str, ...], str]] = {}  # verdict, named, rival
