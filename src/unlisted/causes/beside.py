@@ -5,7 +5,7 @@ over days, each bounded by how often an honest sender would show it:
 - `lasting`: it writes to more strangers than on any of sixty days, on one day after another. Two
   honest crowds in five go on on a second day, one in ten on a third;
 - `clock`: its mail to strangers keeps other hours than people's mail here does. One honest crowd in
-  five is sent by a program;
+  ten is sent by a program that does not mind the hour;
 - `content`: receivers that refuse a letter for its content: 1-10 % of spam against 0.3 % of a
   mailing, at most one honest sender in ten.
 
@@ -27,7 +27,7 @@ Kind = Literal["habit", "unknown_users", "complaints", "lasting", "clock", "cont
 HOURS = 24
 _LASTING = (1.0, 1.0, 0.4, 0.1)  # the part of honest crowds by days
 _MARGIN = 2
-_PROGRAM_PART, _OFFICE_FLOOR = 0.2, 0.5
+_PROGRAM_PART, _OFFICE_FLOOR = 0.1, 0.5
 _CLOCK_LEAST = 10
 _CONTENT = tuple(0.01 * 10 ** ((i + 0.5) / 6) for i in range(6))
 _HONEST_CONTENT, _CONTENT_PART, _NO_CONTENT_FLOOR = 0.003, 0.1, 0.6

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from unlisted.loop.sense import Episode
 
 NO_DRAW = "another MTA chose the address: there was no draw, only reports or contents can tell"
+UNTIED = "no listing is tied to it by the draws: what else is known of it names it"
 TOLD = 10
 SMALL = 0.005
 MEMBERS = 500
@@ -104,6 +105,7 @@ def _take(out: Answer, states: States, found: Found, cause: Cause, sender: str) 
     campaigns = before.campaigns if before is not None else _campaigns(states, sender)
     if cause.kind == "campaign":
         campaigns = (found.campaigns[cause.unit],)
+    untied = (UNTIED,) if cause.standing == "guilty" and not cause.episodes_for else ()
     both = cause.standing != "open" and before is not None and before.standing == cause.standing
     out.standing[sender] = standing
     out.for_it.setdefault(sender, set()).update(cause.episodes_for)
@@ -113,7 +115,7 @@ def _take(out: Answer, states: States, found: Found, cause: Cause, sender: str) 
         share=round(cause.share, 4),
         low=round(cause.low, 4),
         high=round(cause.high, 4),
-        reasons=(*(before.reasons if before is not None else ()), *_new(cause, before)),
+        reasons=(*(before.reasons if before is not None else ()), *_new(cause, before), *untied),
         campaigns=campaigns,
         messages=_messages(states, sender),
         standing=standing,
@@ -180,19 +182,22 @@ def verdicts(
 def _named(
     states: States, out: Answer, guilty: list[str], episode: str, event: Event
 ) -> tuple[str, ...]:
-    """The guilty who caused this one; where the draws cannot tell, those who mailed by it."""
-    known = states.explain.caused.setdefault(episode, set())
+    """The guilty whom the draws tie to this one, and those tied to none who mailed by its address
+    before: what else is known convicts them. If there is none, whoever is guilty and mailed by it."""
+    caused = states.explain.caused
+    known = caused.setdefault(episode, set())
     known |= {name for name in guilty if event.episode_id in out.for_it.get(name, ())}
-    sure = [name for name in guilty if name in known]
-    if sure:
-        return tuple(sure)
-    near = []
-    for name in guilty:
-        one, hold = out.early.get(name), states.contain.hold_of(name)
-        silent = hold is not None and event.at - hold.left > SILENT_S
-        if one is not None and not silent and lot_of(one.total, event).by_address > 0:
-            near.append(name)
-    return tuple(near)
+    tied = set().union(*caused.values())
+    near = [name for name in guilty if _mailed(states, out, name, event)]
+    sure = {name for name in guilty if name in known}
+    sure |= {name for name in near if name not in tied}
+    return tuple(sorted(sure or near))
+
+
+def _mailed(states: States, out: Answer, name: str, event: Event) -> bool:
+    one, hold = out.early.get(name), states.contain.hold_of(name)
+    silent = hold is not None and event.at - hold.left > SILENT_S
+    return one is not None and not silent and lot_of(one.total, event).by_address > 0
 
 
 def _verdict(states: States, out: Answer, event: Event, named: tuple[str, ...]) -> str:
