@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from unlisted.loop._weighing import Found
     from unlisted.loop.sense import Episode
 
+LONE = "the address has no neighbour to draw from: only reports or contents can tell"
 NO_DRAW = "another MTA chose the address: there was no draw, only reports or contents can tell"
 UNTIED = "no listing is tied to it by the draws: what else is known of it names it"
 TOLD = 10
@@ -200,18 +201,24 @@ def _mailed(states: States, out: Answer, name: str, event: Event) -> bool:
     return one is not None and not silent and lot_of(one.total, event).by_address > 0
 
 
+def drawn(states: States, address: str) -> bool:
+    """Whether our own routing draws among several addresses there."""
+    pool = states.deliver.pool_of.get(address)
+    return pool is not None and not pool.watched and len(pool.addresses) > 1
+
+
 def _verdict(states: States, out: Answer, event: Event, named: tuple[str, ...]) -> str:
     if named:
         return "guilty"
-    drawn = not states.deliver.only_watched(event.address)
+    by_draw = drawn(states, event.address)
     one = out.of_episode.get(event.episode_id)
-    if one is not None and one.verdict == "nobody here" and drawn:
+    if one is not None and one.verdict == "nobody here" and by_draw:
         return "nobody here"
     quick = out.quick.verdict if out.quick is not None else "not enough evidence"
     whole = out.found.answer.verdict if out.found is not None else "not enough evidence"
     if quick == "probable" or (one is not None and one.verdict == "probable"):
         return "probable"
-    if "nobody here" in (quick, whole) and drawn:
+    if "nobody here" in (quick, whole) and by_draw:
         return "nobody here"
     return "not enough evidence"
 
@@ -225,7 +232,7 @@ def _told(
     named: tuple[str, ...],
     n: int,
 ) -> CausesRanked:
-    watched = states.deliver.only_watched(event.address)
+    watched, by_draw = states.deliver.only_watched(event.address), drawn(states, event.address)
     one = out.of_episode.get(event.episode_id)
     whole = out.found.answer if out.found is not None else None
     ranked = sorted(out.shares.values(), key=lambda s: (s.sender not in named, -s.share, s.sender))
@@ -240,9 +247,9 @@ def _told(
         named=named,
         shares=shares,
         window_s=WINDOW_S,
-        need="" if named else NO_DRAW if watched else _need(out),
+        need="" if named else NO_DRAW if watched else _need(out) if by_draw else LONE,
         because=(n,),
-        drawn=not watched,
+        drawn=by_draw,
         rival=(one.rival or "") if one is not None and not named else "",
         range_probability=round(one.range_probability, 4) if one is not None else None,
         error_probability=round(one.error_probability, 4) if one is not None else None,

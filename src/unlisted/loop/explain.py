@@ -49,6 +49,7 @@ COMPLAINTS = ("abuse", "fraud", "virus", "other")  # RFC 5965 section 7.3; not R
 CONTENT = ("spamdetected", "policyviolation", "contenterror", "virusdetected")
 DOUBT = 5.0  # evidence (log ratio) from which on a sender's mail to strangers is only sampled
 WHOLE_EVERY_S = 3600.0
+ROWS_AN_HOUR = 500_000
 RECENT_S = 24 * 3600.0  # so long after its end an episode is still weighed
 
 
@@ -176,8 +177,13 @@ def _again(states: States, at: float, n: int) -> Iterator[Out]:
         yield SetTimer(key="explain", due=at + states.accept.policy.explain_every_s)
     elif recent(states, at):
         yield SetTimer(key="explain", due=at + WHOLE_EVERY_S)
-    if state.fresh or (state.carried and at - state.whole_at >= WHOLE_EVERY_S):
+    if state.fresh or (state.carried and at - state.whole_at >= _whole_every(state)):
         yield from _ranked(states, at, n, anew=False)
+
+
+def _whole_every(state: State) -> float:
+    """By the hour; where there is so much mail that an answer takes seconds, less often."""
+    return WHOLE_EVERY_S * max(1, len(state.book) // ROWS_AN_HOUR)
 
 
 # ---------------------------------------------------------------- counting
@@ -359,7 +365,7 @@ def _ranked(states: States, at: float, n: int, *, anew: bool) -> Iterator[Out]:
         return
     state.fresh, state.weighed_at = 0, at
     early, evidence = quick(states, at)
-    if anew or at - state.whole_at >= WHOLE_EVERY_S:
+    if anew or at - state.whole_at >= _whole_every(state):
         state.whole_at, state.carried = at, False
         state.found = whole(states, at)
     answer = state.answer = answered(early, evidence, state.found, states)
