@@ -101,8 +101,8 @@ def _take(out: Answer, states: States, found: Found, cause: Cause, sender: str) 
     """What the draws say of a sender, beside what the quick answer said."""
     before = out.shares.get(sender)
     standing = _heavier(out.standing.get(sender, "open"), cause.standing)
-    if standing == "open" and (cause.share < SMALL or before is not None):
-        return  # neither the draws nor anything else singles it out
+    if cause.standing == "open" and (cause.share < SMALL or before is not None):
+        return  # the draws do not single it out
     campaigns = before.campaigns if before is not None else _campaigns(states, sender)
     if cause.kind == "campaign":
         campaigns = (found.campaigns[cause.unit],)

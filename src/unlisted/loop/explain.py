@@ -365,6 +365,8 @@ def _ranked(states: States, at: float, n: int, *, anew: bool) -> Iterator[Out]:
         return
     state.fresh, state.weighed_at = 0, at
     early, evidence = quick(states, at)
+    # Whoever the quick answer names first changes what is left to explain.
+    anew |= early is not None and any(one not in state.convicted for one in early.named)
     if anew or at - state.whole_at >= _whole_every(state):
         state.whole_at, state.carried = at, False
         state.found = whole(states, at)
