@@ -272,4 +272,3 @@ def test_hours_of_a_block_teach_nothing(pb: Playbook) -> None:
     ordinary(pb, "small.test", rounds=1)
     learned = pb.states.sense.baseline.streams
     assert learned[f"{A}|big.test"].all_refused == 0
-    assert learned[f"{A}|big.test"].all_attempts == learned[f"{B}|big.test"].all_attempts

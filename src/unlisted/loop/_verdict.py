@@ -50,8 +50,8 @@ class Answer(msgspec.Struct):
 def answer(
     quick: Causes | None, early: dict[str, SenderEvidence], found: Found | None, states: States
 ) -> Answer:
-    """Both made one. Who was guilty stays so, unless a person let it go: it is held, and what speaks
-    against it grows no more."""
+    """Both made one. Who was guilty stays so for as long as a hold lasts, unless a person let it go:
+    it is held, and what speaks against it grows no more."""
     out = Answer({}, {}, {}, quick, found, early, {}, {})
     for one in quick.shares if quick is not None else ():
         out.standing[one.sender] = one.standing
@@ -74,18 +74,27 @@ def answer(
         for cause in found.answer.causes:
             for sender in _senders(found, cause):
                 _take(out, states, found, cause, sender)
-    convicted = states.explain.convicted
-    for sender in sorted(convicted):
-        if sender in states.contain.released:
-            del convicted[sender]
-            continue
-        out.standing[sender] = "guilty"
-        share = out.shares.setdefault(sender, convicted[sender])
-        out.shares[sender] = msgspec.structs.replace(share, standing="guilty")
-    for sender, standing in out.standing.items():
-        if standing == "guilty" and sender not in states.contain.released:
-            convicted[sender] = out.shares[sender]
+    _convicted(states, out)
     return out
+
+
+def _convicted(states: States, out: Answer) -> None:
+    """Convictions kept and made; they last as long as a hold does."""
+    convicted, at = states.explain.convicted, states.explain.weighed_at
+    for sender in sorted({*convicted, *out.standing}):
+        share, since = convicted.get(sender, (None, at))
+        if sender in states.contain.released:
+            convicted.pop(sender, None)
+            if out.standing.get(sender) in ("guilty", "probable"):
+                out.standing[sender] = "open"
+        elif share is not None and at - since > states.accept.policy.hold_s:
+            del convicted[sender]
+        elif share is not None:
+            out.standing[sender] = "guilty"
+            known = out.shares.setdefault(sender, share)
+            out.shares[sender] = msgspec.structs.replace(known, standing="guilty")
+        elif out.standing[sender] == "guilty":
+            convicted[sender] = (out.shares[sender], at)
 
 
 def _senders(found: Found, cause: Cause) -> list[str]:
@@ -184,7 +193,7 @@ def _named(
     states: States, out: Answer, guilty: list[str], episode: str, event: Event
 ) -> tuple[str, ...]:
     """The guilty whom the draws tie to this one, and those tied to none who mailed by its address
-    before: what else is known convicts them. If there is none, whoever is guilty and mailed by it."""
+    before: what else is known convicts them. If there is none, whom the quick answer names."""
     caused = states.explain.caused
     known = caused.setdefault(episode, set())
     known |= {name for name in guilty if event.episode_id in out.for_it.get(name, ())}
@@ -192,7 +201,8 @@ def _named(
     near = [name for name in guilty if _mailed(states, out, name, event)]
     sure = {name for name in guilty if name in known}
     sure |= {name for name in near if name not in tied}
-    return tuple(sorted(sure or near))
+    early = out.quick.named if out.quick is not None else ()
+    return tuple(sorted(sure or [name for name in near if name in early]))
 
 
 def _mailed(states: States, out: Answer, name: str, event: Event) -> bool:

@@ -67,7 +67,7 @@ class State:
         self.released: dict[str, tuple[float, float]] = {}
         self.answer: Answer | None = None
         self.found: Found | None = None
-        self.convicted: dict[str, Share] = {}
+        self.convicted: dict[str, tuple[Share, float]] = {}  # and since when
         self.caused: dict[str, set[str]] = {}  # episode -> the guilty whom the draws tie to it
         self.whole_at = self.weighed_at = 0.0
         self.standing: dict[str, Standing] = {}
