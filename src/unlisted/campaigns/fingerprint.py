@@ -12,6 +12,7 @@ Refuses nothing: any text gives a fingerprint in bounded time (first 16,384 char
 import re
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
+from collections.abc import Iterable
 from functools import lru_cache
 from zlib import crc32
 
@@ -123,6 +124,27 @@ def _agreement(differ: int, slots: int) -> float:
     zero bytes of the exclusive or: two C calls instead of one comparison per slot."""
     share = differ.to_bytes(slots, "big").count(0) / slots
     return max(0.0, (share - 1 / 256) / (1 - 1 / 256))
+
+
+@lru_cache(maxsize=16)
+def _fewest(threshold: float) -> int:
+    """How many of the body's slots must agree for that much similarity."""
+    return next(n for n in range(SLOTS + 2) if (n / SLOTS - 1 / 256) / (1 - 1 / 256) >= threshold)
+
+
+def alike(fingerprint: str, others: Iterable[str], threshold: float) -> bool:
+    """Whether some of the others may be as similar: no if all are less so by their bodies alone.
+
+    Nearly all candidates of an index are unlike, and this is said of each."""
+    left = _numbers(fingerprint)
+    if left is None:
+        return False
+    body, fewest = left[0], _fewest(threshold)
+    for other in others:
+        right = _numbers(other)
+        if right is not None and (body ^ right[0]).to_bytes(SLOTS, "big").count(0) >= fewest:
+            return True
+    return False
 
 
 def similarity(a: str, b: str) -> float:

@@ -11,7 +11,7 @@ seen longest ago goes first. The state is plain data; the bands are rebuilt from
 
 import msgspec
 
-from unlisted.campaigns.fingerprint import SLOTS, similarity, slots_of
+from unlisted.campaigns.fingerprint import SLOTS, alike, similarity, slots_of
 
 ROWS = 4
 ALIKE = 0.42
@@ -84,6 +84,8 @@ class CampaignIndex:
         best: tuple[tuple[float, str], float] | None = None
         for campaign_id in self._candidates(fingerprint):
             samples = self.state.campaigns[campaign_id].samples
+            if not alike(fingerprint, samples, ALIKE):
+                continue
             likeness = [similarity(fingerprint, sample) for sample in samples]
             rank = (-max(likeness), campaign_id)
             if -rank[0] >= ALIKE and (best is None or rank < best[0]):
