@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from unlisted_sandbox.clock import LaneClock
-from unlisted_sandbox.dns_shell import NameServer, question_packet, read_answer
+from unlisted_sandbox.dns_shell import NameServer
 from unlisted_sandbox.lanes import Lane
 from unlisted_sandbox.memory_wire import Address, joined
 from unlisted_sandbox.people import Sender
@@ -93,8 +93,7 @@ class _Asker:
         self._names = names
 
     async def ask(self, name: str) -> tuple[bool, float]:
-        answer = self._names.respond(question_packet(1, name))
-        return (False, 0.0) if answer is None else read_answer(answer)
+        return self._names.listed(name)
 
 
 class Virtual(Running):
