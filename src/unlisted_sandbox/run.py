@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import math
 import os
 import shutil
 import signal
@@ -342,15 +343,21 @@ class Running:
         real = time.monotonic() - self.started
         share = (now - self.world.start) / (self.world.end + SETTLE_S - self.world.start)
         left = f"about {real / share - real:.0f} s left" if 0.01 < share < 1 else ""
-        refusals = "  ".join(f"{n} {x.log.counts.get('refused', 0)}" for n, x in self.lanes.items())
         at = datetime.fromtimestamp(now, UTC).strftime("%a %d %b %H:%M UTC")
-        print(f"{at}  {real:4.0f} s  {left:18}  refusals: {refusals}", file=sys.stderr, flush=True)
+        day = min(math.ceil((now - self.world.start) / 86400), math.ceil(self.world.world.days))
+        told = [f"{at}  day {day} of {self.world.world.days:g}  {real:4.0f} s  {left:18}"]
+        for name, lane in self.lanes.items():
+            mails, refusals = (lane.log.counts.get(x, 0) for x in ("submitted", "refused"))
+            listings = sum(x.start <= now for one in lane.lists.values() for x in one.listings())
+            told.append(f"{name}: {mails} mails, {listings} listings, {refusals} refusals")
+        print("  ".join(told), file=sys.stderr, flush=True)
 
     async def _end(self) -> Result:
         end = self.coordinator.now()
         faults = [f for lane in self.lanes.values() for f in lane.faults]
         if self.viewer is not None:
             await self.viewer.look()
+            await self.viewer.look_back()
             await self.viewer.check_page()
             faults += self.viewer.problems
         if not self.options.stay:

@@ -147,6 +147,7 @@ class Viewer:
         self.holds: dict[str, Seen] = {}
         self.posts: dict[tuple[str, int], Seen] = {}
         self.incidents: list[dict[str, Any]] = []
+        self.causes: list[dict[str, Any]] = []  # every change of a verdict, once the world ends
         self.last_look = lane.clock.now()
         self.last_refusal = -math.inf
         self.open_incident = False
@@ -197,6 +198,13 @@ class Viewer:
                 self.problems.append(str(error))
         finally:
             self._looking = False
+
+    async def look_back(self) -> None:
+        """What the platform said of the causes, over the whole run."""
+        try:
+            self.causes = await self._rows("/api/causes")
+        except HttpError as error:
+            self.problems.append(str(error))
 
     async def check_page(self) -> None:
         """The page itself must show the times of its data."""
