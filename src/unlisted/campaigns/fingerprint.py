@@ -12,7 +12,6 @@ Refuses nothing: any text gives a fingerprint in bounded time (first 16,384 char
 import re
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
-from collections.abc import Iterable
 from functools import lru_cache
 from zlib import crc32
 
@@ -132,19 +131,20 @@ def _fewest(threshold: float) -> int:
     return next(n for n in range(SLOTS + 2) if (n / SLOTS - 1 / 256) / (1 - 1 / 256) >= threshold)
 
 
-def alike(fingerprint: str, others: Iterable[str], threshold: float) -> bool:
-    """Whether some of the others may be as similar: no if all are less so by their bodies alone.
+def body_of(printed: str) -> bytes:
+    """The slots of the whole text; nothing if this is no fingerprint."""
+    return slots_of(printed)[:SLOTS]
 
-    Nearly all candidates of an index are unlike, and this is said of each."""
-    left = _numbers(fingerprint)
-    if left is None:
-        return False
-    body, fewest = left[0], _fewest(threshold)
-    for other in others:
-        right = _numbers(other)
-        if right is not None and (body ^ right[0]).to_bytes(SLOTS, "big").count(0) >= fewest:
-            return True
-    return False
+
+def alike(body: bytes, others: bytes, threshold: float) -> list[int]:
+    """Which of the others' bodies, one after the other, may be as similar: the rest is less so by
+    its body alone, whatever the heads say."""
+    import numpy as np  # not by whoever has no mail to compare
+
+    rows = np.frombuffer(others, np.uint8).reshape(-1, SLOTS)
+    agree = np.count_nonzero(rows == np.frombuffer(body, np.uint8), axis=1)
+    found: list[int] = np.flatnonzero(agree >= _fewest(threshold)).tolist()
+    return found
 
 
 def similarity(a: str, b: str) -> float:
