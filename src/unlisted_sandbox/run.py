@@ -53,7 +53,7 @@ HOME, NAMES = "127.50.8.1", "127.50.9.1"
 SETTLE_S = 6 * 3600.0  # mail may wait so long without anything to be seen from outside
 TICK_S = 600.0
 PROGRESS_REAL_S = 5.0
-COLLECT_EVERY = (100_000, 20, 50)
+COLLECT_EVERY = (400_000, 20, 100)
 
 
 class Options(Struct, frozen=True, kw_only=True):

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from pathlib import Path
+
 import msgspec
 import pytest
 from tests.sandbox.small_world import small
@@ -9,6 +14,7 @@ from tests.sandbox.small_world import small
 from unlisted.apps import virtual
 from unlisted_sandbox.worldfile import ListError, RangeListing, World
 
+SMALL = Path(__file__).parents[1] / "worlds" / "small.toml"
 H = 3600.0
 ZONE = "bl.watchpost.example"
 
@@ -65,3 +71,36 @@ def test_a_receiver_that_drops_the_list_refuses_no_more_others_still_do() -> Non
     late = {site for site, hours in found.items() if max(hours) > 3.05}
     assert min(found[dropping.name]) < 3 and dropping.name not in late and late
     assert result.platforms["unlisted"].list_drops == 1
+
+
+def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """`./dev demo`, as that verb starts it."""
+    command = [sys.executable, "-P", "-m", "unlisted_sandbox", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+
+
+@pytest.fixture
+def made_for_virtual_time(tmp_path: Path) -> str:
+    world = SMALL.read_text().replace('name = "small"', 'name = "small"\ntime = "virtual"')
+    file = tmp_path / "small.toml"
+    file.write_text(world.replace("submissions = 420", "submissions = 120"))
+    return str(file)
+
+
+def test_the_demo_plays_a_world_made_for_virtual_time_on_it(
+    made_for_virtual_time: str, tmp_path: Path
+) -> None:
+    found = demo(
+        "--world", made_for_virtual_time, "--seed", "3", "--json", str(tmp_path / "out.json")
+    )
+    assert found.returncode == 0, found.stderr
+    assert "on virtual time" in found.stderr and "honest_named" in found.stdout
+    result = json.loads((tmp_path / "out.json").read_bytes())
+    assert result["seed"] == 3 and list(result["platforms"]) == ["unlisted"]
+    assert result["platforms"]["unlisted"]["duplicates"] == 0
+
+
+def test_what_virtual_time_lacks_is_refused(made_for_virtual_time: str) -> None:
+    found = demo("--world", made_for_virtual_time, "--speed", "9", "--only", "bare")
+    assert found.returncode == 2
+    assert "--speed, --only: not on virtual time" in found.stderr
