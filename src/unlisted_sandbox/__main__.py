@@ -114,7 +114,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def _on_virtual_time(file: Path, seed: int, json: str | None) -> int:
     """The product wires itself into such a world; whoever stands outside starts it as a program."""
-    print(f"{file.name}, seed {seed}: on virtual time, one process, no pages", file=sys.stderr)
+    what = f"{file.name}, seed {seed}: on virtual time, one process, no pages; all mail is written first"
+    print(what, file=sys.stderr, flush=True)
     command = [sys.executable, "-P", "-m", "unlisted.apps.virtual", "--progress"]
     command += ["--world", str(file), "--seed", str(seed), *(["--json", json] if json else [])]
     os.execv(sys.executable, command)
