@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -59,6 +60,7 @@ class Public:
         self._address = url
         self._now = now
         self._reviews: dict[tuple[str, int, bool], bytes] = {}
+        self._told: tuple[object, bytes] = (None, b"")  # what the API last told of
         programs = ServiceHealth(
             self.records, model.catch_up, now,
             name=name, services=(own.SERVICE,), url=self.url, tokens=tokens, report=self._report,
@@ -202,4 +204,11 @@ class Public:
 
     async def incidents(self, request: Request) -> Response:
         await self.model.catch_up()
-        return web.data(request, operator_api.incidents(self.model))
+        # All of them are told each time, and between two posts they are the same.
+        state = tuple(
+            (name, len(one.posts), len(one.moves), one.closed is None)
+            for name, one in self.model.incidents.items()
+        )
+        if state != self._told[0]:
+            self._told = state, msgspec.json.encode(operator_api.incidents(self.model))
+        return web.tagged(request, self._told[1], "application/json")

@@ -7,11 +7,11 @@ escaped. Errors are small: JSON below /api/, a page elsewhere, never a traceback
 from __future__ import annotations
 
 import hashlib
-import json
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -69,8 +69,7 @@ def page(request: Request, template: str, status: int = 200, **values: Any) -> R
 
 def data(request: Request, value: Any, status: int = 200) -> Response:
     """A JSON answer with its ETag."""
-    body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
-    return tagged(request, body, "application/json", status)
+    return tagged(request, msgspec.json.encode(value), "application/json", status)
 
 
 def tagged(request: Request, body: bytes, kind: str, status: int = 200) -> Response:

@@ -42,6 +42,7 @@ from unlisted.facts import (
     Pool,
     PostDrafted,
     Posted,
+    ReceiverDropped,
     RecordImported,
     Refusal,
     ReleasePredicted,
@@ -75,6 +76,7 @@ class Episode:
     advised: DelistingAdvised | None = None
     delisted: Delisted | None = None
     relisted_at: list[float] = field(default_factory=list)
+    dropped_by: list[tuple[str, float]] = field(default_factory=list)  # receivers, since when
     closed: EpisodeClosed | None = None
     causes: CausesRanked | None = None
 
@@ -264,6 +266,10 @@ class ReadModel:
             self.episodes[fact.episode].relisted_at.append(fact.at)
             self.episodes[fact.episode].delisted = None
 
+    def _dropped(self, fact: Any) -> None:
+        if fact.episode in self.episodes:
+            self.episodes[fact.episode].dropped_by.append((fact.receiver, fact.at))
+
     def _fault(self, fact: Any) -> None:
         self.faults = [*self.faults[-(KEPT_FAULTS - 1) :], fact]
 
@@ -383,6 +389,7 @@ def _takes() -> dict[str, Callable[[ReadModel, Fact], None]]:
         PathReopened: ReadModel._reopened,
         SourceStopped: ReadModel._stopped,
         Relisted: ReadModel._relisted,
+        ReceiverDropped: ReadModel._dropped,
         StationFault: ReadModel._fault,
         RuleStepped: ReadModel._rule,
         RecordImported: ReadModel._imported,
