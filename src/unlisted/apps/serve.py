@@ -66,7 +66,7 @@ def serve(settings: Settings) -> int:
         clock = open_clock(settings.config.clock, CLOCK_NAME)
     except (ClockError, SecretError, OSError) as exc:
         return _failed(exc)
-    pattern_cache.ready_soon()
+    pattern_cache.ready()
     loop = new_event_loop(clock)
     asyncio.set_event_loop(loop)
     try:
