@@ -159,7 +159,14 @@ class _Platform:
         )
         faces = [
             _server(
-                Public(model, name, clock.now, url=public_url, tokens=self._graph_tokens()).app,
+                Public(
+                    model,
+                    name,
+                    clock.now,
+                    url=public_url,
+                    tokens=self._graph_tokens(),
+                    writable=runner.journal.writable,
+                ).app,
                 self.config.http.public,
             ),
             _server(operator.app, self.config.http.operator, MAX_UPLOAD),

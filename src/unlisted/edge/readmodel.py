@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import sqlite3
 from collections import Counter
 from collections.abc import Callable
@@ -57,10 +58,13 @@ from unlisted.facts import (
 )
 from unlisted.health.record import Record
 
+log = logging.getLogger("unlisted.readmodel")
+
 HOUR_S = 3600.0
 KEPT_HOURS = 14 * 24  # of the charts
 KEPT_FAULTS = 50
 SLICE = 2000
+_TRAFFIC = frozenset({"Refusal", "Delivery", "Carried"})  # by the thousand, on no public page
 _RECORD = msgspec.json.Decoder(Record)
 _ROW = msgspec.json.Decoder(Row)
 
@@ -128,8 +132,12 @@ class ReadModel:
 
     def __init__(self, path: Path, *, live: bool = False) -> None:
         self.db: sqlite3.Connection = journal.reader(path) if live else reading(path)
+        if live:
+            # Nobody's lock may hold up the event loop: what was read last is shown meanwhile.
+            self.db.execute("pragma busy_timeout=50")
         self.n = 0
         self.at = 0.0
+        self.revision = 0  # counts facts that a public page could show
         self.episodes: dict[str, Episode] = {}
         self.causes: list[CausesRanked] = []
         self.holds: dict[str, Hold] = {}
@@ -147,11 +155,16 @@ class ReadModel:
 
     # ------------------------------------------------------------ following
 
-    async def catch_up(self) -> None:
-        """Take in all facts committed by now, a slice at a time."""
+    async def catch_up(self) -> bool:
+        """Take in all facts committed by now, a slice at a time; whether they could be read."""
         async with self._busy:
-            while self._slice():  # noqa: ASYNC110 — nothing is waited for
-                await asyncio.sleep(0)
+            try:
+                while self._slice():  # noqa: ASYNC110 — nothing is waited for
+                    await asyncio.sleep(0)
+            except sqlite3.Error as exc:
+                log.warning("the journal cannot be read: %s", exc)
+                return False
+        return True
 
     def catch_up_now(self) -> None:
         """The same at once, for programs without an event loop."""
@@ -167,6 +180,7 @@ class ReadModel:
             self.at = max(self.at, at)
             take = _TAKES.get(kind)
             if take is not None:
+                self.revision += kind not in _TRAFFIC
                 try:
                     take(self, decode(kind, body))
                 except FactError:
