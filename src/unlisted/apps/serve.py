@@ -132,6 +132,7 @@ class _Platform:
                 await runner.record(acted(clock.now(), actor, what, target, reason))
 
         model = ReadModel(self.settings.journal, live=True)
+        model.newest = lambda: runner.journal.committed
         token = make_token(self.settings.token)
         name = self.config.hostname
         public_url = self.config.http.public_url

@@ -81,6 +81,7 @@ class Journal:
         self._room = Room(path)
         (last,) = self._db.execute("select coalesce(max(n), 0) from fact").fetchone()
         self.last: int = last
+        self.committed: int = last  # the newest fact that is durable
 
     # ------------------------------------------------------------ writing
 
@@ -169,6 +170,7 @@ class Journal:
             self.rollback()
             raise JournalError(f"{self.path}: cannot commit: {exc}") from exc
         self._room.worked(self._db)
+        self.committed = self.last
 
     def rollback(self) -> None:
         """Forget the open transaction: it could not be made durable."""
