@@ -131,12 +131,14 @@ class Receiver:
 
 @dataclass
 class Relay:
-    """`unlisted serve` in a process of its own. `wrapper`: a command to run it under."""
+    """`unlisted serve` in a process of its own. `wrapper`: a command to run it under.
+    `module`: what is run as `python -m`."""
 
     folder: Path
     port: int
     receiver: int
     wrapper: list[str] = field(default_factory=list)
+    module: str = "unlisted"
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -161,7 +163,7 @@ class Relay:
             ),
             "utf-8",
         )
-        command = [sys.executable, "-m", "unlisted", "serve", "--config", str(config)]
+        command = [sys.executable, "-m", self.module, "serve", "--config", str(config)]
         with (self.folder / "relay.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [*self.wrapper, *command],

@@ -507,7 +507,8 @@ class EpisodeOpened(Fact, frozen=True, tag=True):
     """sense: one address is blocked: on a list (`zone`) or at one receiver no list explains.
 
     `basis`: reply+dns, shift, replies (watched mail, no list asked). `since`: first refusal. `refusals` of `attempts`
-    at that moment. `parent`: the list's episode that a nameless one belongs to.
+    at that moment. `parent`: the list's episode that a nameless one belongs to. Where no list is
+    named, `chances`, `settles` and `contrast` are as in Contrasted.
     """
 
     episode: str
@@ -519,6 +520,27 @@ class EpisodeOpened(Fact, frozen=True, tag=True):
     refusals: int
     attempts: int
     parent: str | None = None
+    because: tuple[int, ...] = ()
+    chances: tuple[tuple[str, float], ...] = ()
+    settles: str = ""
+    contrast: str = ""
+
+
+class Contrasted(Fact, frozen=True, tag=True):
+    """sense: refusals at one receiver rose, no list explains them, and it need not be the address.
+
+    `chances`: address (a list that several receivers ask), receiver (its own list), all (content or
+    domain, whatever the address), one_sender, usual, likeliest first. `settles`: which observation
+    tells the likeliest two apart. `contrast`: the counts it rests on.
+    """
+
+    address: str
+    receiver: str
+    refusals: int
+    attempts: int
+    chances: tuple[tuple[str, float], ...]
+    settles: str
+    contrast: str
     because: tuple[int, ...] = ()
 
 
@@ -534,7 +556,13 @@ class ReleasePredicted(Fact, frozen=True, tag=True):
 
 
 class Share(msgspec.Struct, frozen=True, kw_only=True):
-    """One sender's expected share of the evidence behind an episode, with its interval."""
+    """One sender's expected share of the evidence behind an episode, with its interval.
+
+    `standing`: guilty, probable, open, cleared. `by`: what its standing rests on: answers, draws,
+    both. `kind`: sender, or campaign where its campaign stands for it. `log_e`: ln of how much
+    likelier its draws are had it caused listings. `episodes_for`, `episodes_against`: those it
+    likely caused, and those that came while it mailed by another address only.
+    """
 
     sender: str
     tenant: str
@@ -545,11 +573,24 @@ class Share(msgspec.Struct, frozen=True, kw_only=True):
     campaigns: tuple[str, ...] = ()
     messages: int = 0
     guilty: bool = False
+    standing: str = ""
+    by: str = ""
+    kind: str = "sender"
+    probability: float | None = None
+    log_e: float | None = None
+    episodes_for: tuple[str, ...] = ()
+    episodes_against: tuple[str, ...] = ()
 
 
 class CausesRanked(Fact, frozen=True, tag=True):
     """explain: who caused the episode. `verdict`: guilty, probable, not enough evidence,
-    nobody here. `named`: senders called guilty. `need`: what would settle it, in words."""
+    nobody here. `named`: senders called guilty. `need`: what would settle it, in words.
+
+    `drawn`: our own routing drew the address. `rival`: what explains this episode without a sender
+    of ours, range, list error or unknown, and how likely the first two are. `weighed`: listings that
+    were weighed together; `nobody_odds`: how much likelier their draws are if nobody here caused a
+    tenth of them; `episodes_needed`: about how many more would name the likeliest. None: not known.
+    """
 
     episode: str
     verdict: str
@@ -558,6 +599,15 @@ class CausesRanked(Fact, frozen=True, tag=True):
     window_s: float
     need: str = ""
     because: tuple[int, ...] = ()
+    drawn: bool = True
+    rival: str = ""
+    range_probability: float | None = None
+    error_probability: float | None = None
+    nobody_odds: float | None = None
+    others_share: float | None = None
+    weighed: int = 0
+    episodes_needed: int | None = None
+    reason: str = ""
 
 
 class SenderHeld(Fact, frozen=True, tag=True):

@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from types import TracebackType
 from typing import Any, Protocol
 
 
@@ -244,19 +245,31 @@ async def sleep(scheduler: Scheduler, holds: Holds, seconds: float) -> None:
         holds.fall_asleep(task, -1)
 
 
-@asynccontextmanager
-async def patience(scheduler: Scheduler, holds: Holds, seconds: float) -> AsyncIterator[None]:
+class patience:
     """TimeoutError once that much simulated time has passed (RFC 5321 §4.5.3.2)."""
-    task = asyncio.current_task()
-    loop = asyncio.get_running_loop()
-    async with asyncio.timeout(None) as limit:
 
-        def run_out() -> None:
-            holds.wake(task)
-            limit.reschedule(loop.time())
+    __slots__ = ("_holds", "_limit", "_scheduler", "_seconds", "_task", "_timer")
 
-        timer = scheduler.call_at(scheduler.now() + seconds, run_out)
-        try:
-            yield
-        finally:
-            timer.cancel()
+    def __init__(self, scheduler: Scheduler, holds: Holds, seconds: float) -> None:
+        self._scheduler = scheduler
+        self._holds = holds
+        self._seconds = seconds
+
+    async def __aenter__(self) -> None:
+        self._task = asyncio.current_task()
+        self._limit = asyncio.timeout(None)
+        await self._limit.__aenter__()
+        self._timer = self._scheduler.call_at(self._scheduler.now() + self._seconds, self._run_out)
+
+    def _run_out(self) -> None:
+        self._holds.wake(self._task)
+        self._limit.reschedule(asyncio.get_running_loop().time())
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._timer.cancel()
+        await self._limit.__aexit__(kind, error, trace)

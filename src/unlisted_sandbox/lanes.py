@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
-from unlisted_sandbox.blocklist import ListState
+from unlisted_sandbox.blocklist import ListState, imposed
 from unlisted_sandbox.clock import Coordinator
 from unlisted_sandbox.clock_acts import Hold, Timer
 from unlisted_sandbox.eventlog import Log
@@ -66,7 +66,9 @@ class Lane:
         self.line: Callable[[str], Line] = lambda source: TcpLine(source, self.smtp)
         self.domain = "platform.example"
         self.abuse = f"abuse@{self.domain}"
-        self.lists = {entry.zone: ListState(entry) for entry in world.lists}
+        self.lists = {
+            entry.zone: ListState(entry, imposed(world, entry.zone, pool)) for entry in world.lists
+        }
         self.pending = 0  # submissions, complaints and copies still to come
         self.faults: list[str] = []
 

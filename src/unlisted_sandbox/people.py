@@ -174,17 +174,30 @@ def stranger(world: World, draw: Draw, kind: AddressKind = "mailbox") -> str:
 
 def weekday_factor(world: World, day: int) -> float:
     """Volume of script day `day` (negative: before), against a weekday."""
-    weekday = (world.world.start.weekday() + day) % 7
+    weekday = _weekday(world, day)
+    if world.honest.weekdays:
+        return world.honest.weekdays[weekday]
     return world.honest.weekend if weekday >= 5 else 1.0
+
+
+def _weekday(world: World, day: int) -> int:
+    """Monday is 0; a holiday is a Sunday."""
+    return 6 if day in world.honest.holidays else (world.world.start.weekday() + day) % 7
+
+
+def hours_of(world: World, day: int) -> tuple[float, ...]:
+    """Weights of a day's hours, UTC."""
+    free = world.honest.weekend_hours and _weekday(world, day) >= 5
+    return world.honest.weekend_hours if free else world.honest.hours
 
 
 def effective_days(world: World) -> float:
     """Scripted days, weighed by weekday and, for a broken last day, by its hours."""
-    hours = world.honest.hours
     total, left, day = 0.0, world.world.days, 0
     first = world.world.start.hour
     while left > 0:
         span = round(min(left, 1.0) * 24)
+        hours = hours_of(world, day)
         share = sum(hours[(first + h) % 24] for h in range(span)) / sum(hours)
         total += share * weekday_factor(world, day)
         left, day = left - 1.0, day + 1
@@ -410,7 +423,11 @@ def _hijacked(world: World, senders: list[Sender]) -> tuple[int, ...]:
     wanted = {"low": (0,), "middle": (1,), "high": (2,), "any": (0, 1, 2)}
     chosen: list[int] = []
     bulk = {s.tenant for s in senders if s.kind == "newsletter" or s.letter >= 0}
+    known = [h.name for h in world.hijacks]
     for n, h in enumerate(world.hijacks):
+        if h.again:
+            chosen.append(chosen[known.index(h.again)])
+            continue
         able = [i for i in people if i not in chosen and senders[i].letter < 0]
         if h.tenant >= 0:
             able = [i for i in able if senders[i].tenant_number == h.tenant] or able

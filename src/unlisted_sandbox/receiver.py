@@ -116,6 +116,7 @@ class Visit:
         self.reverse_path: str | None = None
         self.recipients: list[str] = []
         self._accepted: bytes | None = None
+        self._token = ""  # of what was accepted
 
     extensions = ("PIPELINING", "8BITMIME", "SIZE 52428800", "ENHANCEDSTATUSCODES")
     logins = False
@@ -211,7 +212,7 @@ class Visit:
             reply = self._worded(receiver.content_wording, self.recipients[0])
             self._log(now + wait_s, "content", reply, tuple(self.recipients), token)
             return Said(reply, wait_s)
-        self._accepted = content
+        self._accepted, self._token = content, token
         queued = chance.digest(
             seed, "queued as", receiver.name, token or len(content), size=5
         ).hex()
@@ -222,8 +223,7 @@ class Visit:
         content, self._accepted = self._accepted, None
         if content is None:
             return []
-        site, seed = self.site, self.site.world.seed
-        token = tokens.find(seed, content) or ""
+        site, seed, token = self.site, self.site.world.seed, self._token
         number = message_id(content)
         follows: list[Consequence] = []
         for mailbox in self.recipients:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
+import msgspec
 from msgspec import Struct
 
 from unlisted_sandbox.blocklist import Listing
@@ -19,6 +20,7 @@ from unlisted_sandbox.home import message_id
 from unlisted_sandbox.lanes import Lane
 from unlisted_sandbox.people import Directory, population
 from unlisted_sandbox.script import Submission
+from unlisted_sandbox.verdicts import answers
 from unlisted_sandbox.viewer import Viewer, moment
 from unlisted_sandbox.worldfile import World
 
@@ -52,6 +54,15 @@ class Score(Struct, frozen=True, kw_only=True):
     contain_s: float | None = None
     culprits_missed: int | None = None
     honest_senders_held: int | None = None
+    hijacks: int | None = None
+    hijacks_named: int | None = None
+    honest_named: int | None = None
+    mistakes: int | None = None
+    mistakes_answered: int | None = None
+    range_listings: int | None = None
+    range_listings_answered: int | None = None
+    list_drops: int | None = None
+    list_drops_named: int | None = None
 
 
 MEANINGS: dict[str, str] = {
@@ -87,6 +98,19 @@ MEANINGS: dict[str, str] = {
     "contain_s": "first act on a hijacked account",
     "culprits_missed": "hijacked accounts on which no act ever fell",
     "honest_senders_held": "innocent senders on whom any act fell, ever",
+    "hijacks": "rows of the world's hijacks that handed in mail; one account may be taken twice",
+    "hijacks_named": "those whose account a verdict of the API called guilty between their first "
+    "mail and the account's next hijack",
+    "honest_named": "innocent senders whom a verdict called guilty, ever; an account is innocent "
+    "until its first hijack's first mail",
+    "mistakes": "listings by a list's mistake that the API shows an episode of, without mail of the "
+    "platform's own that would have listed the address meanwhile",
+    "mistakes_answered": 'those whose last verdict is "nobody here"',
+    "range_listings": "addresses listed with their whole network, for a neighbour, counted as "
+    "mistakes are",
+    "range_listings_answered": 'those whose last verdict is "nobody here"',
+    "list_drops": "receivers that stopped using a list which then held an address of the platform",
+    "list_drops_named": "those of which the API says since then that they dropped that list",
 }
 
 
@@ -146,7 +170,10 @@ def score(
     recovered = None
     if first is not None and last_refusal is not None and all(x.end <= end for x in listings):
         recovered = max([last_refusal, *(x.end for x in listings)]) - first
-    told_us = {} if viewer is None else _told(lane, world, viewer, first, end)
+    told_us: dict[str, float | int | None] = {}
+    if viewer is not None:
+        told_us = _told(lane, world, viewer, first, end)
+        told_us |= msgspec.structs.asdict(answers(lane, world, spam, viewer, end))
     return Score(**result, recovered_s=_rounded(recovered), **told_us)  # type: ignore[arg-type]
 
 
@@ -220,7 +247,10 @@ def _relistings(listings: Sequence[Listing], contained: float | None, with_api: 
 def _culprits(world: World) -> dict[str, float]:
     """Hijacked senders, and since when."""
     everybody = population(world)
-    return {everybody.of(n).id: world.start + h.start_h * 3600 for n, h in enumerate(world.hijacks)}
+    since: dict[str, float] = {}
+    for n, h in enumerate(world.hijacks):
+        since.setdefault(everybody.of(n).id, world.start + h.start_h * 3600)
+    return since
 
 
 def _first_containment(world: World, viewer: Viewer) -> float | None:
@@ -306,10 +336,10 @@ def _rounded(value: float | None) -> float | None:
 def table(scores: dict[str, Score]) -> str:
     """The scores side by side, at most 80 columns."""
     names = list(scores)
-    lines = [f"{'':<22}" + "".join(f"{name:>16}" for name in names)]
+    lines = [f"{'':<24}" + "".join(f"{name:>16}" for name in names)]
     for field in Score.__struct_fields__:
         cells = [_cell(getattr(scores[name], field)) for name in names]
-        lines.append(f"{field:<22}" + "".join(f"{cell:>16}" for cell in cells))
+        lines.append(f"{field:<24}" + "".join(f"{cell:>16}" for cell in cells))
     return "\n".join(lines)
 
 

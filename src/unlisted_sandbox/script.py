@@ -59,7 +59,8 @@ def hijack(world: World, h: int) -> Iterator[Submission]:
     row = world.hijacks[h]
     sender = population(world).of(h)
     bank = content.bank(world.content.spam)
-    text = content.campaign(bank, world.seed, ("hijack", h), row.family, row.words_varied)
+    name: Ids = ("campaign", row.campaign) if row.campaign else ("hijack", h)
+    text = content.campaign(bank, world.seed, name, row.family, row.words_varied)
     at = world.start + row.start_h * 3600
     mean_s = 3600 / (row.per_hour or row.per_day / 24)
     for n in range(row.total_max):
@@ -125,7 +126,7 @@ def _plan(world: World) -> Iterator[_Planned]:
     everybody = population(world)
     away = {
         everybody.hijacked[n]: world.start + h.start_h * 3600
-        for n, h in enumerate(world.hijacks)
+        for n, h in sorted(enumerate(world.hijacks), key=lambda row: -row[1].start_h)
         if not h.owner_writes
     }
     days = range(int(-(-world.world.days // 1)))
@@ -162,7 +163,7 @@ def _day(world: World, sender: Sender, day: int) -> Iterator[_Planned]:
         ids: Ids = (sender.id, day, n)
         draw = Draw(seed, "when", *ids)
         if n == 0 or draw.happens(1 / burst):
-            at = world.start + day * 86400 + _instant(world, draw, sender.kind == "webform")
+            at = world.start + day * 86400 + _instant(world, draw, day, sender.kind == "webform")
         else:
             at += draw.exponential(50.0)
 
@@ -176,9 +177,9 @@ def _day(world: World, sender: Sender, day: int) -> Iterator[_Planned]:
         yield round(at, 3), _id(seed, ids), make
 
 
-def _instant(world: World, draw: Draw, any_hour: bool) -> float:
+def _instant(world: World, draw: Draw, day: int, any_hour: bool) -> float:
     """Seconds after midnight of the script's day, by the weights of the hours."""
-    hours = world.honest.hours
+    hours = people.hours_of(world, day)
     if any_hour and draw.happens(0.4):
         return draw.uniform() * 86400
     hour = draw.weighted(range(24), hours)

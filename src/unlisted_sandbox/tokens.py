@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Literal
 
 from msgspec import Struct
@@ -45,6 +46,7 @@ def mint(seed: int, origin: Origin, message_id: str) -> str:
     return base64.b32encode(name + hidden).decode().lower()
 
 
+@lru_cache(maxsize=4096)  # each is asked for several times within its message's minutes
 def read(seed: int, token: str) -> Origin | None:
     """The origin of a token, None when this world did not mint it."""
     if _SHAPE.fullmatch(token.encode()) is None:

@@ -147,11 +147,13 @@ class Viewer:
         self.holds: dict[str, Seen] = {}
         self.posts: dict[tuple[str, int], Seen] = {}
         self.incidents: list[dict[str, Any]] = []
+        self.causes: list[dict[str, Any]] = []  # every change of a verdict, once the world ends
         self.last_look = lane.clock.now()
         self.last_refusal = -math.inf
         self.open_incident = False
         self.problems: list[str] = []
         self.deaths: Callable[[], int] = lambda: 0  # of the platform's process, by our hand
+        self._answers: dict[str, tuple[bytes, list[dict[str, Any]]]] = {}
         self._planned = False
         self._looking = False
         self._tasks = Tasks(lane.faults)
@@ -198,6 +200,13 @@ class Viewer:
         finally:
             self._looking = False
 
+    async def look_back(self) -> None:
+        """What the platform said of the causes, over the whole run."""
+        try:
+            self.causes = await self._rows("/api/causes")
+        except HttpError as error:
+            self.problems.append(str(error))
+
     async def check_page(self) -> None:
         """The page itself must show the times of its data."""
         try:
@@ -215,10 +224,16 @@ class Viewer:
             self.problems.append(str(error))
 
     async def _rows(self, path: str) -> list[dict[str, Any]]:
-        return _list(await self._get(self.lane, self.operator, path, self.token), path)
+        return self._read(await self._get(self.lane, self.operator, path, self.token), path)
 
     async def _public(self, path: str) -> list[dict[str, Any]]:
-        return _list(await self._get(self.lane, self.public, path, ""), path)
+        return self._read(await self._get(self.lane, self.public, path, ""), path)
+
+    def _read(self, body: bytes, path: str) -> list[dict[str, Any]]:
+        before = self._answers.get(path)
+        if before is None or before[0] != body:  # mostly it is the very same answer again
+            before = self._answers[path] = body, _list(body, path)
+        return before[1]
 
     def _merge(self, known: dict[str, Seen], rows: list[dict[str, Any]], key: str) -> None:
         now = self.lane.clock.now()

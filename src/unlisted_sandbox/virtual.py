@@ -14,16 +14,17 @@ from pathlib import Path
 from typing import Protocol
 
 from unlisted_sandbox.clock import LaneClock
-from unlisted_sandbox.dns_shell import NameServer, question_packet, read_answer
+from unlisted_sandbox.dns_shell import NameServer
 from unlisted_sandbox.lanes import Lane
 from unlisted_sandbox.memory_wire import Address, joined
 from unlisted_sandbox.people import Sender
 from unlisted_sandbox.product import Setup
 from unlisted_sandbox.run import NAMES, Options, Result, Running, finished
+from unlisted_sandbox.score import table
 from unlisted_sandbox.smtp_client import Line, SmtpClient
 from unlisted_sandbox.smtp_server import House, SmtpServer
 from unlisted_sandbox.viewer import HttpError, Viewer
-from unlisted_sandbox.worldfile import World, WorldError, read, shipped
+from unlisted_sandbox.worldfile import World, WorldError, named, read, shipped
 
 __all__ = [
     "LaneClock",
@@ -32,9 +33,11 @@ __all__ = [
     "Result",
     "World",
     "WorldError",
+    "named",
     "read",
     "run",
     "shipped",
+    "table",
 ]
 
 SMTP, DNS, PUBLIC, OPERATOR = 25, 53, 80, 81  # ports of a network that has no sockets
@@ -93,8 +96,7 @@ class _Asker:
         self._names = names
 
     async def ask(self, name: str) -> tuple[bool, float]:
-        answer = self._names.respond(question_packet(1, name))
-        return (False, 0.0) if answer is None else read_answer(answer)
+        return self._names.listed(name)
 
 
 class Virtual(Running):
@@ -102,8 +104,14 @@ class Virtual(Running):
 
     apart = ()
 
-    def __init__(self, world: World, platform: Platform, folder: Path | None = None) -> None:
-        super().__init__(world, Options(platforms=("unlisted",)))
+    def __init__(
+        self,
+        world: World,
+        platform: Platform,
+        folder: Path | None = None,
+        progress: bool = False,
+    ) -> None:
+        super().__init__(world, Options(platforms=("unlisted",), progress=progress))
         self._platform = platform
         self._kept = folder
         self._houses: dict[Address, House] = {}
@@ -190,6 +198,9 @@ class Virtual(Running):
         await super()._close()
 
 
-def run(world: World, platform: Platform, folder: Path | None = None) -> Result:
-    """A world to its end. `folder` keeps what a user would write and the state; None: nothing."""
-    return finished(Virtual(world, platform, folder))
+def run(
+    world: World, platform: Platform, folder: Path | None = None, progress: bool = False
+) -> Result:
+    """A world to its end. `folder` keeps what a user would write and the state; None: nothing.
+    `progress`: a line on stderr every few seconds."""
+    return finished(Virtual(world, platform, folder, progress))

@@ -28,6 +28,7 @@ def broken(w: World, banks: Sequence[str]) -> Found:
     yield from _receivers(w)
     yield from _letters(w)
     yield from _hijacks(w)
+    yield from _impositions(w)
     yield from _content(w, banks)
 
 
@@ -44,6 +45,12 @@ def _frame(w: World) -> Found:
         yield ("honest.unknown_min", "above unknown_max")
     if not sum(w.honest.hours):
         yield ("honest.hours", "all are 0; give at least one hour a weight")
+    if w.honest.weekend_hours and len(w.honest.weekend_hours) != 24:
+        yield ("honest.weekend_hours", "write 24 weights, or none")
+    elif w.honest.weekend_hours and not sum(w.honest.weekend_hours):
+        yield ("honest.weekend_hours", "all are 0; give at least one hour a weight")
+    if w.honest.weekdays and len(w.honest.weekdays) != 7:
+        yield ("honest.weekdays", "write 7 volumes, Monday first, or none")
 
 
 def _lists(w: World) -> Found:
@@ -127,9 +134,41 @@ def _hijacks(w: World) -> Found:
         if h.person >= 0 and any(
             (h.tenant, h.person) == (o.tenant, o.person) for o in w.hijacks[:n]
         ):
-            yield (f"{where}.person", "this account is hijacked twice")
+            yield (f"{where}.person", "this account is hijacked twice; write `again`")
+        if h.again:
+            yield from _again(w, n)
     if len(w.hijacks) > w.tenants.count * w.tenants.senders_min:
         yield ("hijacks", "more hijacks than there are people for certain")
+
+
+def _again(w: World, n: int) -> Found:
+    h, names = w.hijacks[n], [o.name for o in w.hijacks[:n]]
+    if h.again not in names:
+        yield (f"hijacks.{n}.again", f"no hijack {h.again} above this one" + near(h.again, names))
+    elif w.hijacks[names.index(h.again)].start_h >= h.start_h:
+        yield (f"hijacks.{n}.again", f"begins before {h.again} does")
+    if h.tenant >= 0 or h.person >= 0:
+        yield (f"hijacks.{n}.again", "the account is known by it; leave out tenant and person")
+
+
+def _impositions(w: World) -> Found:
+    """Listings that no mail caused."""
+    zones = [x.zone for x in w.lists]
+    for table in ("list_errors", "ranges"):
+        rows = getattr(w, table)
+        if len(rows) > 250:
+            yield (table, "at most 250")
+        for n, row in enumerate(rows):
+            where = f"{table}.{n}"
+            if row.list not in zones:
+                yield (f"{where}.list", f"no list {row.list}" + near(row.list, zones))
+            if row.at_h >= w.world.days * 24:
+                yield (f"{where}.at_h", f"after the scripted days ({w.world.days * 24:g} h)")
+            elif row.at_h + row.for_h > w.world.days * 24 + w.world.tail_h:
+                yield (f"{where}.for_h", "ends after the world; make it shorter")
+    for n, error in enumerate(w.list_errors):
+        if error.addresses > w.world.pool_size:
+            yield (f"list_errors.{n}.addresses", f"a pool has {w.world.pool_size}")
 
 
 def _content(w: World, banks: Sequence[str]) -> Found:

@@ -49,6 +49,13 @@ class Frame(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     ] = 12000
     pool_size: Annotated[int, Meta(ge=1, le=250), _help("egress addresses per platform")] = 8
     seed: Annotated[int, Meta(ge=0), _help("seed of all chance, when none is given")] = 1
+    time: Annotated[
+        Literal["stepping", "virtual"],
+        _help(
+            "how it is run unless asked otherwise: three platforms on real sockets and a stepping "
+            "clock, or the product alone on virtual time, for weeks and many mails"
+        ),
+    ] = "stepping"
     history_days: Annotated[
         int, Meta(ge=1, le=400), _help("days of sender history handed to a platform")
     ] = 60
@@ -175,9 +182,23 @@ class Honest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     volume_sigma: Annotated[Amount, _help("spread of people's daily volumes (lognormal)")] = 0.9
     weekend: Annotated[Share, _help("volume of a Saturday or Sunday, against a weekday")] = 0.25
+    weekdays: Annotated[
+        tuple[Amount, ...],
+        Meta(max_length=7),
+        _help("volume of each day, Monday first; seven, 1 is usual; empty = 1, and `weekend`"),
+    ] = ()
+    holidays: Annotated[
+        tuple[Annotated[int, Meta(ge=0, le=60)], ...],
+        _help("days of the script, the first is 0, on which people write as on a Sunday"),
+    ] = ()
     hours: Annotated[
         tuple[Amount, ...], Meta(min_length=24, max_length=24), _help("weight of each hour, UTC")
     ] = (1, 1, 1, 1, 1, 2, 4, 8, 14, 16, 15, 14, 11, 12, 14, 14, 13, 11, 8, 6, 5, 4, 3, 2)
+    weekend_hours: Annotated[
+        tuple[Amount, ...],
+        Meta(max_length=24),
+        _help("the same of a Saturday, Sunday or holiday; empty = as `hours`"),
+    ] = ()
     more_share: Annotated[
         Annotated[float, Meta(ge=0, lt=1)],
         _help("chance of one more recipient after each (geometric, all single mails, spam too)"),
@@ -291,11 +312,39 @@ class Hijack(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     arf_share: Annotated[
         Share, _help("delivered recipients whose site sends a feedback report")
     ] = 0.02
+    again: Annotated[
+        str,
+        _help("name of an earlier hijack whose account this one takes once more; empty = another"),
+    ] = ""
     family: Annotated[str, _help("topic of its text in the phrase bank; empty = drawn")] = ""
+    campaign: Annotated[
+        str,
+        _help("rows with the same one send near-duplicates of one text; empty = a text of its own"),
+    ] = ""
     words_varied: Annotated[Share, _help("share of words that differ between copies")] = 0.1
     gives_up_after: Annotated[
         Some, _help("permanently refused submissions in a row after which it stops")
     ] = 3
+
+
+class ListError(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`[[list_errors]]`: a list lists addresses of a pool by mistake, until it takes them off."""
+
+    list: Annotated[Name, _help("zone of the list")]
+    at_h: Annotated[Amount, _help("hours after the start when they are listed")]
+    for_h: Annotated[float, Meta(gt=0), _help("hours until the list takes them off")] = 12.0
+    addresses: Annotated[Some, _help("addresses of each platform's pool, drawn")] = 2
+
+
+class RangeListing(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`[[ranges]]`: a list lists the whole network of a pool, for what a neighbour in it did."""
+
+    list: Annotated[Name, _help("zone of the list")]
+    at_h: Annotated[Amount, _help("hours after the start when it is listed")]
+    for_h: Annotated[float, Meta(gt=0), _help("hours until the list takes it off")] = 48.0
+    txt: Annotated[
+        str, _help("TXT record of the network's addresses; empty = the list's own, see `[[lists]]`")
+    ] = ""
 
 
 class Content(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -348,6 +397,8 @@ class World(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     webforms: tuple[WebForm, ...] = ()
     by_hand: ByHand = ByHand()
     hijacks: tuple[Hijack, ...] = ()
+    list_errors: tuple[ListError, ...] = ()
+    ranges: tuple[RangeListing, ...] = ()
     content: Content = Content()
     usual: Usual = Usual()
     retry: Retry = Retry()
@@ -384,7 +435,7 @@ class World(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 TABLES: tuple[type[Struct], ...] = (
     Frame, BlockList, Receiver, Tenants, Honest, Newsletter, Letter, TicketSystem, WebForm, ByHand,
-    Hijack, Content, Usual, Retry,
+    Hijack, ListError, RangeListing, Content, Usual, Retry,
 )  # fmt: skip
 
 
@@ -415,6 +466,12 @@ def read(path: Path, seed: int | None = None) -> World:
         ) from error
     world = parse(data, str(path))
     return world if seed is None else world.with_seed(seed)
+
+
+def named(given: str) -> Path:
+    """The file that is meant: a path, or the bare name of a world that ships."""
+    bare = re.fullmatch(r"[a-z0-9-]{1,40}", given) is not None and not Path(given).exists()
+    return WORLDS / f"{given}.toml" if bare else Path(given)
 
 
 def shipped(name: str = "demo", seed: int | None = None) -> World:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from tests.apps.conftest import T0, post
 
-from unlisted.facts import DutyCalled, PostDrafted
+from unlisted.facts import DutyCalled, PostDrafted, ReceiverDropped
 
 LISTS = ["episodes", "causes", "holds", "messages", "pools", "incidents"]
 TIMES = {"episodes": "opened_at", "incidents": "opened_at"}
@@ -259,3 +259,26 @@ def test_whoever_is_on_duty_sees_the_draft_and_the_call_until_somebody_posts(
     post(handmade, 4, T0 + 4990)
     page = faces.ask(faces.operator, "/", cookie=cookie).text
     assert "Whoever is on duty:" not in page and "Write a post" in page
+
+
+def test_an_episode_tells_which_receivers_dropped_its_list(faces: Any, handmade: Any) -> None:
+    episode = next(one for one in faces.api("/api/episodes").json() if one["list"])
+    assert episode["dropped_by"] == []
+    handmade.tick(
+        T0 + 4900,
+        ReceiverDropped(
+            at=T0 + 4900,
+            episode=episode["id"],
+            address=episode["address"],
+            receiver="mx.one.example",
+            zone=episode["list"],
+            since=T0 + 4000,
+            taken=5,
+            refused_at=None,
+            listed_at=T0 + 4500,
+            controls=(("mx.two.example", T0 + 4600),),
+        ),
+    )
+    found = {one["id"]: one for one in faces.api("/api/episodes").json()}[episode["id"]]
+    assert [one["receiver"] for one in found["dropped_by"]] == ["mx.one.example"]
+    assert found["dropped_by"][0]["at"].endswith("Z") and found["closed_at"] is None

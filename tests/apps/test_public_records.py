@@ -71,10 +71,9 @@ def test_a_published_review_is_a_report_by_graph_and_by_link(
     assert answer.text.count("<article") == 6 and "4 of 4" in answer.text
     assert "<script" not in answer.text and "src=" not in answer.text and "href=" not in answer.text
     link = faces.get("/incidents/MX100200/review")
-    assert (
-        link.body == answer.body
-        and "/incidents/MX100200/review" in faces.get("/incidents/MX100200").text
-    )
+    # The same but for the style: the file carries it, the page links to it.
+    assert link.text.partition("<body>")[2] == answer.text.partition("<body>")[2]
+    assert "/incidents/MX100200/review" in faces.get("/incidents/MX100200").text
     assert faces.get("/incidents/MX1/review").status == 404
     assert faces.get(f"{ROOT}/MX1/incidentReport").status == 404
 

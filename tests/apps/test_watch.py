@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -381,3 +382,30 @@ def test_without_a_draw_traffic_alone_makes_nobody_probable(
         assert ("who caused it: probable" in said) is probable
         assert ("do not exist" in said) is probable
         assert "who caused it: guilty" not in said
+
+
+def test_a_world_of_logs_only_has_no_draw_says_so_and_names_nobody(
+    log: Path, state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two days of a Postfix whose address is listed four times, each after hours of u3's mail."""
+    traffic, lines = Traffic(), []
+    refused = "554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using l.example"
+    for listing in range(4):
+        begin = START + listing * 12 * 3600
+        for i in range(1000):
+            text = refused if 800 <= i < 850 else ""
+            one = traffic.message(text=text, at=begin + 12 * i)
+            if 300 <= i < 800:
+                one = re.sub(rb"(sasl_username=|from=<)u\d", rb"\1u3", one)
+            lines.append(one)
+    log.write_bytes(b"".join(lines))
+    assert run("--once", "--state", str(state), str(log)) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "there was no draw" in said and "who caused it: not enough evidence" in said
+    ranked = [body for kind, body in facts_of(state) if kind == "CausesRanked"]
+    assert len([kind for kind, _ in facts_of(state) if kind == "EpisodeOpened"]) >= 2
+    for one in ranked:
+        assert isinstance(one, dict)
+        assert one["drawn"] is False and one["named"] == [] and not one.get("episodes_needed")
+        assert one["verdict"] in ("not enough evidence", "probable")
+    assert not [kind for kind, _ in facts_of(state) if kind == "SenderHeld"]

@@ -20,7 +20,14 @@ from playbook import (
 )
 from scenes import A, B, delisting, episode, listing, nameless_block
 
-from unlisted.facts import EpisodeOpened, Failed, PathRested, Refusal, Suspicion
+from unlisted.facts import (
+    Contrasted,
+    EpisodeOpened,
+    Failed,
+    PathRested,
+    Refusal,
+    Suspicion,
+)
 
 Make = Callable[..., Playbook]
 
@@ -193,3 +200,75 @@ def test_a_nameless_refusal_of_the_address_rests_the_path_before_any_episode(
     assert rested.episode is None
     assert pb.how(message) == "wait"
     assert not pb.found(EpisodeOpened)
+
+
+# ------------------------------------------------------------ where it lies
+
+
+def test_a_block_without_a_name_says_how_likely_the_address_is_and_what_would_settle_it(
+    pb: Playbook,
+) -> None:
+    ordinary(pb, "quiet.test")
+    ordinary(pb, "other.test", rounds=2)
+    pb.world.refuses[A, "quiet.test"] = DOUBTFUL
+    for i, sender in enumerate(pb.drawn_to(A, 8, prefix="later")):
+        pb.send(sender, f"ann{i}@quiet.test")
+        pb.wait(30)
+    (opened,) = pb.found(EpisodeOpened)
+    chances = dict(opened.chances)
+    assert set(chances) == {"address", "receiver", "all", "one_sender", "usual"}
+    assert abs(sum(chances.values()) - 1) < 0.01
+    assert opened.chances[0][0] == "receiver" and chances["receiver"] > 0.5
+    assert opened.settles and "quiet.test" in opened.contrast
+
+
+@pytest.mark.parametrize("everybody", [False, True])
+def test_a_rise_that_is_not_the_addresss_is_told_with_its_likelier_causes(
+    pb: Playbook, everybody: bool
+) -> None:
+    ordinary(pb, "quiet.test")
+    if everybody:
+        for address in ADDRESSES:
+            pb.world.refuses[address, "quiet.test"] = DOUBTFUL
+        for i in range(6):
+            for address in ADDRESSES:
+                for sender in pb.drawn_to(address, 2, prefix="later"):
+                    pb.send(sender, f"ann{i}@quiet.test")
+            pb.wait(30)
+    else:
+        (spammer,) = pb.drawn_to(A, prefix="spammer")
+        pb.world.content[spammer, "quiet.test"] = DOUBTFUL
+        for i in range(25):
+            pb.send(spammer, f"ann{i}@quiet.test")
+            pb.wait(30)
+    told = pb.found(Contrasted)
+    assert told and not pb.found(EpisodeOpened)
+    assert told[-1].chances[0][0] == ("all" if everybody else "one_sender")
+    assert told[-1].settles
+    paths = [(one.address, one.receiver) for one in told]
+    assert len(set(paths)) == len(paths), "more than once an hour"
+
+
+def test_what_a_receiver_always_refuses_at_this_hour_is_no_alarm(pb: Playbook) -> None:
+    """One letter in eight is refused in doubt, by every address alike, for five days."""
+    for hour in range(120):
+        for i, address in enumerate(ADDRESSES * 4):
+            (sender,) = pb.drawn_to(address, prefix=f"u{hour % 9}-{i}-")
+            if (hour + i) % 8 == 0:
+                pb.world.content[sender, "stern.test"] = DOUBTFUL
+            pb.send(sender, f"ann{hour}-{i}@stern.test")
+        pb.world.content.clear()
+        pb.wait(HOUR)
+    assert not pb.found(EpisodeOpened)
+    first = pb.states.sense.baseline.upper(f"{B}|never.test", "shared", pb.now)
+    stern = pb.states.sense.baseline.upper(f"{B}|stern.test", "shared", pb.now)
+    assert first > 0.05 and stern > 0.1
+
+
+def test_hours_of_a_block_teach_nothing(pb: Playbook) -> None:
+    ordinary(pb, "big.test")
+    episode(pb)
+    pb.wait(2 * HOUR)
+    ordinary(pb, "small.test", rounds=1)
+    learned = pb.states.sense.baseline.streams
+    assert learned[f"{A}|big.test"].all_refused == 0

@@ -40,17 +40,21 @@ senders_median = 3
 """
 
 
+ONE = "bl.one.example"
+HIJACK = "[[hijacks]]\nname='a'\nstart_h=1\nper_hour=9\n"
+
+
 def problems(text: str) -> list[str]:
     with pytest.raises(WorldError) as error:
         parse(text.encode(), "w.toml")
     return str(error.value).splitlines()
 
 
-def test_the_shipped_world_and_the_mirror_are_read() -> None:
-    for path in (WORLDS / "demo.toml", MIRROR):
+def test_the_shipped_worlds_and_the_mirror_are_read() -> None:
+    for path, hijacks in ((WORLDS / "demo.toml", 3), (MIRROR, 3), (WORLDS / "month.toml", 18)):
         world = read(path, seed=7)
         assert world.seed == 7
-        assert len(world.hijacks) == 3
+        assert len(world.hijacks) == hijacks
         assert hash(world) == hash(read(path, seed=7))
 
 
@@ -90,6 +94,31 @@ def test_all_problems_are_told_at_once_each_with_its_line_and_what_would_be_righ
         ("[tenants]", "[content]\nspam = 'x'\n[tenants]", "content.spam: no phrase bank x; known"),
         ("[tenants]", '[[hijacks]]\nname="a"\nstart_h=1\n[tenants]', "give either per_hour or"),
         ("[tenants]", '[[letters]]\nname="a"\nat_h=25\nsize=1\n[tenants]', "after the scripted"),
+        (
+            "[tenants]",
+            "[[list_errors]]\nlist='x'\nat_h=1\n[tenants]",
+            "list_errors.0.list: no list x",
+        ),
+        ("[tenants]", f"[[ranges]]\nlist='{ONE}'\nat_h=24\n[tenants]", "at_h: after the scripted"),
+        (
+            "[tenants]",
+            f"[[ranges]]\nlist='{ONE}'\nat_h=1\nfor_h=96\n[tenants]",
+            "ends after the world",
+        ),
+        (
+            "[tenants]",
+            f"[[list_errors]]\nlist='{ONE}'\nat_h=1\naddresses=9\n[tenants]",
+            "addresses: a pool has 8",
+        ),
+        ("[tenants]", HIJACK + "again='b'\n[tenants]", "hijacks.0.again: no hijack b above"),
+        (
+            "[tenants]",
+            HIJACK + HIJACK.replace("'a'", "'b'") + "again='a'\n[tenants]",
+            "hijacks.1.again: begins before a does",
+        ),
+        ("[tenants]", "[honest]\nweekdays=[1, 1]\n[tenants]", "write 7 volumes, Monday first"),
+        ("[tenants]", "[honest]\nweekend_hours=[1]\n[tenants]", "write 24 weights, or none"),
+        ("days = 1", 'days = 1\ntime = "slow"', "world.time: Invalid enum value"),
     ],
 )
 def test_a_mistake_is_named_where_it_is(old: str, new: str, said: str) -> None:

@@ -6,12 +6,22 @@ import re
 from collections import Counter
 from pathlib import Path
 
+import msgspec
 import pytest
+from tests.sandbox.small_world import small
 
 from unlisted_sandbox import names, tokens
 from unlisted_sandbox.chance import Draw, poisson, uniform
-from unlisted_sandbox.people import Directory, history, population, stranger
-from unlisted_sandbox.worldfile import WORLDS, World, read
+from unlisted_sandbox.people import (
+    Directory,
+    history,
+    hours_of,
+    population,
+    stranger,
+    weekday_factor,
+)
+from unlisted_sandbox.script import hijack
+from unlisted_sandbox.worldfile import WORLDS, Hijack, World, read
 
 FILES = (WORLDS / "demo.toml", Path(__file__).parents[1] / "worlds" / "mirror.toml")
 
@@ -154,3 +164,28 @@ def test_letters_call_people_by_the_name_in_their_address() -> None:
     assert names.called("anna.berg@one.example") == "Anna"
     assert names.called("mila42@one.example") == "Mila"
     assert names.called("aberg@one.example") == ""
+
+
+def test_a_week_has_its_days_a_holiday_is_a_sunday_and_a_weekend_has_its_own_hours() -> None:
+    world = small()
+    days = (1.0, 1.2, 1.0, 1.0, 0.8, 0.2, 0.1)
+    late = tuple(float(hour == 23) for hour in range(24))
+    honest = msgspec.structs.replace(world.honest, weekdays=days, weekend_hours=late, holidays=(1,))
+    world = msgspec.structs.replace(world, honest=honest)
+    assert [weekday_factor(world, d) for d in range(7)] == [1.0, 0.1, 1.0, 1.0, 0.8, 0.2, 0.1]
+    assert weekday_factor(world, -1) == 0.1
+    assert hours_of(world, 0) == honest.hours and hours_of(world, 1) == hours_of(world, 6) == late
+
+
+def test_an_account_may_be_taken_again_and_a_letter_go_out_from_several() -> None:
+    one, other, third = (
+        Hijack(name=n, start_h=h, per_hour=60, total_max=20, campaign="c", again=again)
+        for n, h, again in (("a", 1, ""), ("b", 2, ""), ("c", 9, "a"))
+    )
+    world = small(hijacks=(one, other, third))
+    accounts = [population(world).of(n).id for n in range(3)]
+    assert accounts[0] == accounts[2] != accounts[1]
+    subjects = {
+        re.search(rb"Subject: (.*?)\r", s.data)[1] for n in range(3) for s in hijack(world, n)
+    }
+    assert len(subjects) < 12  # sixty copies of one letter, each with some words of its own

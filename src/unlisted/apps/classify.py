@@ -39,7 +39,7 @@ Answer = dict[str, Any]
 def classify(args: argparse.Namespace) -> int:
     """The command."""
     ours = networks(args.ours)
-    pattern_cache.ready_soon()
+    pattern_cache.ready()
     found = answers(args.files, ours)
     if args.json:
         print_json(found)

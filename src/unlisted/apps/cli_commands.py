@@ -361,6 +361,8 @@ def episode_explain(args: Args) -> int:
         say(f"{words.clock(one.predicted.release_at)}  release predicted ({one.predicted.basis})")
     for at in one.relisted_at:
         say(f"{words.clock(at)}  listed again")
+    for receiver, at in one.dropped_by:
+        say(f"{words.clock(at)}  {receiver} dropped the list, which still lists it")
     if one.delisted:
         say(f"{words.clock(one.delisted.high)}  seen off the list")
     if one.closed:

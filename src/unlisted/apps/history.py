@@ -46,7 +46,7 @@ def history_add(args: Args) -> int:
         complain(f"unlisted history add: --ours: {exc}")
         return USAGE
     root, secret = _place(args)
-    pattern_cache.ready_soon()
+    pattern_cache.ready()
     bar, total = Bar(sys.stderr), Added()
     try:
         reader = read_logs(args.log, zone=args.zone, progress=bar.show)

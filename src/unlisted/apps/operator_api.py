@@ -38,6 +38,7 @@ def _episode(model: ReadModel, one: Episode) -> Object:
         "source_stopped_at": iso(one.stopped.at if one.stopped else None),
         "delisted_at": iso(one.delisted.high if one.delisted else None),
         "relisted_at": [iso(at) for at in one.relisted_at],
+        "dropped_by": [{"receiver": receiver, "at": iso(at)} for receiver, at in one.dropped_by],
         "advice": one.advised.advice if one.advised else None,
         "how": one.closed.how if one.closed else None,
     }

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
+import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -18,6 +20,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from unlisted.apps import incident_report, operator_api, review, web
+from unlisted.apps.public_copies import Copies, Marked, always
 from unlisted.apps.public_views import (
     deadlines,
     entries_of,
@@ -53,30 +56,35 @@ class Public:
         *,
         url: str = "",
         tokens: Sequence[str] = (),
+        writable: Callable[[], bool] = always,
     ) -> None:
         self.model = model
         self.name = name
         self._address = url
+        self._tokens = bool(tokens)
         self._now = now
         self._reviews: dict[tuple[str, int, bool], bytes] = {}
+        self._records: tuple[int, list[Record]] = (-1, [])
+        self.copies = Copies(model, now, writable)
         programs = ServiceHealth(
-            self.records, model.catch_up, now,
-            name=name, services=(own.SERVICE,), url=self.url, tokens=tokens, report=self._report,
+            self.records, self.copies.catch_up, now,
+            name=web.tamed(name), services=(own.SERVICE,), url=self.url, tokens=tokens, report=self._report,
         )  # fmt: skip
-        self.app = Starlette(
-            routes=[
-                Route("/", self.index),
-                Route("/incidents/{id}", self.incident),
-                Route("/incidents/{id}/posts/{number:int}", self.post),
-                Route("/incidents/{id}/review", self.review),
-                Route("/api/incidents.json", self.incidents),
-                *programs.routes(),
-                Route("/style.css", web.style),
-                Route("/favicon.ico", web.icon),
-                Route("/favicon.svg", web.icon),
-            ],
-            exception_handlers={HTTPException: web.on_error, Exception: web.on_fault},
-        )
+        routes = [
+            Route("/", self.index),
+            Route("/incidents/{id}", self.incident),
+            Route("/incidents/{id}/posts/{number:int}", self.post),
+            Route("/incidents/{id}/review", self.review),
+            Route("/api/incidents.json", self.incidents),
+            *programs.routes(),
+            Route("/openapi.json", self.openapi),
+            Route("/style.css", web.style),
+            Route("/favicon.ico", web.icon),
+            Route("/favicon.svg", web.icon),
+        ]
+        handlers: dict[Any, Any] = {HTTPException: programs.on_error, Exception: web.on_fault}
+        self.starlette = Starlette(routes=routes, exception_handlers=handlers)
+        self.app = Marked(self.starlette, self.copies)
 
     def url(self, request: Request) -> str:
         """The page's address as others see it, with its slash."""
@@ -84,9 +92,17 @@ class Public:
 
     def records(self) -> list[Record]:
         """Our incidents and imported records, newest start first."""
+        revision, kept = self._records
+        if revision != self.model.revision:
+            kept = self._all_records()
+            self._records = (self.model.revision, kept)
+        return kept
+
+    def _all_records(self) -> list[Record]:
         mine = [record_of(one) for one in self.model.incidents.values()]
         return sorted(
-            [*mine, *self._imported()], key=lambda one: (-(one.start or 0.0), one.id or "")
+            [web.tamed(one) for one in (*mine, *self._imported())],
+            key=lambda one: (-(one.start or 0.0), one.id or ""),
         )
 
     def _imported(self) -> list[Record]:
@@ -94,36 +110,32 @@ class Public:
         return [one for name, one in self.model.records.items() if name not in self.model.incidents]
 
     async def index(self, request: Request) -> Response:
-        await self.model.catch_up()
+        return await self.copies.page(request, self._index)
+
+    def _index(self) -> bytes:
         found = [view(one, self._now()) for one in self.model.incidents.values()]
         found += [view_of(one) for one in self._imported()]
         found.sort(key=lambda one: (-(one["since"] or 0.0), one["id"]))
+        current = [one for one in found if one["open"]]
         shown = LATEST
         while True:
-            answer = self._index(request, found, shown)
-            if len(answer.body) <= MAX_PAGE or shown == 1:
-                return answer
+            body = self._rendered(
+                "public_index.html",
+                incidents=found[:shown],
+                current=current[: min(shown, CURRENT)],
+                open=len(current),
+                more=max(0, len(found) - shown),
+            )
+            if len(body) <= MAX_PAGE or shown == 1:
+                return body
             shown = max(1, shown // 2)
 
-    def _index(self, request: Request, found: list[dict[str, Any]], shown: int) -> Response:
-        current = [one for one in found if one["open"]]
-        return self._page(
-            request,
-            "public_index.html",
-            incidents=found[:shown],
-            current=current[: min(shown, CURRENT)],
-            open=len(current),
-            more=max(0, len(found) - shown),
-        )
+    def _rendered(self, template: str, **values: Any) -> bytes:
+        stale = self.copies.stale
+        return web.rendered(template, name=self.name, stale=stale, **values).encode()
 
-    def _page(self, request: Request, template: str, **values: Any) -> Response:
-        return web.page(request, template, name=self.name, **values)
-
-    def _found(
-        self, request: Request
-    ) -> tuple[dict[str, Any], list[dict[str, Any]], Record] | None:
+    def _found(self, name: str) -> tuple[dict[str, Any], list[dict[str, Any]], Record] | None:
         """The incident asked for, its posts newest first, and the same as a record."""
-        name = request.path_params["id"]
         one = self.model.incidents.get(name)
         if one is not None:
             return view(one, self._now()), posts_of(one), record_of(one)
@@ -133,16 +145,19 @@ class Public:
         return view_of(imported), entries_of(imported), imported
 
     async def incident(self, request: Request) -> Response:
-        await self.model.catch_up()
-        found = self._found(request)
+        make = partial(self._incident, request.path_params["id"])
+        return await self.copies.page(request, make, "There is no incident of this name.")
+
+    def _incident(self, name: str) -> bytes | None:
+        found = self._found(name)
         if found is None:
-            return web.failed(request, 404, "There is no incident of this name.")
+            return None
         one, posts, record = found
         kept = deadlines(record)
+        body = b""
         # Posts are as long as somebody made them; a page a phone can load comes before all of them.
         for whole, room, headlines in SIZES:
-            answer = self._page(
-                request,
+            body = self._rendered(
                 "public_incident.html",
                 incident=one,
                 posts=[fitted(post, room) for post in posts[:whole]],
@@ -151,20 +166,22 @@ class Public:
                 deadlines=kept[:headlines],
                 alone=False,
             )
-            if len(answer.body) <= MAX_PAGE:
+            if len(body) <= MAX_PAGE:
                 break
-        return answer
+        return body
 
     async def post(self, request: Request) -> Response:
-        await self.model.catch_up()
-        found = self._found(request)
-        number = request.path_params["number"]
+        make = partial(self._post, request.path_params["id"], request.path_params["number"])
+        return await self.copies.page(request, make, "There is no update of this number.")
+
+    def _post(self, name: str, number: int) -> bytes | None:
+        found = self._found(name)
         posts = [post for post in found[1] if post["number"] == number] if found else []
         if found is None or not posts:
-            return web.failed(request, 404, "There is no update of this number.")
+            return None
+        body = b""
         for _, room, _ in SIZES:
-            answer = self._page(
-                request,
+            body = self._rendered(
                 "public_incident.html",
                 incident=found[0],
                 posts=[fitted(posts[-1], room)],
@@ -173,19 +190,24 @@ class Public:
                 deadlines=[],
                 alone=True,
             )
-            if len(answer.body) <= MAX_PAGE:
+            if len(body) <= MAX_PAGE:
                 break
-        return answer
+        return body
 
     async def review(self, request: Request) -> Response:
         """The report of a record whose post-incident review is published."""
-        await self.model.catch_up()
+        await self.copies.catch_up()
         name = request.path_params["id"]
-        found = self._found(request)
+        found = self._found(name)
         made = self._report(found[2], served=True) if found else None
         if made is None:
             return web.failed(request, 404, f"There is no report of {name[:40]}.")
         return web.tagged(request, *made)
+
+    async def openapi(self, request: Request) -> Response:
+        from unlisted.apps.openapi import document  # for the few who ask
+
+        return web.data(request, document(self.name, tokens=self._tokens))
 
     def _report(self, record: Record, *, served: bool = False) -> tuple[bytes, str] | None:
         """The published review of an incident of ours, or the report of an imported record."""
@@ -201,5 +223,7 @@ class Public:
         return self._reviews[key], "text/html; charset=utf-8"
 
     async def incidents(self, request: Request) -> Response:
-        await self.model.catch_up()
-        return web.data(request, operator_api.incidents(self.model))
+        def made() -> bytes:
+            return msgspec.json.encode(web.tamed(operator_api.incidents(self.model)))
+
+        return await self.copies.page(request, made, kind="application/json")

@@ -72,7 +72,7 @@ def _gather(
 
     if args.year is not None and not 1970 <= args.year <= datetime.now(UTC).year + 1:
         raise Unreadable(f"--year {args.year}: expected a year from 1970 to the next one")
-    pattern_cache.ready_soon()
+    pattern_cache.ready()
     bar = Bar(sys.stderr)
     try:
         zone = zone_of(args.zone)

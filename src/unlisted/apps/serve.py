@@ -76,7 +76,7 @@ def serve(settings: Settings) -> int:
         clock = open_clock(settings.config.clock, CLOCK_NAME)
     except (ClockError, SecretError, OSError) as exc:
         return _failed(exc)
-    pattern_cache.ready_soon()
+    pattern_cache.ready()
     loop = new_event_loop(clock)
     asyncio.set_event_loop(loop)
     try:
@@ -145,6 +145,7 @@ class _Platform:
             await audit(acted(clock.now(), actor, what, target, reason, role))
 
         model = ReadModel(self.settings.journal, live=True)
+        model.newest = lambda: runner.journal.committed
         token = make_token(self.settings.token)
         name = self.config.hostname
         public_url = self.config.http.public_url
@@ -174,7 +175,14 @@ class _Platform:
         )
         faces = [
             _server(
-                Public(model, name, clock.now, url=public_url, tokens=self._graph_tokens()).app,
+                Public(
+                    model,
+                    name,
+                    clock.now,
+                    url=public_url,
+                    tokens=self._graph_tokens(),
+                    writable=runner.journal.writable,
+                ).app,
                 self.config.http.public,
             ),
             _server(operator.app, self.config.http.operator, MAX_UPLOAD),

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote, urlencode
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -229,6 +230,17 @@ class ServiceHealth:
             headers["preference-applied"] = f"odata.maxpagesize={_page_size(request)}"
         kind = "application/json;odata.metadata=minimal;charset=utf-8"
         return Response(body, status_code=status, media_type=kind, headers=headers)
+
+    async def on_error(self, request: Request, exc: Exception) -> Response:
+        """Starlette's handler: below Graph's root a refusal has Graph's shape too."""
+        if not request.url.path.startswith("/v1.0/") or not isinstance(exc, HTTPException):
+            return await web.on_error(request, exc)
+        code = {404: "ResourceNotFound", 405: "MethodNotAllowed"}.get(
+            exc.status_code, "Unavailable"
+        )
+        answer = self._failed(request, GraphError(exc.status_code, code, exc.detail))
+        answer.headers.update(exc.headers or {})
+        return answer
 
     def _failed(self, request: Request, exc: GraphError) -> Response:
         client = request.headers.get("client-request-id", "")

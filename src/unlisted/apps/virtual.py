@@ -1,6 +1,6 @@
 """The service on virtual time: stations, journal, queue and SMTP in a world's process, no sockets.
 
-`python -m unlisted.apps.virtual --world FILE --seed N [--state DIR] [--json FILE]`
+`python -m unlisted.apps.virtual --world FILE --seed N [--state DIR] [--json FILE] [--progress]`
 
 Everything is what `unlisted serve` is made of but for the two seams to the network: connections are
 joined in memory, DNS questions are answered by a call. A run says the same facts as over sockets.
@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import dns.message
-import msgspec
 
 from unlisted.apps import serve
 from unlisted.apps.operator import Operator
@@ -150,9 +149,9 @@ async def _nobody_acts(actor: str, what: str, target: str, reason: str, role: st
     raise AssertionError("on virtual time nobody sits at the page")
 
 
-def run(world: virtual.World, folder: Path | None = None) -> virtual.Result:
+def run(world: virtual.World, folder: Path | None = None, progress: bool = False) -> virtual.Result:
     """A world to its end. `folder` (empty, or not there yet) keeps journal and configuration."""
-    return virtual.run(world, Platform(), folder)
+    return virtual.run(world, Platform(), folder, progress)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -161,28 +160,33 @@ def main(argv: list[str] | None = None) -> int:
         prog="python -m unlisted.apps.virtual",
         description="The service in a world without sockets.",
     )
-    parser.add_argument("--world", metavar="FILE", type=Path, required=True)
+    parser.add_argument(
+        "--world",
+        metavar="FILE",
+        required=True,
+        help="docs/world.md; or the name of one that ships",
+    )
     parser.add_argument("--seed", type=int, metavar="N")
     parser.add_argument("--state", metavar="DIR", type=Path, help="keep the journal there")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the scoreboard there")
+    parser.add_argument("--progress", action="store_true", help="say how far it is, on stderr")
     given = parser.parse_args(argv)
     if given.state is not None and (given.state / "journal.db").exists():
         parser.error(f"--state: {given.state} has a journal already; a run begins with none")
     try:
-        world = virtual.read(given.world, given.seed)
+        world = virtual.read(virtual.named(given.world), given.seed)
     except virtual.WorldError as error:
         print(error, file=sys.stderr)
         return 2
     logging.basicConfig(level=logging.ERROR, stream=sys.stderr)
     began = time.monotonic()
-    result = run(world, given.state)
+    result = run(world, given.state, given.progress)
     real_s = time.monotonic() - began
     if given.json is not None:
         given.json.write_bytes(result.json())
     days = result.simulated_s / 86400
     print(f"world {result.world}, seed {result.seed}: {days:.1f} days in {real_s:.0f} s")
-    for name, value in msgspec.to_builtins(result.platforms["unlisted"]).items():
-        print(f"{name:<22}{'-' if value is None else value:>16}")
+    print(virtual.table(result.platforms))
     wrong = [*result.faults, *(f"false all-clear: {x}" for x in result.false_all_clear())]
     for line in wrong:
         print(f"fault: {line}", file=sys.stderr)

@@ -7,13 +7,13 @@ escaped. Errors are small: JSON below /api/, a page elsewhere, never a traceback
 from __future__ import annotations
 
 import hashlib
-import json
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 import msgspec
+from msgspec import structs
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -24,6 +24,7 @@ from unlisted.apps.terminal import plain
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+HTML = "text/html; charset=utf-8"
 PAGES = Path(__file__).parent / "pages"
 ICON = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16">'
@@ -57,6 +58,18 @@ def _tame(value: Any) -> Any:
     return plain(value) if type(value) is str else value
 
 
+def tamed(value: Any) -> Any:
+    """The same with each text in it as a page would show it: for readers that are programs."""
+    if isinstance(value, str):
+        return plain(value)
+    if isinstance(value, msgspec.Struct):
+        fields = value.__struct_fields__
+        return structs.replace(value, **{name: tamed(getattr(value, name)) for name in fields})
+    if isinstance(value, dict):
+        return {tamed(name): tamed(one) for name, one in value.items()}
+    return type(value)(map(tamed, value)) if isinstance(value, tuple | list) else value
+
+
 def rendered(template: str, **values: Any) -> str:
     """A page as text."""
     return _environment().get_template(template).render(**values)
@@ -64,28 +77,35 @@ def rendered(template: str, **values: Any) -> str:
 
 def page(request: Request, template: str, status: int = 200, **values: Any) -> Response:
     """A rendered page with its ETag."""
-    return tagged(
-        request, rendered(template, **values).encode(), "text/html; charset=utf-8", status
-    )
+    return tagged(request, rendered(template, **values).encode(), HTML, status)
 
 
 def data(request: Request, value: Any, status: int = 200) -> Response:
     """A JSON answer with its ETag."""
-    body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
-    return tagged(request, body, "application/json", status)
+    return tagged(request, msgspec.json.encode(value), "application/json", status)
+
+
+class Copy:
+    """A body with its ETag, made once and answered often."""
+
+    def __init__(self, body: bytes, kind: str, status: int = 200) -> None:
+        self.tag = '"' + hashlib.sha256(body).hexdigest()[:24] + '"'
+        headers = {"etag": self.tag, "cache-control": "no-cache"}
+        self._whole = Response(body, status_code=status, media_type=kind, headers=headers)
+        self._same = Response(status_code=304, headers=headers) if status == 200 else None
+
+    def answer(self, request: Request) -> Response:
+        """The body, or 304 when the client has it already."""
+        given = request.headers.get("if-none-match")
+        if given is None or self._same is None:
+            return self._whole
+        asked = [one.strip().removeprefix("W/") for one in given.split(",")]
+        return self._same if self.tag in asked or "*" in asked else self._whole
 
 
 def tagged(request: Request, body: bytes, kind: str, status: int = 200) -> Response:
     """The body, or 304 when the client has it already."""
-    tag = '"' + hashlib.sha256(body).hexdigest()[:24] + '"'
-    headers = {"etag": tag, "cache-control": "no-cache"}
-    asked = [
-        one.strip().removeprefix("W/")
-        for one in request.headers.get("if-none-match", "").split(",")
-    ]
-    if status == 200 and (tag in asked or "*" in asked):
-        return Response(status_code=304, headers=headers)
-    return Response(body, status_code=status, media_type=kind, headers=headers)
+    return Copy(body, kind, status).answer(request)
 
 
 async def style(request: Request) -> Response:

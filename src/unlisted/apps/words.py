@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 STATES = {
     "due": "waits for its next try",
@@ -13,6 +14,7 @@ STATES = {
 }
 
 
+@lru_cache(maxsize=16384)  # an API tells the same times again and again
 def iso(at: float | None) -> str | None:
     """ISO 8601, UTC, to the microsecond; None stays None."""
     if at is None:

@@ -125,6 +125,28 @@ def _agreement(differ: int, slots: int) -> float:
     return max(0.0, (share - 1 / 256) / (1 - 1 / 256))
 
 
+@lru_cache(maxsize=16)
+def _fewest(threshold: float) -> int:
+    """How many of the body's slots must agree for that much similarity."""
+    return next(n for n in range(SLOTS + 2) if (n / SLOTS - 1 / 256) / (1 - 1 / 256) >= threshold)
+
+
+def body_of(printed: str) -> bytes:
+    """The slots of the whole text; nothing if this is no fingerprint."""
+    return slots_of(printed)[:SLOTS]
+
+
+def alike(body: bytes, others: bytes, threshold: float) -> list[int]:
+    """Which of the others' bodies, one after the other, may be as similar: the rest is less so by
+    its body alone, whatever the heads say."""
+    import numpy as np  # not by whoever has no mail to compare
+
+    rows = np.frombuffer(others, np.uint8).reshape(-1, SLOTS)
+    agree = np.count_nonzero(rows == np.frombuffer(body, np.uint8), axis=1)
+    found: list[int] = np.flatnonzero(agree >= _fewest(threshold)).tolist()
+    return found
+
+
 def similarity(a: str, b: str) -> float:
     """Estimated Jaccard similarity of two texts, 0-1; the heads' where the heads are unlike."""
     left, right = _numbers(a), _numbers(b)

@@ -9,9 +9,12 @@ Refuses to grow: a campaign not seen for `window_s` is forgotten, and past `limi
 seen longest ago goes first. The state is plain data; the bands are rebuilt from it.
 """
 
+from bisect import bisect_right
+from itertools import accumulate
+
 import msgspec
 
-from unlisted.campaigns.fingerprint import SLOTS, similarity, slots_of
+from unlisted.campaigns.fingerprint import SLOTS, alike, body_of, similarity, slots_of
 
 ROWS = 4
 ALIKE = 0.42
@@ -40,11 +43,12 @@ class IndexState(msgspec.Struct):
 class CampaignIndex:
     """Assigns messages to campaigns; same calls, same answers."""
 
-    __slots__ = ("_bands", "state")
+    __slots__ = ("_bands", "_bodies", "state")
 
     def __init__(self, state: IndexState | None = None) -> None:
         self.state = state if state is not None else IndexState()
         self._bands: dict[bytes, list[str]] = {}
+        self._bodies: dict[str, bytes] = {}  # of each campaign's samples, one after the other
         for campaign in self.state.campaigns.values():
             for sample in campaign.samples:
                 self._enter(campaign.campaign_id, sample)
@@ -82,7 +86,7 @@ class CampaignIndex:
     def _nearest(self, fingerprint: str) -> tuple[str, float] | None:
         """The likest campaign and the likeness to its first member; None: none is alike."""
         best: tuple[tuple[float, str], float] | None = None
-        for campaign_id in self._candidates(fingerprint):
+        for campaign_id in self._likely(fingerprint):
             samples = self.state.campaigns[campaign_id].samples
             likeness = [similarity(fingerprint, sample) for sample in samples]
             rank = (-max(likeness), campaign_id)
@@ -99,13 +103,22 @@ class CampaignIndex:
         raw = slots_of(fingerprint)
         return [bytes((at // ROWS,)) + raw[at : at + ROWS] for at in range(0, SLOTS, ROWS)]
 
-    def _candidates(self, fingerprint: str) -> list[str]:
+    def _likely(self, fingerprint: str) -> set[str]:
+        """Of the dozens that share a band, the few whose bodies are not unlike: all looked at in
+        one go, as this is done for each message."""
         found: set[str] = set()
         for key in self._keys(fingerprint):
             found.update(self._bands.get(key, ()))
-        return sorted(found)
+        if not found:
+            return found
+        order = list(found)
+        bodies = [self._bodies[campaign_id] for campaign_id in order]
+        near = alike(body_of(fingerprint), b"".join(bodies), ALIKE)
+        ends = list(accumulate(len(body) // SLOTS for body in bodies))
+        return {order[bisect_right(ends, row)] for row in near}
 
     def _enter(self, campaign_id: str, fingerprint: str) -> None:
+        self._bodies[campaign_id] = self._bodies.get(campaign_id, b"") + body_of(fingerprint)
         for key in self._keys(fingerprint):
             entry = self._bands.setdefault(key, [])
             if campaign_id not in entry:
@@ -119,6 +132,7 @@ class CampaignIndex:
             if len(campaigns) <= self.state.limit and oldest.last_at >= at - self.state.window_s:
                 return
             del campaigns[oldest.campaign_id]
+            del self._bodies[oldest.campaign_id]
             for sample in oldest.samples:
                 for key in self._keys(sample):
                     entry = self._bands.get(key)

@@ -30,6 +30,7 @@ from unlisted.causes.exposure import (
     check_listings,
 )
 from unlisted.causes.hazard import Fit
+from unlisted.causes.others import convicts, with_other
 from unlisted.causes.points import points_of
 from unlisted.causes.rivals import address_excess, range_odds
 from unlisted.causes.shares import interval
@@ -40,7 +41,6 @@ Table = TypeVar("Table", Exposures, CampaignRows)
 
 _TOLD = 0.2  # an episode counts for a unit from this chance on
 _STANDS = 0.0  # log odds from which a unit has a part in the shares
-_SECOND_KIND = math.log(10.0)  # most that one kind of other evidence carries
 _NO_DRAW = "nothing was drawn: sticky routing or another's machines say nothing about a sender"
 
 
@@ -61,11 +61,12 @@ def attribute(
         return Attribution("not enough evidence", what, (), (), 1.0, None, 1.0)
     case, ranges, errors = _case(exposures, listings, campaigns, tenants)
     tried = odds(case, _also(case, other))
-    log_odds = tried.log_prior + tried.log_e
+    log_prior, log_odds = tried.log_prior, tried.log_prior + tried.log_e
     if other is not None:
-        log_odds = _with_other(case, tried, log_odds, other)
-    evidence = log_odds - tried.log_prior
-    guilty, bound = naming.named(tried.log_prior, evidence)
+        log_prior, log_odds = with_other(tried, other)
+    with np.errstate(invalid="ignore"):
+        evidence = np.where(np.isfinite(log_odds), log_odds - log_prior, -np.inf)
+    guilty, bound = naming.named(log_prior, evidence)
     guilty &= evidence >= naming.LEAST_LOG_E
     has_part = guilty | (log_odds >= _STANDS)
     stands = [u for u, has in zip(tried.units, has_part, strict=True) if has]
@@ -164,18 +165,6 @@ def _also(case: Case, other: OtherEvidence | None) -> list[int]:
     return [i for i in known[: MOST_TRIALS // 2] if case.mass(("sender", i))[0].sum() > 0]
 
 
-def _with_other(case: Case, tried: Odds, log_odds: Array, other: OtherEvidence) -> Array:
-    """Other evidence multiplies the odds; one kind alone by ten at most."""
-    out = log_odds.copy()
-    for place, (kind, unit) in enumerate(tried.units):
-        if kind == "sender" and unit in other.log_ratio and math.isfinite(log_odds[place]):
-            ratio = other.log_ratio[unit]
-            if other.kinds.get(unit, 1) < 2:
-                ratio = min(ratio, _SECOND_KIND)
-            out[place] += ratio
-    return out
-
-
 def _causes(
     case: Case,
     tried: Odds,
@@ -197,7 +186,8 @@ def _causes(
         share, low, high = interval(part, len(listings), naming.probability(value))
         for_it, against = _episodes_of(case, unit, part, opening, listings)
         standing: naming.Standing = "open"
-        if guilty[place] and len(for_it) >= naming.LEAST_EPISODES:
+        enough = len(for_it) >= naming.LEAST_EPISODES or convicts(unit, other)
+        if guilty[place] and enough:
             standing = "guilty"
         elif guilty[place] or value >= math.log(naming.PROBABLE_ODDS):
             standing = "probable"
@@ -261,8 +251,9 @@ def _episodes(
         place = int(case.points.listing[point])
         part = fitted.part[point]
         ground = 1.0 - float(part.sum())
-        whole = 1.0 + ranges[place] + errors[place]
-        by_range, by_error = ground * ranges[place] / whole, ground * errors[place] / whole
+        by_range, by_error = float(ranges[place]), float(errors[place])
+        scale = ground / (1.0 + by_range + by_error)
+        by_range, by_error = scale * by_range, scale * by_error
         best = int(part.argmax()) if len(part) else -1
         top = float(part[best]) if best >= 0 else 0.0
         rivals: list[tuple[float, Rival]] = [

@@ -227,9 +227,11 @@ def bets_by(
     some: Index | None = None,
 ) -> Bets:
     """The bets of all senders or campaigns (member by member), or of some of their rows."""
-    keep = drawn(exposures, rows.address, rows.probability)
-    if keep is not None:
-        some = np.flatnonzero(keep) if some is None else some[keep[some]]
+    if rows.probability is not None:
+        near = slice(None) if some is None else some
+        keep = drawn(exposures, rows.address[near], rows.probability[near])
+        if keep is not None:
+            some = np.flatnonzero(keep) if some is None else some[keep]
     pick = slice(None) if some is None else some
     unit = rows.campaign if isinstance(rows, CampaignRows) else rows.sender
     return bets_of(

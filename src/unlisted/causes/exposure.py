@@ -116,12 +116,15 @@ class CampaignRows:
 class OtherEvidence:
     """What else speaks against units, as log-likelihood ratios: reports, unknown users, habit.
 
-    Each bounded by whoever weighs it (`evidence.py`); `kinds` counts the independent kinds.
+    Each bounded by whoever weighs it (`evidence.py`, `beside.py`); `kinds` counts the independent
+    kinds. `log_prior` are weights to judge it by, which sum to one at most over all senders and rest
+    on nothing that the ratio rests on; a unit without one is judged by the draws' own weight.
     """
 
     log_ratio: dict[int, float] = field(default_factory=dict)
     kinds: dict[int, int] = field(default_factory=dict)
     reasons: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    log_prior: dict[int, float] = field(default_factory=dict)
 
 
 # Ten years of hours; more is a mistaken clock.

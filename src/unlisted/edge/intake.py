@@ -93,8 +93,9 @@ class Intake:
         if reverse_path:
             back = people.person(reverse_path)
             personal[back] = reverse_path
-        marks = fingerprint(body_text(content))
-        digest = body_digest(content).hex()
+        text = body_text(content)
+        marks = fingerprint(text)
+        digest = body_digest(content, text).hex()
         now = self._clock.now()
         refused = accept.refuses(
             self._runner.states, submitter.sender, tuple(recipients), marks, now

@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from unlisted import commands, facts
 from unlisted.commands import CancelTimer, Command, SetTimer
 from unlisted.edge import queue
+from unlisted.edge.journal_room import PATIENCE_MS, Room
 from unlisted.facts import Fact, Observed
 
 FILE = "journal.db"  # its name in a state folder
@@ -42,6 +43,10 @@ create table if not exists meta(name text primary key, value text not null);
 
 class JournalError(Exception):
     """The journal cannot be opened or written; the text says what was expected."""
+
+
+class NotBegun(JournalError):
+    """No transaction could begin: nothing was changed, on the disk or in memory."""
 
 
 class Line(NamedTuple):
@@ -73,8 +78,10 @@ class Journal:
             self._lock.close()
             raise
         self._open = False
+        self._room = Room(path)
         (last,) = self._db.execute("select coalesce(max(n), 0) from fact").fetchone()
         self.last: int = last
+        self.committed: int = last  # the newest fact that is durable
 
     # ------------------------------------------------------------ writing
 
@@ -91,7 +98,7 @@ class Journal:
     ) -> None:
         """Add one input and all that follows from it to the open transaction."""
         db = self._db
-        self._begin()
+        self.begin()
         self._insert(n, fact, None)
         for person, value in (personal or {}).items():
             db.execute("insert or ignore into personal values(?,?)", (person, value))
@@ -124,8 +131,8 @@ class Journal:
     def keep(self, name: str, value: str) -> None:
         """Keep a value in the open transaction, as how far an input was read. Raises
         JournalError."""
+        self.begin()
         try:
-            self._begin()
             self._db.execute("insert or replace into meta values(?,?)", (name, value))
         except sqlite3.Error as exc:
             raise JournalError(f"{self.path}: cannot be written: {exc}") from exc
@@ -135,10 +142,22 @@ class Journal:
         row = self._db.execute("select value from meta where name=?", (name,)).fetchone()
         return str(row[0]) if row else None
 
-    def _begin(self) -> None:
-        if not self._open:
+    def begin(self) -> None:
+        """Open a transaction unless one is open. Raises NotBegun."""
+        if self._open:
+            return
+        try:
+            if self._room.failing:
+                self._room.tried(self._db)
             self._db.execute("begin immediate")
-            self._open = True
+        except sqlite3.Error as exc:
+            self._room.failed(self._db)
+            raise NotBegun(f"{self.path}: cannot be written: {exc}") from exc
+        self._open = True
+
+    def writable(self) -> bool:
+        """Whether a transaction could begin and end now, as far as can be told without one."""
+        return not self._room.failing if self._open else self._room.look(self._db)
 
     def commit(self) -> None:
         """Make the open transaction durable. Raises JournalError; then nothing of it stands."""
@@ -150,10 +169,13 @@ class Journal:
         except sqlite3.Error as exc:
             self.rollback()
             raise JournalError(f"{self.path}: cannot commit: {exc}") from exc
+        self._room.worked(self._db)
+        self.committed = self.last
 
     def rollback(self) -> None:
-        """Forget the open transaction."""
+        """Forget the open transaction: it could not be made durable."""
         self._open = False
+        self._room.failed(self._db)
         if self._db.in_transaction:
             self._db.execute("rollback")
         (self.last,) = self._db.execute("select coalesce(max(n), 0) from fact").fetchone()
@@ -310,6 +332,7 @@ def _prepare(db: sqlite3.Connection, path: Path, durable: bool) -> None:
         db.execute(f"pragma synchronous={'full' if durable else 'off'}")
         db.execute("pragma secure_delete=on")
         db.executescript(SCHEMA + queue.SCHEMA)
+        db.execute(f"pragma busy_timeout={PATIENCE_MS}")
     except sqlite3.Error as exc:
         raise JournalError(f"{path}: not a journal: {exc}") from exc
     _check_layout(db, path)

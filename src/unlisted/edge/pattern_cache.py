@@ -1,8 +1,8 @@
-"""The compiled patterns of replies/, kept in a file between starts.
+"""What the patterns of replies/ ask of a text, kept in a file between starts.
 
-A start from the file takes milliseconds, compiling takes a second or two. The file is never
-trusted: one that is stale, damaged, of another processor, or that others could have written, is
-made anew. Nothing here is fatal; without a file `classify` works as well, at first more slowly.
+A start from the file takes a tenth of a second, working it out three more. The file is never
+trusted: one that is stale, damaged, or that others could have written, is made anew. Nothing here
+is fatal; without a file `classify` works as well.
 """
 
 from __future__ import annotations
@@ -11,16 +11,14 @@ import contextlib
 import os
 import stat
 import tempfile
-import threading
 from pathlib import Path
 from typing import Literal
 
 from unlisted.replies import shipped
 
 NAME = "patterns.bin"
-COMPILE_AFTER_S = 2.0  # real seconds: most runs of the command line are over by then
 
-Outcome = Literal["cached", "compiled", "kept in memory only", "without hyperscan"]
+Outcome = Literal["cached", "made", "kept in memory only"]
 
 
 def default_folder() -> Path:
@@ -35,18 +33,15 @@ def default_folder() -> Path:
 
 
 def ready(folder: Path | None = None) -> Outcome:
-    """Make `classify` fast for this process: from the file, else by compiling (it then writes the
-    file if it can). May run in a thread: hyperscan compiles without holding up the others."""
+    """Make `classify` ready for this process: from the file, else from the data files (it then
+    writes the file if it can)."""
     path = (folder if folder is not None else default_folder()) / NAME
-    try:
-        wanted = shipped.fingerprint()
-    except ImportError:  # a processor it is not built for
-        return "without hyperscan"
+    wanted = shipped.fingerprint()
     if _installed(path, wanted):
         return "cached"
     made = shipped.serialised(wanted)
     shipped.install(made, wanted)
-    return "compiled" if _write(path, made) else "kept in memory only"
+    return "made" if _write(path, made) else "kept in memory only"
 
 
 def _installed(path: Path, wanted: str) -> bool:
@@ -58,26 +53,6 @@ def _installed(path: Path, wanted: str) -> bool:
     except shipped.CacheError:
         return False  # made anew: why it was no good does not matter to anybody
     return True
-
-
-def ready_soon(folder: Path | None = None, after_s: float = COMPILE_AFTER_S) -> threading.Timer:
-    """`ready` beside what goes on: from the file at once, else compiled a little later. Until then,
-    or if the process ends before, answers are the same and take longer: a short run must neither
-    wait for a compiler nor have one run in vain."""
-    path = (folder if folder is not None else default_folder()) / NAME
-    timer = threading.Timer(after_s, ready, (folder,))
-    timer.name = "patterns"
-    timer.daemon = True
-    with contextlib.suppress(ImportError):
-        compiling = any(one.is_alive() for one in _started)
-        if not _installed(path, shipped.fingerprint()) and not compiling:
-            _started[:] = [timer]
-            timer.start()
-    return timer
-
-
-# One compiler in a process, however often it is asked for.
-_started: list[threading.Timer] = []
 
 
 def _read(path: Path) -> bytes | None:

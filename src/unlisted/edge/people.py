@@ -106,11 +106,20 @@ class People:
         write to about a block is no person's address.
         """
         for address in sorted(set(known) - {""}):
+            if _cannot_hold(text, address):
+                continue
             # The hash is hex digits: nothing in it is special to a replacement.
             person = self.person(address)
             text = re.sub(re.escape(address), person, text, flags=re.IGNORECASE)
-        return _ADDRESS.sub(self._hidden, text)
+        return _ADDRESS.sub(self._hidden, text) if "@" in text else text
 
     def _hidden(self, found: re.Match[str]) -> str:
         local = found[0].partition("@")[0].lower()
         return found[0] if local in _OFFICES else self.person(found[0])
+
+
+def _cannot_hold(text: str, address: str) -> bool:
+    """Whether the address is surely not in the text, in whatever case. Beyond ASCII a letter's
+    cases are the regular expression's business ("\u212a" is a k to it)."""
+    ascii_only = text.isascii() and address.isascii()
+    return ascii_only and address.lower() not in text.lower()

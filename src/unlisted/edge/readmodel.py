@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import sqlite3
 from collections import Counter
 from collections.abc import Callable
@@ -47,6 +48,7 @@ from unlisted.facts import (
     Posted,
     PostPending,
     PostReturned,
+    ReceiverDropped,
     RecordImported,
     Refusal,
     ReleasePredicted,
@@ -62,11 +64,14 @@ from unlisted.facts import (
 from unlisted.health import own
 from unlisted.health.record import Record
 
+log = logging.getLogger("unlisted.readmodel")
+
 HOUR_S = 3600.0
 KEPT_HOURS = 14 * 24  # of the charts
 KEPT_FAULTS = 50
 KEPT_RETURNED = 20  # drafts of an incident
 SLICE = 2000
+_TRAFFIC = frozenset({"Refusal", "Delivery", "Carried"})  # by the thousand, on no public page
 _RECORD = msgspec.json.Decoder(Record)
 _ROW = msgspec.json.Decoder(Row)
 
@@ -82,6 +87,7 @@ class Episode:
     advised: DelistingAdvised | None = None
     delisted: Delisted | None = None
     relisted_at: list[float] = field(default_factory=list)
+    dropped_by: list[tuple[str, float]] = field(default_factory=list)  # receivers, since when
     closed: EpisodeClosed | None = None
     causes: CausesRanked | None = None
 
@@ -158,8 +164,14 @@ class ReadModel:
 
     def __init__(self, path: Path, *, live: bool = False) -> None:
         self.db: sqlite3.Connection = journal.reader(path) if live else reading(path)
+        if live:
+            # Nobody's lock may hold up the event loop: what was read last is shown meanwhile.
+            self.db.execute("pragma busy_timeout=50")
+        # The newest durable fact, where the writer is in this process: then most requests ask no file.
+        self.newest: Callable[[], float] = lambda: float("inf")
         self.n = 0
         self.at = 0.0
+        self.revision = 0  # counts facts that a public page could show
         self.episodes: dict[str, Episode] = {}
         self.causes: list[CausesRanked] = []
         self.holds: dict[str, Hold] = {}
@@ -177,11 +189,18 @@ class ReadModel:
 
     # ------------------------------------------------------------ following
 
-    async def catch_up(self) -> None:
-        """Take in all facts committed by now, a slice at a time."""
+    async def catch_up(self) -> bool:
+        """Take in all facts committed by now, a slice at a time; whether they could be read."""
+        if self.n >= self.newest() > 0:
+            return True
         async with self._busy:
-            while self._slice():  # noqa: ASYNC110 — nothing is waited for
-                await asyncio.sleep(0)
+            try:
+                while self._slice():  # noqa: ASYNC110 — nothing is waited for
+                    await asyncio.sleep(0)
+            except sqlite3.Error as exc:
+                log.warning("the journal cannot be read: %s", exc)
+                return False
+        return True
 
     def catch_up_now(self) -> None:
         """The same at once, for programs without an event loop."""
@@ -197,6 +216,7 @@ class ReadModel:
             self.at = max(self.at, at)
             take = _TAKES.get(kind)
             if take is not None:
+                self.revision += kind not in _TRAFFIC
                 try:
                     take(self, decode(kind, body))
                 except FactError:
@@ -295,6 +315,10 @@ class ReadModel:
         if fact.episode in self.episodes:
             self.episodes[fact.episode].relisted_at.append(fact.at)
             self.episodes[fact.episode].delisted = None
+
+    def _dropped(self, fact: Any) -> None:
+        if fact.episode in self.episodes:
+            self.episodes[fact.episode].dropped_by.append((fact.receiver, fact.at))
 
     def _fault(self, fact: Any) -> None:
         self.faults = [*self.faults[-(KEPT_FAULTS - 1) :], fact]
@@ -442,6 +466,7 @@ def _takes() -> dict[str, Callable[[ReadModel, Fact], None]]:
         PathReopened: ReadModel._reopened,
         SourceStopped: ReadModel._stopped,
         Relisted: ReadModel._relisted,
+        ReceiverDropped: ReadModel._dropped,
         StationFault: ReadModel._fault,
         RuleStepped: ReadModel._rule,
         RecordImported: ReadModel._imported,

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 
 from unlisted.commands import SetTimer
-from unlisted.edge.journal import Journal, JournalError
+from unlisted.edge.journal import Journal, JournalError, NotBegun
 from unlisted.facts import Fact, Observed, StationFault, TimerFired
 from unlisted.loop._fixpoint import LATER_S, Fault, Followed, States, follow, quarantine
 
@@ -112,6 +112,8 @@ class Runner:
     def _append(
         self, fact: Observed, body: bytes | None, personal: Mapping[str, str] | None
     ) -> tuple[Followed, bool]:
+        # Before the step: without a transaction the states must not go ahead of the disk.
+        self.journal.begin()
         n = self.upcoming
         faulty = False
         timers: tuple[SetTimer, ...]
@@ -165,6 +167,9 @@ class Runner:
                 future.set_result(n)
 
     def _lost(self, exc: JournalError) -> None:
+        if isinstance(exc, NotBegun):
+            log.error("%s", exc)
+            return
         log.error("%s; states rebuilt from the journal", exc)
         self.journal.rollback()
         self.states = replayed(self.journal, self.key)

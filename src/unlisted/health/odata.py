@@ -75,12 +75,12 @@ def parse(
     top = found.get("$top")
     return Query(
         test=parse_filter(found["$filter"], kinds) if "$filter" in found else None,
-        orderby=_orderby(found.get("$orderby", ""), kinds),
+        orderby=_orderby(found["$orderby"], kinds) if "$orderby" in found else (),
         top=None if top is None else _number("$top", top),
         skip=_number("$skip", found.get("$skip", "0")),
-        select=_names("$select", found.get("$select", ""), (*kinds, *selectable)),
+        select=_names("$select", found.get("$select"), (*kinds, *selectable)),
         count=_flag(found.get("$count", "false")),
-        expand=_names("$expand", found.get("$expand", ""), expandable),
+        expand=_names("$expand", found.get("$expand"), expandable),
     )
 
 
@@ -280,7 +280,7 @@ def _sortable(value: Any) -> tuple[int, Any]:
 
 def _orderby(text: str, kinds: Mapping[str, Kind]) -> tuple[tuple[str, bool], ...]:
     found = []
-    for part in text.split(",") if text.strip() else ():
+    for part in text.split(","):
         words = part.split()
         if not 1 <= len(words) <= 2 or (len(words) == 2 and words[1] not in ("asc", "desc")):
             raise QueryError(f"$orderby: '{part[:60]}' is not a property with asc or desc.")
@@ -292,8 +292,9 @@ def _orderby(text: str, kinds: Mapping[str, Kind]) -> tuple[tuple[str, bool], ..
     return tuple(found)
 
 
-def _names(option: str, text: str, allowed: Sequence[str]) -> tuple[str, ...]:
-    names = [part.strip() for part in text.split(",") if part.strip()]
+def _names(option: str, text: str | None, allowed: Sequence[str]) -> tuple[str, ...]:
+    """None: not asked for. An empty name is refused like any other that is not there."""
+    names = [] if text is None else [part.strip() for part in text.split(",")]
     for name in names:
         if name not in allowed:
             raise QueryError(f"{option}: '{name[:60]}' is not supported.")

@@ -174,7 +174,7 @@ def dated(states: States, episode: str, at: float, n: int, recurrence: int) -> L
         cost.refused_at,
         cost.taken_at,
     )
-    term = delist.row_of(states, zone).term_s if zone else None
+    term = delist.list_term(states, zone).term_s if zone else None
     evidence = ends.last_evidence(end, term)
     release = clock.release if clock is not None else None
     return ListingDated(

@@ -126,7 +126,7 @@ def _stopped(states: States, episode: str, fact: SourceStopped, n: int) -> Itera
         return
     clock.stopped = fact.since
     yield from _predicted(states, episode, fact.at, n)
-    requests = row_of(states, clock.zone).requests
+    requests = list_term(states, clock.zone).requests
     advice = {
         "never": "The list asks not to be asked: it lets go by itself. Nothing to do.",
         "owner": "A named person of the network's owner may ask, with cause and fix.",
@@ -142,7 +142,7 @@ def _predicted(states: States, episode: str, at: float, n: int) -> Iterator[Out]
     opened = states.sense.episodes[episode]
     latest = at if clock.stopped is None else clock.stopped + LATE_EVIDENCE_S
     evidence = (opened.since - LATE_EVIDENCE_S, max(latest, opened.since))
-    release = predict_release(row_of(states, clock.zone).term_s, evidence, at)
+    release = predict_release(list_term(states, clock.zone).term_s, evidence, at)
     found = ReleasePredicted(
         at=at,
         episode=episode,
@@ -156,7 +156,7 @@ def _predicted(states: States, episode: str, at: float, n: int) -> Iterator[Out]
     yield found
 
 
-def row_of(states: States, zone: str) -> ListTerm:
+def list_term(states: States, zone: str) -> ListTerm:
     """What is known of a list: the operator's word first, then the catalogue."""
     config = states.accept.config
     for row in config.lists if config else ():

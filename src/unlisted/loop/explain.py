@@ -1,8 +1,10 @@
 """4. Who caused it: shares, doubt, or nobody here.
 
-Keeps, per sender and per near-duplicate campaign, what left by which address in which hour, and
-how it was answered (unknown users, complaints). While a list's episode is open the evidence is
-weighed again whenever some has come in; `causes.rank` decides, this station only counts.
+Keeps, per sender and per near-duplicate campaign, what left by which address in which hour with
+which recorded draw, and how it was answered (unknown users, complaints, contents). `causes` decides,
+this station only counts: a quick answer whenever evidence has come in while an episode is open, the
+whole one over four weeks of draws (`_weighing.py`) when a listing begins or ends, and every hour
+until a day after the last. `_verdict.py` makes one verdict of both.
 """
 
 from __future__ import annotations
@@ -10,138 +12,45 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from unlisted.causes.lottery import events_of, lot_of
+from unlisted.causes.book import NOT_DRAWN, ExposureBook
 from unlisted.causes.profile import SenderProfile, profile
-from unlisted.causes.rank import Causes, rank
-from unlisted.causes.traffic import CampaignTraffic, Exposure, SenderEvidence, Traffic
-from unlisted.causes.traffic import Episode as Listing
 from unlisted.commands import SetTimer, Wake
 from unlisted.facts import (
     Carried,
-    CausesRanked,
+    Delisted,
     Delivery,
     EpisodeClosed,
     EpisodeOpened,
     Fact,
     Failed,
     FeedbackReceived,
+    ProbeAnswered,
     Reception,
+    Routed,
     Row,
     SenderHistory,
+    Settled,
     Share,
     TimerFired,
 )
 from unlisted.filter.verdict import MessageFacts, Standing, answered_well, judge
+from unlisted.loop._ledger import HOURS_KEPT, Ledger, Sender
+from unlisted.loop._verdict import Answer, verdicts
+from unlisted.loop._verdict import answer as answered
+from unlisted.loop._weighing import Found, quick, whole
 
 if TYPE_CHECKING:
     from unlisted.loop._fixpoint import Out, States
+    from unlisted.loop.sense import Episode
 
-WINDOW_S = 48 * 3600.0
-BUCKET_S = 900.0  # exposures: short against the hourly draw
-KEPT_BUCKETS = int(WINDOW_S / BUCKET_S)
 MESSAGES_KEPT = 200_000
 CAMPAIGNS_PER_SENDER = 200
 COMPLAINTS = ("abuse", "fraud", "virus", "other")  # RFC 5965 section 7.3; not RFC 6591's kinds
-NO_DRAW = "another MTA chose the address: there was no draw, only reports or contents can tell"
+CONTENT = ("spamdetected", "policyviolation", "contenterror", "virusdetected")
 DOUBT = 5.0  # evidence (log ratio) from which on a sender's mail to strangers is only sampled
-
-
-class Ledger:
-    """Counts of one sender, one part of its mail, or one campaign, in buckets of 15 minutes.
-
-    A bucket: messages, recipients, strangers, answered, unknown users, complaints.
-    `left`: (bucket, address, drawn with 1/n) to first time, last time, messages, strangers.
-    """
-
-    __slots__ = ("buckets", "first_at", "last_at", "left")
-
-    def __init__(self) -> None:
-        self.buckets: dict[int, list[int]] = {}
-        self.left: dict[tuple[int, str, float], list[float]] = {}
-        self.first_at = 0.0
-        self.last_at = 0.0
-
-    def add(self, at: float, *counts: int) -> None:
-        """Add counts in a bucket's order (the rest are 0)."""
-        bucket = int(at // BUCKET_S)
-        row = self.buckets.get(bucket)
-        if row is None:
-            row = self.buckets[bucket] = [0] * 6
-            oldest = bucket - KEPT_BUCKETS
-            for old in [b for b in self.buckets if b < oldest]:
-                del self.buckets[old]
-            for key in [k for k in self.left if k[0] < oldest]:
-                del self.left[key]
-        for place, count in enumerate(counts):
-            row[place] += count
-        self.first_at = self.first_at or at
-        self.last_at = at
-
-    def leave(
-        self, at: float, address: str, probability: float, stranger: bool, count: int = 1
-    ) -> None:
-        """A message left by an address; `probability` of that draw, 1.0: not drawn."""
-        key = (int(at // BUCKET_S), address, probability)
-        seen = self.left.setdefault(key, [at, at, 0.0, 0.0])
-        seen[1] = at
-        seen[2] += count
-        seen[3] += count * int(stranger)
-
-    def total(self, at: float, window_s: float = WINDOW_S) -> list[int]:
-        """The counts of the window that ends now."""
-        oldest = int((at - window_s) // BUCKET_S)
-        sums = [0] * 6
-        for bucket, row in self.buckets.items():
-            if bucket >= oldest:
-                for place in range(6):
-                    sums[place] += row[place]
-        return sums
-
-    def traffic(self, at: float) -> Traffic:
-        """The window as `causes` wants it."""
-        oldest = int((at - WINDOW_S) // BUCKET_S)
-        sums = self.total(at)
-        first = min((b for b in self.buckets if b >= oldest), default=int(at // BUCKET_S))
-        exposures = tuple(
-            Exposure(
-                address=address,
-                first_at=seen[0],
-                last_at=seen[1],
-                messages=int(seen[2]),
-                strangers=int(seen[3]),
-                probability=probability,
-            )
-            for (bucket, address, probability), seen in sorted(self.left.items())
-            if bucket >= oldest
-        )
-        return Traffic(
-            messages=sums[0],
-            recipients=sums[1],
-            strangers=sums[2],
-            answered=sums[3],
-            unknown_users=sums[4],
-            complaints=sums[5],
-            first_at=max(self.first_at, first * BUCKET_S),
-            last_at=self.last_at,
-            exposures=exposures,
-        )
-
-
-class Sender:
-    """One sender: its history, its mail, its mail to strangers, its campaigns.
-
-    `ours`: it put mail in with us; else its mail is only known from another MTA's log.
-    """
-
-    __slots__ = ("all", "campaigns", "ours", "profile", "strangers", "tenant")
-
-    def __init__(self, tenant: str) -> None:
-        self.tenant = tenant
-        self.ours = False
-        self.profile = SenderProfile()
-        self.all = Ledger()
-        self.strangers = Ledger()
-        self.campaigns: dict[str, Ledger] = {}
+WHOLE_EVERY_S = 3600.0
+ROWS_AN_HOUR = 500_000
+RECENT_S = 24 * 3600.0  # so long after its end an episode is still weighed
 
 
 class State:
@@ -151,10 +60,20 @@ class State:
         self.senders: dict[str, Sender] = {}
         self.campaigns: dict[str, Ledger] = {}
         self.messages: dict[str, tuple[str, str, bool]] = {}  # sender, campaign, to strangers
-        self.causes: Causes | None = None
+        self.book = ExposureBook()
+        self.drawn: dict[str, tuple[str, float, float]] = {}  # row -> address, chance, until
+        self.people = [0] * 24  # mail to acquaintances, by hour of the day
+        self.clean_at: dict[tuple[str, str], float] = {}  # (address, list): last known not listed
+        self.released: dict[str, tuple[float, float]] = {}
+        self.answer: Answer | None = None
+        self.found: Found | None = None
+        self.convicted: dict[str, tuple[Share, float]] = {}  # and since when
+        self.caused: dict[str, set[str]] = {}  # episode -> the guilty whom the draws tie to it
+        self.whole_at = self.weighed_at = 0.0
         self.standing: dict[str, Standing] = {}
-        self.told: dict[str, tuple[str, tuple[str, ...]]] = {}  # episode -> verdict, named
+        self.told: dict[str, tuple[str, tuple[str, ...], str]] = {}  # verdict, named, rival
         self.fresh = 0  # pieces of evidence since the last ranking
+        self.carried = False  # whether mail left since the last whole answer
         self.doubted: set[str] = set()  # probable: mail to strangers waits, a sample goes out
 
     def sender(self, sender: str, tenant: str) -> Sender:
@@ -224,32 +143,12 @@ class State:
 def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
     """Count, and rank while an episode wants explaining."""
     state = states.explain
-    if isinstance(fact, Reception):
-        _received(states, fact)
-    elif isinstance(fact, Delivery):
-        _answered(states, fact.row, fact.at, unknown=False)
-        _left(states, fact.row, fact.address, fact.at)
-    elif isinstance(fact, Carried):
-        _carried(states, fact)
-    elif isinstance(fact, Failed):
-        if fact.row.watched and fact.row.sender:
-            state.sender(fact.row.sender, fact.row.tenant)
-        if fact.reason == "userunknown" and not fact.temporary:
-            _answered(states, fact.row, fact.at, unknown=True)
-            state.fresh += 1
-    elif isinstance(fact, FeedbackReceived):
-        _complained(states, fact)
-    elif isinstance(fact, SenderHistory):
-        state.sender(fact.sender, fact.tenant).profile = profile(fact.days)
-    elif isinstance(fact, EpisodeOpened) and fact.parent is None:
+    if isinstance(fact, EpisodeOpened) and fact.parent is None:
         state.fresh += 1
-        yield from _ranked(states, fact.at, n)
+        yield from _ranked(states, fact.at, n, anew=True)
         yield SetTimer(key="explain", due=fact.at + states.accept.policy.explain_every_s)
     elif isinstance(fact, TimerFired) and fact.key == "explain":
-        if states.sense.open_episodes():
-            yield SetTimer(key="explain", due=fact.at + states.accept.policy.explain_every_s)
-            if state.fresh:
-                yield from _ranked(states, fact.at, n)
+        yield from _again(states, fact.at, n)
     elif isinstance(fact, TimerFired) and fact.key == "sample" and state.doubted:
         policy = states.accept.policy
         for sender in sorted(state.doubted):
@@ -261,13 +160,58 @@ def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
             )
         yield SetTimer(key="sample", due=fact.at + policy.sample_every_s)
     elif isinstance(fact, EpisodeClosed):
-        state.told.pop(fact.episode, None)
+        if states.sense.episodes[fact.episode].parent is None:
+            yield from _ranked(states, fact.at, n, anew=True)
         if not states.sense.open_episodes():
             state.standing = {}
             yield from _doubted(states, fact.at, n)
+    else:
+        _count(states, fact)
+
+
+def _again(states: States, at: float, n: int) -> Iterator[Out]:
+    """Weigh again: soon while an episode is open and there is news, by the hour until a day
+    after the last one."""
+    state = states.explain
+    if states.sense.open_episodes():
+        yield SetTimer(key="explain", due=at + states.accept.policy.explain_every_s)
+    elif recent(states, at):
+        yield SetTimer(key="explain", due=at + WHOLE_EVERY_S)
+    if state.fresh or (state.carried and at - state.whole_at >= _whole_every(state)):
+        yield from _ranked(states, at, n, anew=False)
+
+
+def _whole_every(state: State) -> float:
+    """By the hour; where there is so much mail that an answer takes seconds, less often."""
+    return WHOLE_EVERY_S * max(1, len(state.book) // ROWS_AN_HOUR)
 
 
 # ---------------------------------------------------------------- counting
+
+
+def _count(states: States, fact: Fact) -> None:
+    state = states.explain
+    if isinstance(fact, Reception):
+        _received(states, fact)
+    elif isinstance(fact, Routed):
+        _routed(states, fact)
+    elif isinstance(fact, Settled):
+        state.drawn.pop(fact.key, None)
+    elif isinstance(fact, Delivery):
+        _answered(states, fact.row, fact.at, unknown=False)
+        _left(states, fact.row, fact.address, fact.at)
+    elif isinstance(fact, Carried):
+        _carried(states, fact)
+    elif isinstance(fact, Failed):
+        _failed(states, fact)
+    elif isinstance(fact, FeedbackReceived):
+        _complained(states, fact)
+    elif isinstance(fact, SenderHistory):
+        state.sender(fact.sender, fact.tenant).profile = profile(fact.days)
+    elif isinstance(fact, ProbeAnswered) and fact.state == "clean":
+        state.clean_at[fact.address, fact.zone] = fact.at
+    elif isinstance(fact, Delisted):
+        state.released[fact.episode] = (fact.low, fact.high)
 
 
 def _parts(states: States, row_sender: str, campaign: str, stranger: bool) -> list[Ledger]:
@@ -302,6 +246,14 @@ def _received(states: States, fact: Reception) -> None:
             ledger.add(fact.at, 1, strangers, strangers)
         else:
             ledger.add(fact.at, 1, len(known), strangers)
+    day, hour = sender.day(fact.at), int(fact.at // 3600) % 24
+    day.messages += 1
+    day.recipients += len(known)
+    day.strangers += strangers
+    if strangers and len(day.hours) < HOURS_KEPT:
+        day.hours.append(hour)
+    elif not strangers:
+        state.people[hour] += 1
     state.messages[fact.id] = (fact.sender, campaign, strangers > 0)
     if len(state.messages) > MESSAGES_KEPT:
         del state.messages[next(iter(state.messages))]
@@ -312,24 +264,68 @@ def _received(states: States, fact: Reception) -> None:
 def _answered(states: States, row: Row, at: float, *, unknown: bool) -> None:
     for ledger in _parts(states, row.sender, row.campaign, not row.known):
         ledger.add(at, 0, 0, 0, 1, int(unknown))
+    sender = states.explain.senders.get(row.sender)
+    if sender is not None:
+        day = sender.day(at)
+        day.answered += 1
+        day.unknown += int(unknown)
+
+
+def _failed(states: States, fact: Failed) -> None:
+    state, row = states.explain, fact.row
+    if row.watched and row.sender:
+        state.sender(row.sender, row.tenant)
+    if fact.temporary:
+        return
+    if fact.reason == "userunknown":
+        _answered(states, row, fact.at, unknown=True)
+        state.fresh += 1
+    elif fact.reason in CONTENT and row.sender in state.senders:
+        state.senders[row.sender].day(fact.at).content += 1
+
+
+def _routed(states: States, fact: Routed) -> None:
+    """Only a first draw that is acted on in its own epoch is part of the experiment: what waited,
+    was drawn again or moved left when the listings let it."""
+    state = states.explain
+    pool = states.deliver.pool_of.get(fact.address)
+    if fact.why == "draw" and pool is not None:
+        until = (fact.epoch + 1) * pool.epoch_s
+        state.drawn[fact.key] = (fact.address, fact.probability, until)
+    elif fact.why != "kept":
+        state.drawn.pop(fact.key, None)
 
 
 def _left(states: States, row: Row, address: str, at: float) -> None:
+    state = states.explain
     pool = states.deliver.pool_of.get(address)
     drawn = address == row.drawn and pool is not None
     probability = 1.0 / len(pool.addresses) if pool is not None and drawn else 1.0
     for ledger in _parts(states, row.sender, row.campaign, not row.known):
-        if ledger is not states.explain.campaigns.get(row.campaign):
+        if ledger is not state.campaigns.get(row.campaign):
             ledger.leave(at, address, probability, not row.known)
+    if row.sender and not row.null_sender:
+        where, chance, until = state.drawn.get(row.key, ("", NOT_DRAWN, 0.0))
+        if where != address or at >= until:
+            chance = NOT_DRAWN
+        state.book.left(at, row.sender, row.tenant, address, chance, row.campaign)
+        state.carried = True
 
 
 def _carried(states: States, fact: Carried) -> None:
     """Watched mail that was taken: a log tells no campaign and not whom its sender knew."""
+    state = states.explain
     for name, count in fact.senders:
         if name:
-            ledger = states.explain.sender(name, "").all
-            ledger.add(fact.at, count, count, 0, count)
-            ledger.leave(fact.at, fact.address, 1.0, False, count)
+            sender = state.sender(name, "")
+            sender.all.add(fact.at, count, count, 0, count)
+            sender.all.leave(fact.at, fact.address, 1.0, False, count)
+            day = sender.day(fact.at)
+            day.messages += count
+            day.recipients += count
+            day.answered += count
+            state.book.left(fact.at, name, "", fact.address, NOT_DRAWN, "", count)
+            state.carried = True
 
 
 def _complained(states: States, fact: FeedbackReceived) -> None:
@@ -342,89 +338,63 @@ def _complained(states: States, fact: FeedbackReceived) -> None:
     states.explain.fresh += 1
     for ledger in _parts(states, sender, campaign, strangers):
         ledger.add(fact.at, 0, 0, 0, 0, 0, 1)
+    if sender in states.explain.senders:
+        states.explain.senders[sender].day(fact.at).complaints += 1
 
 
 # ---------------------------------------------------------------- ranking
 
 
-def _evidence(states: States, name: str, sender: Sender, at: float) -> SenderEvidence | None:
-    total = sender.all.traffic(at)
-    if not total.messages and not total.exposures:
-        return None
-    campaigns = [
-        CampaignTraffic(campaign, ledger.traffic(at))
-        for campaign, ledger in sorted(sender.campaigns.items())
-        if ledger.total(at)[0] >= 5
-    ]
-    campaigns.sort(key=lambda one: (-one.traffic.messages, one.campaign_id))
-    return SenderEvidence(
-        sender=name,
-        tenant=sender.tenant,
-        profile=sender.profile,
-        total=total,
-        to_strangers=sender.strangers.traffic(at),
-        campaigns=tuple(campaigns[:24]),
-    )
-
-
-def _ranked(states: States, at: float, n: int) -> Iterator[Out]:
-    """Weigh all senders against all recent listings; tell each open episode what changed."""
-    state = states.explain
-    state.fresh = 0
-    found = [
+def recent(states: States, at: float) -> list[Episode]:
+    """Episodes that are open or closed of late, those of a parent left out."""
+    return [
         one
         for one in states.sense.episodes.values()
-        if one.parent is None and at - one.opened_at <= WINDOW_S
+        if one.parent is None
+        and one.address in states.deliver.pool_of
+        and (one.closed_at is None or at - one.closed_at <= RECENT_S)
     ]
-    listings = [
-        Listing(
-            episode_id=one.id,
-            address=one.address,
-            opened_at=one.opened_at,
-            ended_at=one.closed_at if one.delisted_at is None else one.delisted_at,
-            pool=states.deliver.pool_of[one.address].addresses,
-        )
-        for one in found
-        if one.address in states.deliver.pool_of
-    ]
-    if not listings:
+
+
+def _ranked(states: States, at: float, n: int, *, anew: bool) -> Iterator[Out]:
+    """Weigh all senders against all recent listings; tell each episode what changed. `anew`: the
+    listings are not what they were, so the whole answer is asked for, as it is every hour."""
+    state = states.explain
+    episodes = recent(states, at)
+    if not episodes:
         return
-    # Who had nothing by a listed address cannot have caused a listing and weighs nothing in it.
-    addresses = {one.address for one in listings}
-    evidence = {
-        name: one
-        for name in sorted(state.senders)
-        if any(address in addresses for _, address, _ in state.senders[name].all.left)
-        and (one := _evidence(states, name, state.senders[name], at)) is not None
-    }
-    causes = state.causes = rank(listings, list(evidence.values()))
-    state.standing = {share.sender: share.standing for share in causes.shares}
+    state.fresh, state.weighed_at = 0, at
+    early, evidence = quick(states, at)
+    # Whoever the quick answer names first changes what is left to explain.
+    anew |= early is not None and any(one not in state.convicted for one in early.named)
+    if anew or at - state.whole_at >= _whole_every(state):
+        state.whole_at, state.carried = at, False
+        state.found = whole(states, at)
+    answer = state.answer = answered(early, evidence, state.found, states)
+    if states.sense.open_episodes():
+        state.standing = answer.standing
     yield from _doubted(states, at, n)
-    for event in events_of(listings):
-        episode = states.sense.episodes[event.episode_id]
-        if episode.closed_at is not None:
+    for told in verdicts(states, answer, episodes, n):
+        said = (told.verdict, told.named, told.rival)
+        before = state.told.get(told.episode)
+        ended = states.sense.episodes[told.episode].closed_at is not None
+        # Of what is over only a new name is news.
+        if before == said or (ended and set(told.named) <= set(before[1] if before else ())):
             continue
-        named = tuple(s for s in causes.named if lot_of(evidence[s].total, event).by_address > 0)
-        verdict = causes.verdict
-        drawn = not states.deliver.only_watched(episode.address)
-        if (verdict == "guilty" and not named) or (verdict == "nobody here" and not drawn):
-            verdict = "not enough evidence"  # without a draw nothing speaks for anybody either
-        if state.told.get(episode.id) == (verdict, named):
-            continue
-        state.told[episode.id] = (verdict, named)
-        yield _told(states, causes, episode.id, verdict, named, at, n)
+        state.told[told.episode] = said
+        yield told
 
 
 def _doubted(states: States, at: float, n: int) -> Iterator[Out]:
     """Who is probable now, and who no longer is: the latter's mail goes on."""
     state = states.explain
     before = state.doubted
-    shares = state.causes.shares if state.causes is not None and state.standing else ()
+    evidence = state.answer.evidence if state.answer is not None else {}
     state.doubted = {
-        one.sender
-        for one in shares
-        if state.submits(one.sender)
-        and (one.standing == "probable" or (one.standing == "open" and one.evidence >= DOUBT))
+        sender
+        for sender, standing in state.standing.items()
+        if state.submits(sender)
+        and (standing == "probable" or (standing == "open" and evidence.get(sender, 0.0) >= DOUBT))
     }
     if state.doubted and not before:  # else it stands; a further sender must not put it off
         yield SetTimer(key="sample", due=at + states.accept.policy.sample_every_s)
@@ -435,43 +405,3 @@ def _doubted(states: States, at: float, n: int) -> Iterator[Out]:
             limit=1000,
             why="no longer probable",
         )
-
-
-def _told(
-    states: States,
-    causes: Causes,
-    episode: str,
-    verdict: str,
-    named: tuple[str, ...],
-    at: float,
-    n: int,
-) -> CausesRanked:
-    address = states.sense.episodes[episode].address
-    need = causes.reason
-    if causes.listings_needed is not None:
-        need += f"; or about {causes.listings_needed} more listings under rotation"
-    shares = tuple(
-        Share(
-            sender=share.sender,
-            tenant=share.tenant,
-            share=round(share.share, 4),
-            low=round(share.low, 4),
-            high=round(share.high, 4),
-            reasons=share.reasons,
-            campaigns=share.campaigns,
-            messages=states.explain.senders[share.sender].all.total(at)[0],
-            guilty=share.sender in named,
-        )
-        for share in causes.shares[:10]
-        if share.share >= 0.005 or share.sender in named
-    )
-    return CausesRanked(
-        at=at,
-        episode=episode,
-        verdict=verdict,
-        named=named,
-        shares=shares,
-        window_s=WINDOW_S,
-        need="" if named else NO_DRAW if states.deliver.only_watched(address) else need,
-        because=(n,),
-    )

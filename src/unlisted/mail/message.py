@@ -94,10 +94,13 @@ def body_text(raw: bytes, limit: int = 64_000) -> str:
     return "\n".join(out)[:limit]
 
 
-def body_digest(raw: bytes) -> bytes:
+def body_digest(raw: bytes, read: str | None = None) -> bytes:
     """16 octets that two sendings of one body share, whatever their headers, line ends, folds
-    and transfer encodings are. A message without readable text is known by its raw body."""
-    text = _SPACE.sub(" ", body_text(raw)).strip().casefold()
+    and transfer encodings are. A message without readable text is known by its raw body.
+
+    `read`: the message's `body_text`, where the caller has it.
+    """
+    text = _SPACE.sub(" ", body_text(raw) if read is None else read).strip().casefold()
     material = text.encode("utf-8", "surrogatepass")
     if not material:
         material = b"\0" + b"".join(split(raw)[1][:1_000_000].split())

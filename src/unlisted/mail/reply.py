@@ -25,7 +25,7 @@ class ReplyError(ValueError):
     """The reply is too long to be one."""
 
 
-class Reply(msgspec.Struct, frozen=True):
+class Reply(msgspec.Struct, frozen=True, gc=False):
     """code is 0 when the text has none; text is every line joined by a line feed, codes removed."""
 
     code: int

@@ -15,6 +15,7 @@ import msgspec
 from unlisted.mail.reply import MAX_REPLY, Reply, parse_reply
 from unlisted.replies import addresses, shipped
 from unlisted.replies.addresses import Network, Ours, Pool, Range
+from unlisted.replies.engine import Read
 from unlisted.replies.knowledge import Confidence, Refusal, Retry, Rule, Subject
 from unlisted.replies.shipped import Shipped
 from unlisted.replies.unwrap import Unwrapped, unwrap
@@ -103,10 +104,12 @@ def _of_reply(reply: Reply, pool: Pool, source: str | None, stage: str | None) -
 def _answer(reply: Reply, pool: Pool, source: str | None, stage: str | None) -> Meaning:
     said = unwrap(reply)
     known = shipped.current()
-    found = known.first(said.text, said.inner.code, said.inner.enhanced, said.stage or stage)
+    inner = said.inner
+    read = known.engine.read(said.text)
+    found = known.first(read, inner.code, inner.enhanced, said.stage or stage)
     if found is None:
         return _unmatched(said)
-    return _meaning(known, said, known.rules[found[0]], found[1], pool, source)
+    return _meaning(known, said, read, found, pool, source)
 
 
 def rule_for(reply: Reply | str, stage: str | None = None) -> str | None:
@@ -117,11 +120,12 @@ def rule_for(reply: Reply | str, stage: str | None = None) -> str | None:
 def _meaning(
     known: Shipped,
     said: Unwrapped,
-    rule: Rule,
-    match: re.Match[str],
+    read: Read,
+    found: tuple[Rule, re.Match[str]],
     pool: Pool,
     source: str | None,
 ) -> Meaning:
+    rule, match = found
     groups: dict[str, str] = {}
     if match.re.groups:
         for name, text in match.groupdict().items():
@@ -136,7 +140,7 @@ def _meaning(
             value = value or one.text
             if subject == "address" and one.first != one.last:
                 subject = "network"
-    blames, family, also = _blamed(known, said.text, rule, groups)
+    blames, family, also = _blamed(known, read, rule, groups)
     return Meaning(
         said.code,
         said.enhanced,
@@ -171,7 +175,7 @@ def _bound(
 
 
 def _blamed(
-    known: Shipped, text: str, rule: Rule, groups: dict[str, str]
+    known: Shipped, read: Read, rule: Rule, groups: dict[str, str]
 ) -> tuple[str | None, str | None, tuple[str, ...]]:
     """(the list as named, its family, families of further lists that the same code names). An
     unknown zone keeps its own name and has no family."""
@@ -190,8 +194,8 @@ def _blamed(
     family = names.of_zone(listed) if listed else None
     if family is None:
         # Addresses of people name no list: "<x@gmail.com>" blames nobody.
-        clean = _PEOPLE.sub(" ", text) if "@" in text else text
-        words = known.words(clean)
+        clean = _PEOPLE.sub(" ", read.text) if "@" in read.text else read.text
+        words = known.engine.occurring(read)
         family = names.mentioned(clean, "list", words)
         # An operator's help page is no list: it counts only if no other list is named.
         if family is None and not (listed and "." in listed):

@@ -1,159 +1,142 @@
-"""The matching engine: which patterns could match a text, and the first in order that does.
+"""The matching engine: the first of many patterns, in their order, that matches a text.
 
-Two ways to the candidates, one answer: `Literals` asks for words a pattern cannot do without,
-`Scanner` asks hyperscan for all loosened patterns in one pass. A candidate is then searched with
-its own pattern by `re`, so neither way can change what is found (tests hold both against plain
-`re`).
+The index names candidates, remembered for all texts of one gist, and `re` searches these. A pattern is taken apart into its alternatives, so that of a long one only those are searched whose
+words occur. Neither can change what is found (tests hold the engine against plain `re`).
 """
 
 import re
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
-from unlisted.replies.patterns import compiled, literals, loosened
+from unlisted.replies.index import Asked, Index, asked
+from unlisted.replies.needs import literal
+from unlisted.replies.patterns import branches, compiled
 
-# Patterns that match every text are no work for a scan: whoever asks knows of them.
-EVERYWHERE = ("^", ".", "")
+REMEMBERED = 4096
+LONGEST_REMEMBERED = 512
 
-# In order, the patterns that may match a text (those of EVERYWHERE left out): too many, never too
-# few.
-Candidates = Callable[[str], list[int]]
+
+class _Part(NamedTuple):
+    """An alternative; a match holds `literal`."""
+
+    literal: str
+    search: Callable[[str], re.Match[str] | None]
+
+
+class _Step:
+    """What may match of one pattern; not looked at closely until it is its turn."""
+
+    __slots__ = ("branches", "parts", "pattern")
+
+    def __init__(self, pattern: int) -> None:
+        self.pattern = pattern
+        self.branches: list[int] = []
+        self.parts: list[_Part] | None = None
+
+
+class _Known:
+    """What is known of a gist. plans: steps by the patterns they were asked among."""
+
+    __slots__ = ("candidates", "gist", "plans", "words")
+
+    def __init__(self, gist: bytes, candidates: list[int]) -> None:
+        self.gist = gist
+        self.candidates = candidates
+        self.plans: dict[frozenset[int], list[_Step]] = {}
+        self.words: list[int] | None = None
+
+
+class Read(NamedTuple):
+    text: str
+    known: _Known
+
+
+def asked_by(
+    patterns: Sequence[str], words: Sequence[str] = (), sample: Iterable[str] = ()
+) -> Asked:
+    """What an `Engine` is made with: a quarter of a second for a few hundred patterns. words:
+    patterns that are only asked for in `occurring`."""
+    return asked([*(branch for _, branch in _branches(patterns)), *words], sample)
+
+
+def _branches(patterns: Sequence[str]) -> list[tuple[int, str]]:
+    return [(i, branch) for i, pattern in enumerate(patterns) for branch in branches(pattern)]
 
 
 class Engine:
     """Patterns in their order, over lower-cased texts with single spaces."""
 
-    def __init__(self, patterns: Sequence[str], candidates: Candidates) -> None:
-        self.candidates = candidates
-        self._patterns = tuple(patterns)
-        # Compiled at first use: a start from the cache must not pay for all of them.
-        self._searches: list[Callable[[str], re.Match[str] | None] | None] = [None] * len(patterns)
+    def __init__(self, patterns: Sequence[str], asked: Asked) -> None:
+        """asked: by `asked_by`, of the same patterns."""
+        self._branches = _branches(patterns)
+        self._index = Index(asked)
+        # Without groups it is all the same which alternative matched, and where.
+        self._grouped = frozenset(i for i, pattern in enumerate(patterns) if "(?P<" in pattern)
+        # Made at first use: a start must not pay for all of them.
+        self._parts: list[_Part | None] = [None] * len(self._branches)
+        self._known: dict[bytes, _Known] = {}
 
-    def first(self, text: str, ids: Sequence[int]) -> tuple[int, re.Match[str]] | None:
-        """The first of `ids` that matches anywhere, and its match."""
-        searches = self._searches
-        for index in ids:
-            search = searches[index]
-            if search is None:
-                search = searches[index] = compiled(self._patterns[index]).search
-            found = search(text)
-            if found:
-                return index, found
+    def read(self, text: str) -> Read:
+        gist = self._index.gist(text)
+        known = self._known.get(gist)
+        if known is None:
+            known = _Known(gist, self._index.candidates(gist))
+            if len(gist) <= LONGEST_REMEMBERED:
+                if len(self._known) >= REMEMBERED:
+                    self._known.clear()
+                self._known[gist] = known
+        return Read(text, known)
+
+    def first(self, read: Read, among: frozenset[int]) -> tuple[int, re.Match[str]] | None:
+        """The first of these patterns that matches anywhere; its match."""
+        text, known = read
+        plan = known.plans.get(among)
+        if plan is None:
+            plan = known.plans[among] = self._planned(known.candidates, among)
+        for step in plan:
+            parts = step.parts
+            if parts is None:
+                parts = step.parts = self._close(step, known.gist)
+            best: re.Match[str] | None = None
+            for needed, search in parts:
+                if needed in text:
+                    found = search(text)
+                    if found and (best is None or found.start() < best.start()):
+                        best = found
+                        if step.pattern not in self._grouped:
+                            break
+            if best:
+                return step.pattern, best
         return None
 
+    def occurring(self, read: Read) -> list[int]:
+        """Which of `words` may match."""
+        known = read.known
+        if known.words is None:
+            count = len(self._branches)
+            known.words = [part - count for part in known.candidates if part >= count]
+        return known.words
 
-class Literals:
-    """Candidates by `in`: at once at hand, about 40 ns per word and text."""
+    def _planned(self, candidates: Sequence[int], among: frozenset[int]) -> list[_Step]:
+        plan: list[_Step] = []
+        for place in candidates:
+            if place >= len(self._branches):
+                break
+            pattern, _ = self._branches[place]
+            if pattern in among:
+                if not plan or plan[-1].pattern != pattern:
+                    plan.append(_Step(pattern))
+                plan[-1].branches.append(place)
+        return plan
 
-    def __init__(self, patterns: Sequence[str]) -> None:
-        self._entries = tuple(
-            (index, literals(pattern))
-            for index, pattern in enumerate(patterns)
-            if pattern not in EVERYWHERE
-        )
-
-    def __call__(self, text: str) -> list[int]:
-        return [
-            index
-            for index, needed in self._entries
-            if not needed or any(literal in text for literal in needed)
-        ]
-
-
-# What no pattern names and every "." and "[^x]" takes, as they take a character beyond ASCII.
-_STRANGE = re.compile(r"[^\x00-\x7f]")
-
-
-class Scanner:
-    """Candidates by hyperscan. It sees ASCII alone: in other texts each character beyond it is one
-    that no pattern names, and `beyond`, the patterns that do name such, are candidates for them. Its
-    scratch space serves one scan at a time, and a scan lets other threads run: each takes one from
-    a stack (pop and append are atomic) or makes its own."""
-
-    def __init__(self, database: Any, beyond: Sequence[int], always: Sequence[int] = ()) -> None:
-        self._database = database
-        self._always = tuple(always)
-        self._beyond = tuple(sorted({*beyond, *always}))
-        self._scratches: list[Any] = []
-
-    def __call__(self, text: str) -> list[int]:
-        always = self._always
-        if not text.isascii():
-            text = _STRANGE.sub("\x01", text)
-            always = self._beyond
-        hits: list[int] = []
-        try:
-            scratch = self._scratches.pop()
-        except IndexError:
-            import hyperscan
-
-            scratch = hyperscan.Scratch(self._database)
-        self._database.scan(text.encode(), _hit, 0, hits, scratch)
-        self._scratches.append(scratch)
-        if always:
-            return sorted({*hits, *always})
-        hits.sort()
-        return hits
-
-
-def _hit(index: int, begin: int, end: int, flags: int, hits: list[int]) -> None:
-    hits.append(index)
-
-
-def scan_database(patterns: Sequence[str]) -> tuple[bytes, tuple[int, ...]]:
-    """A serialised hyperscan database, and the patterns it could not take, which are then
-    candidates for every text. Takes a second or two for a few hundred."""
-    import hyperscan
-
-    loose = {
-        index: loosened(pattern).encode()
-        for index, pattern in enumerate(patterns)
-        if pattern not in EVERYWHERE
-    }
-    try:
-        return hyperscan.dumpb(_database(loose)), ()
-    except hyperscan.error:
-        always = tuple(index for index, one in loose.items() if not _takes(one))
-        return hyperscan.dumpb(_database({i: loose[i] for i in loose if i not in always})), always
-
-
-def _database(loose: dict[int, bytes]) -> Any:
-    import hyperscan
-
-    one_each = hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_ALLOWEMPTY
-    # A "é?" must stay one character, though no ASCII text has it.
-    flags = [one_each | (0 if one.isascii() else hyperscan.HS_FLAG_UTF8) for one in loose.values()]
-    database = hyperscan.Database()
-    database.compile(expressions=list(loose.values()), ids=list(loose), flags=flags)
-    return database
-
-
-def _takes(loose: bytes) -> bool:
-    import hyperscan
-
-    try:
-        _database({0: loose})
-    except hyperscan.error:
-        return False
-    return True
-
-
-def scan_platform() -> str:
-    """What a database depends on besides its patterns: hyperscan's version and the processor."""
-    import hyperscan
-
-    probe = hyperscan.Database()
-    probe.compile(expressions=[b"a"], flags=[0])
-    return str(probe.info())
-
-
-def scanner(serialised: bytes, patterns: Sequence[str], always: Sequence[int] = ()) -> Scanner:
-    """patterns: those the database was made of. Refuses (ValueError) a database of another version or processor."""
-    import hyperscan
-
-    try:
-        database = hyperscan.loadb(serialised, hyperscan.HS_MODE_BLOCK)
-    except hyperscan.error as exc:
-        raise ValueError(f"no database for here: {type(exc).__name__}") from exc
-    beyond = [index for index, pattern in enumerate(patterns) if not pattern.isascii()]
-    return Scanner(database, beyond, always)
+    def _close(self, step: _Step, gist: bytes) -> list[_Part]:
+        """The parts of a step whose phrases occur."""
+        found = []
+        for place in step.branches:
+            if self._index.occurs(place, gist):
+                part = self._parts[place]
+                if part is None:
+                    branch = self._branches[place][1]
+                    part = self._parts[place] = _Part(literal(branch), compiled(branch).search)
+                found.append(part)
+        return found

@@ -52,10 +52,6 @@ class Families:
         """The words as patterns, each on its own."""
         return [f"(?:^|[^a-z0-9]){re.escape(word)}(?:[^a-z0-9]|$)" for word in self.words]
 
-    def occurring(self, text: str) -> list[int]:
-        """Which of `words` may occur in a lower-cased text."""
-        return [index for index, word in enumerate(self.words) if word in text]
-
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(sorted(self._kind))

@@ -75,6 +75,13 @@ MACROS = {
     # A zone, or a list's name of some words up to the next stop.
     "%LIST%": r"(?P<list>[a-z0-9_-]{1,63}\.[a-z0-9_.-]{0,200}[a-z0-9]"
     r"|[a-z0-9][\w+ -]{1,60}?(?= - | see | to | for |[.;,:('\")]|$))",
+    # After a name: that it is listed, blocked or the like by somebody.
+    "%LISTED%": r"(?: in (?:the |your |this )?(?:message|mail|e-?mail|body|he?lo|ehlo|text)(?: body| text| content)?)?,? "
+    r"(?:is |was |are |were |has been |have been |have |appears? |seems to be )?"
+    r"(?:currently |temporarily |also |being |been )?"
+    r"(?:blocked|listed|black-?listed|block-?listed|rejected|refused|denied|found|deferred|banned|present"
+    r"|on|in|matched|matches|flagged)[:,]? (?:was |is )?(?:listed |found |refused |blocked |present )?"
+    r"(?:using|by|in|on|at|via|with|through|due to|because of|per|from|as|see|the|an?|our|spamhaus|https?:)\b",
     "%ZONE%": r"(?P<list>[a-z0-9_-]{1,63}\.[a-z0-9_.-]{0,200}[a-z0-9])",
 }
 

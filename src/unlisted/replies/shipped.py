@@ -1,9 +1,8 @@
-"""Rules, families and engine as shipped, ready for use, and the bytes a start can be spared by.
+"""Rules, families and engine as shipped, made of the data files at first use, and the bytes a start
+can be spared by.
 
-Until `install` is given such bytes, candidates come by `Literals`: right at once, a few times
-slower. `serialised` makes the bytes (a second or two of compiling), `fingerprint` says what they
-depend on; where they are kept is the edge's matter. Refused: bytes that are damaged, of other
-data, other code or another processor.
+`serialised` makes the bytes, `fingerprint` says what they depend on; where they are kept is the
+edge's matter. Refused: bytes that are damaged, of other data or of other code.
 """
 
 import hashlib
@@ -13,14 +12,19 @@ from importlib import resources
 
 import msgspec
 
-from unlisted.replies import engine, families, knowledge
-from unlisted.replies.engine import EVERYWHERE, Candidates, Engine
+from unlisted.replies import families, knowledge
+from unlisted.replies.engine import Engine, Read, asked_by
 from unlisted.replies.families import Families, Family
+from unlisted.replies.index import Asked
 from unlisted.replies.knowledge import Rule
 from unlisted.replies.patterns import compiled
 
-_MAGIC = b"unlisted patterns 1\n"
-MAX_SERIALISED = 64 * 1024 * 1024
+# Patterns for any text at all: the code speaks, not the words. An empty text says nothing.
+EVERYWHERE = ("^", ".", "")
+
+
+_MAGIC = b"unlisted patterns 2\n"
+MAX_SERIALISED = 16 * 1024 * 1024
 
 
 class CacheError(ValueError):
@@ -30,72 +34,48 @@ class CacheError(ValueError):
 class _Kept(msgspec.Struct, frozen=True, array_like=True):
     rules: tuple[Rule, ...]
     families: list[Family]
-    database: bytes
-    always: tuple[int, ...]
-    words: bytes
+    asked: Asked
 
 
 class Shipped:
-    """Rules and families with the engines that were made of them. words(text): indices of the
-    families' words that may occur."""
+    """Rules and families with the engine that was made of them."""
 
-    def __init__(
-        self, rules: tuple[Rule, ...], names: Families, candidates: Candidates, words: Candidates
-    ) -> None:
+    def __init__(self, rules: tuple[Rule, ...], names: Families, asked: Asked) -> None:
         self.rules = rules
         self.families = names
-        self.words = words
-        self.engine = Engine([rule.match for rule in rules], candidates)
-        self._conditioned = frozenset(
-            index
-            for index, rule in enumerate(rules)
-            if rule.code is not None or rule.enhanced is not None or rule.stage
-        )
-        everywhere = [i for i, rule in enumerate(rules) if rule.match in EVERYWHERE]
-
-        @lru_cache(maxsize=8192)
-        def holds(index: int, code: int, enhanced: str | None, stage: str | None) -> bool:
-            return _holds(rules[index], str(code or ""), enhanced or "", stage)
+        self.engine = Engine([rule.match for rule in rules], asked)
 
         @lru_cache(maxsize=1024)
-        def at_all(code: int, enhanced: str | None, stage: str | None) -> list[int]:
-            return [index for index in everywhere if holds(index, code, enhanced, stage)]
+        def holding(
+            code: int, enhanced: str | None, stage: str | None, silent: bool
+        ) -> frozenset[int]:
+            return frozenset(
+                index
+                for index, rule in enumerate(rules)
+                if _holds(rule, str(code or ""), enhanced or "", stage)
+                and not (silent and rule.match in EVERYWHERE)
+            )
 
-        self._holds = holds
-        self._everywhere = at_all
+        self._holding = holding
 
     def first(
-        self, text: str, code: int, enhanced: str | None, stage: str | None
-    ) -> tuple[int, re.Match[str]] | None:
+        self,
+        read: Read,
+        code: int,
+        enhanced: str | None,
+        stage: str | None,
+    ) -> tuple[Rule, re.Match[str]] | None:
         """The first rule in order that matches and of which all conditions hold."""
-        ids = self.engine.candidates(text)
-        conditioned = self._conditioned
-        if not conditioned.isdisjoint(ids):
-            holds = self._holds
-            ids = [i for i in ids if i not in conditioned or holds(i, code, enhanced, stage)]
-        found = self.engine.first(text, ids)
-        everywhere = self._everywhere(code, enhanced, stage)
-        if everywhere and text and (found is None or everywhere[0] < found[0]):
-            return self.engine.first(text, everywhere)
-        return found
-
-
-def _holds(rule: Rule, code: str, enhanced: str, stage: str | None) -> bool:
-    return (
-        (rule.code is None or compiled(rule.code).fullmatch(code) is not None)
-        and (rule.enhanced is None or compiled(rule.enhanced).fullmatch(enhanced) is not None)
-        and (not rule.stage or rule.stage == stage)
-    )
+        found = self.engine.first(read, self._holding(code, enhanced, stage, not read.text))
+        return (self.rules[found[0]], found[1]) if found else None
 
 
 def current() -> Shipped:
-    """What was installed; else made from the data files, with candidates by `Literals`."""
+    """What was installed; else made from the data files."""
     if not _installed:
-        rules = knowledge.shipped()
-        names = families.shipped()
-        candidates = engine.Literals([rule.match for rule in rules])
-        # In front: a thread may have installed better in the meantime.
-        _installed.insert(0, Shipped(rules, names, candidates, names.occurring))
+        kept = _made()
+        # In front: a thread may have installed one in the meantime.
+        _installed.insert(0, Shipped(kept.rules, Families(kept.families), kept.asked))
     return _installed[-1]
 
 
@@ -106,34 +86,34 @@ def install(kept: bytes, wanted: str) -> None:
     """Use these bytes from now on. `wanted`: this program's `fingerprint()`."""
     head = _MAGIC + wanted.encode() + b"\n"
     if not kept.startswith(head):
-        raise CacheError("made by another program, of other data or on another processor")
+        raise CacheError("made by another program or of other data")
     digest, body = kept[len(head) : len(head) + 32], kept[len(head) + 32 :]
     if hashlib.sha256(body).digest() != digest:
         raise CacheError("damaged")
     try:
         found = msgspec.msgpack.decode(body, type=_Kept)
-        names = Families(found.families)
-        patterns = [rule.match for rule in found.rules]
-        candidates = engine.scanner(found.database, patterns, found.always)
-        words = engine.scanner(found.words, names.word_patterns)
-        _installed[:] = [Shipped(found.rules, names, candidates, words)]
+        _installed[:] = [Shipped(found.rules, Families(found.families), found.asked)]
     except ValueError as exc:
         raise CacheError(str(exc)) from exc
 
 
 def serialised(wanted: str) -> bytes:
     """Bytes for `install`."""
-    rules = knowledge.shipped()
-    names = families.shipped()
-    database, always = engine.scan_database([rule.match for rule in rules])
-    words, _ = engine.scan_database(names.word_patterns)
-    body = msgspec.msgpack.encode(_Kept(rules, families.rows(), database, always, words))
+    body = msgspec.msgpack.encode(_made())
     return _MAGIC + wanted.encode() + b"\n" + hashlib.sha256(body).digest() + body
 
 
+def _made() -> _Kept:
+    rules = knowledge.shipped()
+    rows = families.rows()
+    sample = [rule.examples[0].lower() for rule in rules[::2]]
+    patterns = [rule.match for rule in rules]
+    return _Kept(rules, rows, asked_by(patterns, Families(rows).word_patterns, sample))
+
+
 def fingerprint() -> str:
-    """Of the data files, of the code that reads them, and of hyperscan on this processor."""
-    digest = hashlib.sha256(engine.scan_platform().encode())
+    """Of the data files and of the code that reads them."""
+    digest = hashlib.sha256()
     room = resources.files("unlisted.replies")
     for folder in (room, room.joinpath("operators")):
         for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
@@ -142,3 +122,11 @@ def fingerprint() -> str:
                 digest.update(f"{entry.name} {len(body)}\n".encode())
                 digest.update(body)
     return digest.hexdigest()
+
+
+def _holds(rule: Rule, code: str, enhanced: str, stage: str | None) -> bool:
+    return (
+        (rule.code is None or compiled(rule.code).fullmatch(code) is not None)
+        and (rule.enhanced is None or compiled(rule.enhanced).fullmatch(enhanced) is not None)
+        and (not rule.stage or rule.stage == stage)
+    )

@@ -1,0 +1,285 @@
+"""The quick and the whole answer made one: a verdict per episode, one standing per sender.
+
+Whoever either names is named; the whole answer's shares, episodes and doubts are told where it has
+any. An episode that no named sender explains is "nobody here" where a rival explains it, or where
+draws and answers speak for everybody; without a draw nothing speaks for anybody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from unlisted.causes.lottery import Event, events_of, lot_of
+from unlisted.causes.rank import Causes, Standing
+from unlisted.causes.traffic import Episode as Early
+from unlisted.causes.traffic import SenderEvidence
+from unlisted.facts import CausesRanked, Share
+from unlisted.loop._ledger import WINDOW_S
+
+if TYPE_CHECKING:
+    from unlisted.causes.answer import Cause, EpisodeCause
+    from unlisted.loop._fixpoint import States
+    from unlisted.loop._weighing import Found
+    from unlisted.loop.sense import Episode
+
+LONE = "the address has no neighbour to draw from: only reports or contents can tell"
+NO_DRAW = "another MTA chose the address: there was no draw, only reports or contents can tell"
+UNTIED = "no listing is tied to it by the draws: what else is known of it names it"
+TOLD = 10
+SMALL = 0.005
+MEMBERS = 500
+SILENT_S = 6 * 3600.0  # who was held so long before a listing did not cause it, unless draws say so
+
+
+class Answer(msgspec.Struct):
+    """Standings and shares by sender, and what is said of each episode."""
+
+    standing: dict[str, Standing]
+    evidence: dict[str, float]
+    shares: dict[str, Share]
+    quick: Causes | None
+    found: Found | None
+    early: dict[str, SenderEvidence]
+    of_episode: dict[str, EpisodeCause]
+    for_it: dict[str, set[str]]  # sender -> episodes it likely caused
+
+
+def answer(
+    quick: Causes | None, early: dict[str, SenderEvidence], found: Found | None, states: States
+) -> Answer:
+    """Both made one. Who was guilty stays so for as long as a hold lasts, unless a person let it go:
+    it is held, and what speaks against it grows no more."""
+    out = Answer({}, {}, {}, quick, found, early, {}, {})
+    for one in quick.shares if quick is not None else ():
+        out.standing[one.sender] = one.standing
+        out.evidence[one.sender] = one.evidence
+        out.shares[one.sender] = Share(
+            sender=one.sender,
+            tenant=one.tenant,
+            share=round(one.share, 4),
+            low=round(one.low, 4),
+            high=round(one.high, 4),
+            reasons=one.reasons,
+            campaigns=one.campaigns,
+            messages=_messages(states, one.sender),
+            standing=one.standing,
+            probability=round(one.probability, 4),
+            by="answers",
+        )
+    if found is not None:
+        out.of_episode = {one.episode_id: one for one in found.answer.episodes}
+        for cause in found.answer.causes:
+            for sender in _senders(found, cause):
+                _take(out, states, found, cause, sender)
+    _convicted(states, out)
+    return out
+
+
+def _convicted(states: States, out: Answer) -> None:
+    """Convictions kept and made; they last as long as a hold does."""
+    convicted, at = states.explain.convicted, states.explain.weighed_at
+    for sender in sorted({*convicted, *out.standing}):
+        share, since = convicted.get(sender, (None, at))
+        if sender in states.contain.released:
+            convicted.pop(sender, None)
+            if out.standing.get(sender) in ("guilty", "probable"):
+                out.standing[sender] = "open"
+        elif share is not None and at - since > states.accept.policy.hold_s:
+            del convicted[sender]
+        elif share is not None:
+            out.standing[sender] = "guilty"
+            known = out.shares.setdefault(sender, share)
+            out.shares[sender] = msgspec.structs.replace(known, standing="guilty")
+        elif out.standing[sender] == "guilty":
+            convicted[sender] = (out.shares[sender], at)
+
+
+def _senders(found: Found, cause: Cause) -> list[str]:
+    """Whom a cause is about: itself, or a campaign's members; a tenant is told, nobody of it held."""
+    if cause.kind == "sender":
+        return [found.senders[cause.unit]]
+    if cause.kind == "campaign" and cause.standing != "open":
+        return [found.senders[one] for one in cause.members[:MEMBERS]]
+    return []
+
+
+def _take(out: Answer, states: States, found: Found, cause: Cause, sender: str) -> None:
+    """What the draws say of a sender, beside what the quick answer said."""
+    before = out.shares.get(sender)
+    standing = _heavier(out.standing.get(sender, "open"), cause.standing)
+    if cause.standing == "open" and (cause.share < SMALL or before is not None):
+        return  # the draws do not single it out
+    campaigns = before.campaigns if before is not None else _campaigns(states, sender)
+    if cause.kind == "campaign":
+        campaigns = (found.campaigns[cause.unit],)
+    untied = (UNTIED,) if cause.standing == "guilty" and not cause.episodes_for else ()
+    both = cause.standing != "open" and before is not None and before.standing == cause.standing
+    out.standing[sender] = standing
+    out.for_it.setdefault(sender, set()).update(cause.episodes_for)
+    out.shares[sender] = Share(
+        sender=sender,
+        tenant=states.explain.senders[sender].tenant if sender in states.explain.senders else "",
+        share=round(cause.share, 4),
+        low=round(cause.low, 4),
+        high=round(cause.high, 4),
+        reasons=(*(before.reasons if before is not None else ()), *_new(cause, before), *untied),
+        campaigns=campaigns,
+        messages=_messages(states, sender),
+        standing=standing,
+        probability=round(cause.probability, 4),
+        log_e=round(cause.log_e, 3),
+        by="both" if both else "draws" if standing == cause.standing else "answers",
+        kind=cause.kind,
+        episodes_for=cause.episodes_for[:50],
+        episodes_against=cause.episodes_against[:50],
+    )
+
+
+def _new(cause: Cause, before: Share | None) -> tuple[str, ...]:
+    """Reasons that were not told yet."""
+    told = before.reasons if before is not None else ()
+    return tuple(one for one in cause.reasons if one not in told)
+
+
+def _heavier(one: Standing, other: Standing) -> Standing:
+    order: tuple[Standing, ...] = ("guilty", "probable", "open", "cleared")
+    return min(one, other, key=order.index)
+
+
+def _campaigns(states: States, sender: str) -> tuple[str, ...]:
+    """The near-duplicates to strangers that an act on a sender should reach."""
+    known = states.explain.senders.get(sender)
+    if known is None:
+        return ()
+    mostly = [
+        (-ledger.strangers, name)
+        for name, ledger in known.campaigns.items()
+        if ledger.strangers >= 5
+    ]
+    return tuple(name for _, name in sorted(mostly)[:24])
+
+
+def _messages(states: States, sender: str) -> int:
+    known = states.explain.senders.get(sender)
+    return known.all.total(states.explain.weighed_at)[0] if known is not None else 0
+
+
+# ---------------------------------------------------------------- told
+
+
+def verdicts(
+    states: States, out: Answer, episodes: list[Episode], n: int
+) -> Iterator[CausesRanked]:
+    """What is to be said of each of these episodes now. Several listings of one address at once are
+    one event: the same is said of each."""
+    guilty = sorted(name for name, one in out.standing.items() if one == "guilty")
+    events = events_of(
+        [Early(one.id, one.address, one.opened_at, one.closed_at) for one in episodes]
+    )
+    for one in episodes:
+        event = max(
+            (e for e in events if e.address == one.address and e.at <= one.opened_at),
+            key=lambda e: e.at,
+        )
+        named = _named(states, out, guilty, one.id, event)
+        verdict = _verdict(states, out, event, named)
+        yield _told(states, out, one.id, event, verdict, named, n)
+
+
+def _named(
+    states: States, out: Answer, guilty: list[str], episode: str, event: Event
+) -> tuple[str, ...]:
+    """The guilty whom the draws tie to this one, and those tied to none who mailed by its address
+    before: what else is known convicts them. If there is none, whom the quick answer names."""
+    caused = states.explain.caused
+    known = caused.setdefault(episode, set())
+    known |= {name for name in guilty if event.episode_id in out.for_it.get(name, ())}
+    tied = set().union(*caused.values())
+    near = [name for name in guilty if _mailed(states, out, name, event)]
+    sure = {name for name in guilty if name in known}
+    sure |= {name for name in near if name not in tied}
+    early = out.quick.named if out.quick is not None else ()
+    return tuple(sorted(sure or [name for name in near if name in early]))
+
+
+def _mailed(states: States, out: Answer, name: str, event: Event) -> bool:
+    one, hold = out.early.get(name), states.contain.hold_of(name)
+    silent = hold is not None and event.at - hold.left > SILENT_S
+    return one is not None and not silent and lot_of(one.total, event).by_address > 0
+
+
+def drawn(states: States, address: str) -> bool:
+    """Whether our own routing draws among several addresses there."""
+    pool = states.deliver.pool_of.get(address)
+    return pool is not None and not pool.watched and len(pool.addresses) > 1
+
+
+def _verdict(states: States, out: Answer, event: Event, named: tuple[str, ...]) -> str:
+    if named:
+        return "guilty"
+    by_draw = drawn(states, event.address)
+    one = out.of_episode.get(event.episode_id)
+    if one is not None and one.verdict == "nobody here" and by_draw:
+        return "nobody here"
+    quick = out.quick.verdict if out.quick is not None else "not enough evidence"
+    whole = out.found.answer.verdict if out.found is not None else "not enough evidence"
+    if quick == "probable" or (one is not None and one.verdict == "probable"):
+        return "probable"
+    if "nobody here" in (quick, whole) and by_draw:
+        return "nobody here"
+    return "not enough evidence"
+
+
+def _told(
+    states: States,
+    out: Answer,
+    episode: str,
+    event: Event,
+    verdict: str,
+    named: tuple[str, ...],
+    n: int,
+) -> CausesRanked:
+    watched, by_draw = states.deliver.only_watched(event.address), drawn(states, event.address)
+    one = out.of_episode.get(event.episode_id)
+    whole = out.found.answer if out.found is not None else None
+    ranked = sorted(out.shares.values(), key=lambda s: (s.sender not in named, -s.share, s.sender))
+    kept = [s for s in ranked if s.share >= SMALL or s.sender in named]
+    shares = tuple(
+        msgspec.structs.replace(s, guilty=s.sender in named) for s in kept[: max(TOLD, len(named))]
+    )
+    return CausesRanked(
+        at=states.explain.weighed_at,
+        episode=episode,
+        verdict=verdict,
+        named=named,
+        shares=shares,
+        window_s=WINDOW_S,
+        need="" if named else NO_DRAW if watched else _need(out) if by_draw else LONE,
+        because=(n,),
+        drawn=by_draw,
+        rival=(one.rival or "") if one is not None and not named else "",
+        range_probability=round(one.range_probability, 4) if one is not None else None,
+        error_probability=round(one.error_probability, 4) if one is not None else None,
+        nobody_odds=min(1e9, round(whole.nobody_odds, 3)) if whole is not None else None,
+        others_share=round(whole.others_share, 4) if whole is not None else None,
+        weighed=len(whole.episodes) if whole is not None else 0,
+        episodes_needed=_needed(out),
+        reason=whole.reason if whole is not None else "",
+    )
+
+
+def _needed(out: Answer) -> int | None:
+    if out.found is not None and out.found.answer.episodes_needed is not None:
+        return out.found.answer.episodes_needed
+    return out.quick.listings_needed if out.quick is not None else None
+
+
+def _need(out: Answer) -> str:
+    words = out.quick.reason if out.quick is not None else ""
+    if out.quick is None and out.found is not None:
+        words = out.found.answer.reason
+    needed = _needed(out)
+    return words if needed is None else f"{words}; or about {needed} more listings under rotation"
