@@ -25,6 +25,9 @@ HOLD_S = 5.0
 HOLD_LINES = 4096
 OPEN_LIMIT = 200_000
 _TIDY_LINES = 1024
+# qmgr's last word, of `postsuper -f` too (3.5 and later: "status=force-expired").
+RETURNED = "expired, returned to sender"
+_GIVEN_UP = Delivery("", None, None, None, 0.0, "", "expired", 0, None, RETURNED)
 
 
 class _Held(NamedTuple):
@@ -136,6 +139,8 @@ class PostfixParser:
         if rest.startswith("message-id="):
             return self._message_id(entry.at, names, key, rest)
         if rest.startswith("from=<"):
+            if rest.endswith(RETURNED):
+                return self._returned(entry, names, key, file, number)
             return self._queued(entry.at, names, key, rest)
         if rest.startswith("uid="):
             return self._picked_up(entry.at, names, key, rest)
@@ -206,6 +211,16 @@ class PostfixParser:
         elif message.parent is None and fields.orig_client is not None:
             message.sender = f"host:{fields.orig_client}"
         _complete(message)
+        return ""
+
+    def _returned(
+        self, entry: Entry, names: Names, key: tuple[str, str], file: int, number: int
+    ) -> str:
+        """The queue manager gave the message up: it returned whatever still waited of it."""
+        message = self._find(key, names, entry.at)
+        self._held.append(
+            _Held(self._fed, entry.at, file, number, entry.host, names, _GIVEN_UP, message)
+        )
         return ""
 
     def _picked_up(self, at: float, names: Names, key: tuple[str, str], rest: str) -> str:
@@ -349,10 +364,10 @@ class PostfixParser:
                 relay=delivery.relay,
                 relay_ip=delivery.relay_ip,
                 code=delivery.code,
-                enhanced=delivery.enhanced,
+                enhanced=delivery.enhanced or None,
                 stage=delivery.stage,
                 text=None if sent else delivery.text,
-                delay_s=delivery.delay_s,
+                delay_s=None if delivery is _GIVEN_UP else delivery.delay_s,
                 size=message.size,
                 repeats=names.program == "error" and delivery.text.startswith(SUSPENDED),
             )
