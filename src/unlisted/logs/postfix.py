@@ -339,7 +339,7 @@ class PostfixParser:
         delivery, message, names = held.delivery, held.message, held.names
         self._tallies[held.file].attempts += 1
         status: Status = delivery.status  # type: ignore[assignment]
-        sent = status == "sent"
+        sent, whole = status == "sent", delivery is _GIVEN_UP
         self._ready.append(
             Attempt(
                 at=held.at,
@@ -358,8 +358,8 @@ class PostfixParser:
                 ),
                 mail_from=message.mail_from,
                 orig_to=delivery.orig_to,
-                transport=names.transport,
-                pool=names.pool,
+                transport=None if whole else names.transport,
+                pool=None if whole else names.pool,
                 egress=names.egress,
                 relay=delivery.relay,
                 relay_ip=delivery.relay_ip,
@@ -367,7 +367,7 @@ class PostfixParser:
                 enhanced=delivery.enhanced or None,
                 stage=delivery.stage,
                 text=None if sent else delivery.text,
-                delay_s=None if delivery is _GIVEN_UP else delivery.delay_s,
+                delay_s=None if whole else delivery.delay_s,
                 size=message.size,
                 repeats=names.program == "error" and delivery.text.startswith(SUSPENDED),
             )
