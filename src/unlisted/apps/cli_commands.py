@@ -26,7 +26,8 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from unlisted import config, facts
-from unlisted.apps import operator_api, settings, story, words
+from unlisted.apps import explained, operator_api, settings, story, words
+from unlisted.apps.chain import Chain
 from unlisted.apps.cli import FOUND, NO_SUCH, OK
 from unlisted.apps.terminal import escaped, plain
 from unlisted.edge import backup as archive
@@ -287,10 +288,11 @@ def message_explain(args: Args) -> int:
     found = story.parse_id(args.id) or _traced(args)
     with opened_model(args) as model:
         told = story.told(model, *found) if found else None
-    if told is None:
-        raise Missing(f"there is no message {args.id[:80]}; names look like m17 or m17.0")
+        if told is None:
+            raise Missing(f"there is no message {args.id[:80]}; names look like m17 or m17.0")
+        why = explained.message_chain(model, [n for line in told.lines for n in line.facts])
     if args.json:
-        show(msgspec.to_builtins(told))
+        show({**msgspec.to_builtins(told), "chain": msgspec.to_builtins(why)})
         return OK
     say(f"Message {told.message}" + ("" if told.recipient is None else f".{told.recipient}"))
     for line in told.lines:
@@ -299,7 +301,30 @@ def message_explain(args: Args) -> int:
         wrapped(line.text, "  ")
     say()
     wrapped(told.now)
+    _say_chain(why)
     return OK
+
+
+def _say_sections(told: explained.Explained) -> None:
+    for section in told.sections:
+        say(f"\n{section.heading}")
+        for line in section.lines:
+            wrapped(line, "  ")
+
+
+def _say_chain(found: Chain) -> None:
+    """The chain of facts, newest first, down to what was seen."""
+    if not found.steps:
+        return
+    say("\nThe facts behind it, newest first; those marked * were seen, the others follow")
+    for step in found.steps:
+        because = ", ".join(str(n) for n in step.because[:6])
+        more = f" and {len(step.because) - 6} more" if len(step.because) > 6 else ""
+        reason = f", because of {because}{more}" if because else ""
+        say(f"{'*' if step.observed else ' '} {step.n}  {words.clock(step.at)}{reason}")
+        wrapped(step.text, "    ")
+    if found.more:
+        say(f"  … and {found.more} more")
 
 
 def _traced(args: Args) -> tuple[str, int | None] | None:
@@ -345,8 +370,10 @@ def episode_explain(args: Args) -> int:
         rows = [row for row in operator_api.episodes(model) if row["id"] == args.id]
         causes = [operator_api.cause(model, one.causes)] if one.causes else []
         holds = [row for row in operator_api.holds(model) if row["episode"] == args.id]
+        told = explained.episode(model, args.id)
+        assert told is not None
     if args.json:
-        show({**rows[0], "causes": causes, "holds": holds})
+        show({**rows[0], "causes": causes, "holds": holds, **explained.plain(told)})
         return OK
     opened = one.opened
     where = f"on the list {opened.zone}" if opened.zone else f"at {opened.receiver}"
@@ -368,6 +395,7 @@ def episode_explain(args: Args) -> int:
     if one.closed:
         say(f"{words.clock(one.closed.at)}  closed: {one.closed.how}")
         wrapped(one.closed.evidence, "    ")
+    _say_sections(told)
     if one.advised:
         say()
         wrapped(f"Delisting: {one.advised.advice}")
@@ -376,6 +404,7 @@ def episode_explain(args: Args) -> int:
     for hold in holds:
         say()
         _say_hold(hold)
+    _say_chain(told.chain)
     return OK
 
 
@@ -425,8 +454,19 @@ def sender_explain(args: Args) -> int:
             if share["sender"] == model.person(person)
         ]
         name = model.person(person)
+        told = explained.sender(model, args.id)
     if args.json:
-        show({"sender": name, "facts": counts, "holds": holds, "shares": shares, "queue": rows})
+        found = explained.plain(told) if told else {}
+        show(
+            {
+                "sender": name,
+                "facts": counts,
+                "holds": holds,
+                "shares": shares,
+                "queue": rows,
+                **found,
+            }
+        )
         return OK
     say(f"Sender {name}\n")
     for kind, words_ in (
@@ -441,25 +481,14 @@ def sender_explain(args: Args) -> int:
         if counts.get(kind):
             say(f"{counts[kind]:8}  {words_}")
     say(f"{len(rows):8}  recipients in the queue")
-    for share in shares:
-        say()
-        wrapped(
-            f"{minute(share['at'])}: {share['share']:.0%} ({share['low']:.0%} to "
-            f"{share['high']:.0%}) of the evidence behind episode {share['episode']}: "
-            f"{_verdict(share)}"
-        )
-        if share["reasons"]:
-            wrapped("; ".join(share["reasons"]), "    ")
+    if told is not None:
+        _say_sections(told)
     for hold in holds:
         say()
         _say_hold(hold)
+    if told is not None:
+        _say_chain(told.chain)
     return OK
-
-
-def _verdict(share: dict[str, Any]) -> str:
-    if share["guilty"]:
-        return "guilty"
-    return "others were named" if share["verdict"] == "guilty" else str(share["verdict"])
 
 
 # ---------------------------------------------------------------- hold, operator

@@ -24,7 +24,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from unlisted.apps import charts, operator_api, public_views, story, web, words
+from unlisted.apps import charts, explained, operator_api, public_views, story, web, words
+from unlisted.apps.operator_explain import Explanations
 from unlisted.apps.operator_posts import Posts
 from unlisted.apps.operator_reviews import Reviews
 from unlisted.apps.posting import Poster
@@ -38,7 +39,9 @@ SESSION_S = 12 * 3600.0
 MAX_LINKS = 32
 MAX_SESSIONS = 64
 SHOWN = 50
-_GOAL = re.compile(r"/|/message\?id=m\d{1,18}(\.\d{1,6})?")  # our own pages, nothing else
+_GOAL = re.compile(
+    r"/|/message\?id=m\d{1,18}(\.\d{1,6})?|/episode\?id=e\d{1,18}[a-z]?"
+)  # our own pages, nothing else
 _ACTOR = re.compile(r"[^\x00-\x1f\x7f]{1,100}")
 
 # page, actor, the page's zone in minutes → the record as recorded
@@ -97,6 +100,7 @@ class Operator:
                 Route("/api/reports", self.take_report, methods=["POST"]),
                 Route("/api/records", self.import_record, methods=["POST"]),
                 *Posts(self, poster, _json).routes(),
+                *Explanations(self).routes(),
                 *Reviews(self, poster, _json).routes(),
                 *[Route(f"/api/{kind}", self._list(kind)) for kind in operator_api.LISTS],
                 Route("/style.css", web.style),
@@ -136,7 +140,8 @@ class Operator:
             raise ValueError("actor: expected a short name")
         return actor
 
-    def _allowed(self, request: Request) -> None:
+    def allowed(self, request: Request) -> None:
+        """A session, or the token. Raises HTTPException."""
         if not self.bearer(request) and self.session(request) is None:
             raise HTTPException(
                 401, "sign in, or send the operator's token", {"www-authenticate": "Bearer"}
@@ -281,9 +286,10 @@ class Operator:
             return self.ask(request)
         asked = request.query_params.get("id", "")[:40]
         told = await self._story(asked)
+        facts = [n for line in told.lines for n in line.facts] if told else []
         return self.page(
             request, "operator_message.html", 200 if told else 404, csrf=session.csrf, id=asked,
-            story=told, now=self.now(),
+            story=told, now=self.now(), why=explained.message_chain(self.model, facts),
         )  # fmt: skip
 
     async def _story(self, text: str) -> story.Story | None:
@@ -306,14 +312,14 @@ class Operator:
 
     def _list(self, kind: str) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
-            self._allowed(request)
+            self.allowed(request)
             await self.model.catch_up()
             return web.data(request, operator_api.LISTS[kind](self.model))
 
         return answer
 
     async def messages(self, request: Request) -> Response:
-        self._allowed(request)
+        self.allowed(request)
         asked = request.query_params
         limit = asked.get("limit", "200")
         if not re.fullmatch(r"[1-9]\d{0,3}", limit):
@@ -325,7 +331,7 @@ class Operator:
         return web.data(request, operator_api.messages(self.model, sender, state, int(limit)))
 
     async def one_message(self, request: Request) -> Response:
-        self._allowed(request)
+        self.allowed(request)
         told = await self._story(request.path_params["id"][:40])
         if told is None:
             return web.failed(request, 404, "no such message; names look like m17 or m17.0")

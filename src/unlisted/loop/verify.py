@@ -57,6 +57,7 @@ class Check:
 
     __slots__ = (
         "band_since",
+        "because",
         "control",
         "delisted_at",
         "dropped",
@@ -76,6 +77,7 @@ class Check:
         self.dropped: list[str] = []  # receivers that dropped the list
         self.recurrence = recurrence
         self.band_since: float | None = None  # since when only the band is waited for
+        self.because: dict[str, int] = {}  # the newest facts that it rests on, by what they say
         self.waits: tuple[str, ...] = ()  # paths that it last was said to wait for
 
 
@@ -122,6 +124,7 @@ def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
         for episode in fact.episodes:
             if episode in state.checks:
                 state.checks[episode].stopped = True
+                state.checks[episode].because["stopped"] = n
     elif isinstance(fact, Woken) and (fact.done or "").startswith("canary/") and not fact.taken:
         yield from _paths.unwaited(states, fact, n)
     elif isinstance(fact, PathTested):
@@ -135,6 +138,7 @@ def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
     elif isinstance(fact, ReceiverDropped):
         if fact.episode in state.checks:
             state.checks[fact.episode].dropped.append(fact.receiver)
+            state.checks[fact.episode].because[f"dropped {fact.receiver}"] = n
         # Other addresses of ours that rest towards it for the same list are tried now.
         resting = [path for path in states.deliver.rests if path[1] == fact.receiver]
         yield from _paths.canaries(states, resting, fact.at, n)
@@ -219,6 +223,7 @@ def _reopened(states: States, fact: PathReopened, n: int) -> Iterator[Out]:
             path in check.paths or episode == fact.episode
         ):
             check.reopened[path] = fact.at
+            check.because[f"open {fact.receiver}"] = n
             states.verify.accounts.opened_again(episode, fact.at)
             yield from _closes(states, episode, fact.at, n)
 
@@ -244,6 +249,7 @@ def _delisted(states: States, episode: str, at: float, n: int) -> Iterator[Out]:
     if check is None:
         return
     check.delisted_at = at
+    check.because["delisted"] = n
     _dropped.ended(states, episode)
     yield _account.dated(states, episode, at, n, check.recurrence)
     address = states.sense.episodes[episode].address
@@ -340,7 +346,7 @@ def _banded(states: States, episode: str, at: float, n: int) -> Iterator[Out]:
         check.waits = tuple(one.receiver for one in missing)
         yield RecoveryWatched(
             at=at, episode=episode, earliest=earliest, latest=max(latest, at),
-            paths=missing[:BANDS], because=(n,),
+            paths=missing[:BANDS], because=_because(check, n),
         )  # fmt: skip
     due = earliest if at < earliest else at + policy.band_s / 4
     yield SetTimer(key=f"band|{episode}", due=min(due, latest) if at < latest else due)
@@ -376,7 +382,7 @@ def _close(
         episode=episode,
         how=how,
         evidence=_evidence(check, bands or []),
-        because=(n,),
+        because=_because(check, n),
         source=source,
         dropped=tuple(sorted(set(check.dropped))),
         bands=tuple((bands or [])[:BANDS]),
@@ -390,6 +396,12 @@ def _close(
         yield from _relisting.watched(
             states, (opened.zone, opened.address), episode, check.recurrence, at, n
         )
+
+
+def _because(check: Check, n: int) -> tuple[int, ...]:
+    """What led to it, and then what it rests on: the list's answer, the paths, the source."""
+    rest = {number for _, number in sorted(check.because.items())[:BANDS]}
+    return (n, *sorted(rest - {n}))
 
 
 def _source(states: States, episode: str, check: Check) -> str:
