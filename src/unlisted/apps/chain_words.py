@@ -21,6 +21,7 @@ from unlisted.facts import (
     Delisted,
     DelistingAdvised,
     Delivery,
+    Due,
     EpisodeClosed,
     EpisodeOpened,
     Fact,
@@ -179,7 +180,7 @@ def _ranked(model: ReadModel, f: Any) -> str:
 
 def _probe(model: ReadModel, f: Any) -> str:
     code = f" ({', '.join(f.codes)})" if f.codes else ""
-    why = f": {f.why}" if f.why else ""
+    why = f": {f.why}" if f.why and f.why != f.state else ""
     return f"{f.zone} answered for {f.address}: {f.state}{code}{why}"
 
 
@@ -296,6 +297,7 @@ _TOLD: dict[type[Fact], Callable[[ReadModel, Any], str]] = {
     Queued: _state,
     Settled: lambda m, f: f"Message {f.key} is settled: {f.how}",
     Reception: _who,
+    Due: lambda m, f: "" if f.why in ("due", "until") else f"Its turn came: {f.why}",
     Delivery: _outcome,
     Bounce: _outcome,
     TransientFailure: _outcome,

@@ -290,7 +290,7 @@ def message_explain(args: Args) -> int:
         told = story.told(model, *found) if found else None
         if told is None:
             raise Missing(f"there is no message {args.id[:80]}; names look like m17 or m17.0")
-        why = explained.message_chain(model, [n for line in told.lines for n in line.facts])
+        why = explained.message_chain(model, told)
     if args.json:
         show({**msgspec.to_builtins(told), "chain": msgspec.to_builtins(why)})
         return OK
@@ -302,11 +302,19 @@ def message_explain(args: Args) -> int:
     say()
     wrapped(told.now)
     _say_chain(why)
+    see = [f"unlisted episode explain {one}" for one in told.episodes]
+    if told.sender:
+        see.append(f"unlisted sender explain {told.sender}")
+    say()
+    for command in see:
+        say(f"{'See also: ' if command == see[0] else '          '}{command}")
     return OK
 
 
 def _say_sections(told: explained.Explained) -> None:
     for section in told.sections:
+        if section.heading == explained.CAUSE:
+            continue  # told with its holds below
         say(f"\n{section.heading}")
         for line in section.lines:
             wrapped(line, "  ")
@@ -420,6 +428,8 @@ def _say_cause(cause: dict[str, Any]) -> None:
             wrapped("; ".join(share["reasons"]), "      ")
     if cause["need"]:
         wrapped(f"What would settle it: {cause['need']}", "  ")
+    for text in cause["more"]:
+        wrapped(f"{text}", "  ")
 
 
 def _say_hold(hold: dict[str, Any]) -> None:

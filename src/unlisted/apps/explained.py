@@ -6,7 +6,6 @@ worked out from the newest facts; a figure has its n and its window, what is not
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -14,10 +13,12 @@ import msgspec
 from unlisted.apps import chain_words, words
 from unlisted.apps.chain import Chain, chain
 from unlisted.apps.chain_words import rate
+from unlisted.apps.story import Story
 from unlisted.edge.readmodel import Episode, ReadModel
 from unlisted.facts import CausesRanked, Share
 
-WAITS = 5  # paths named
+WAITS = 5  # paths, episodes or senders told of in one section
+CAUSE = "Cause"
 SOURCES = {
     "stopped": "the source was stopped",
     "going on": "its source was named and was not seen to stop",
@@ -62,6 +63,7 @@ def episode(model: ReadModel, name: str) -> Explained | None:
     sections = (
         Section("What it waits for", tuple(waits)),
         Section("Which it was", tuple(_which(one))),
+        Section(CAUSE, tuple(_cause(model, one))),
         Section("Its dates", tuple(_dates(one))),
         Section("What it cost in mail", tuple(_cost(one))),
         Section("Relistings", tuple(_relistings(one))),
@@ -134,6 +136,18 @@ def _which(one: Episode) -> list[str]:
             f"{words.clock(fact.since)}, while the list said listed at "
             f"{words.clock(fact.listed_at)} and {others} still refused. That ended no listing."
         )
+    return out
+
+
+def _cause(model: ReadModel, one: Episode) -> list[str]:
+    found = one.causes
+    if found is None:
+        parent = one.opened.parent
+        return [f"As of episode {parent}, whose listing it belongs to."] if parent else []
+    names = ", ".join(model.person(sender) for sender in found.named)
+    out = [f"{found.verdict}{f': {names}' if names else ''} (ranked {words.clock(found.at)})."]
+    out += [f"{chain_words.share(model, part)}." for part in found.shares[:WAITS]]
+    out += [f"{text}." for text in chain_words.ranked_extras(model, found)]
     return out
 
 
@@ -212,7 +226,7 @@ def sender(model: ReadModel, name: str) -> Explained | None:
     )
 
 
-_BEHIND = ("CausesRanked", "EpisodeOpened", "SourceStopped")
+_BEHIND = ("CausesRanked", "EpisodeOpened", "SourceStopped", "Delisted", "EpisodeClosed")
 
 
 def known(model: ReadModel, person: str) -> bool:
@@ -267,7 +281,8 @@ def _met(model: ReadModel, person: str, address: str, since: float, until: float
         out.append(f"No such user: {rate(dead, answered)} of those that were answered.")
     refused = count.get("Refusal", 0) + count.get("Suspicion", 0)
     if refused:
-        out.append(f"{refused} replies blamed our address, or may have.")
+        replies = "reply" if refused == 1 else "replies"
+        out.append(f"{refused} {replies} blamed our address, or may have.")
     return out
 
 
@@ -279,6 +294,10 @@ def _of(found: dict[str, tuple[int, int, int]], address: str) -> str:
 # ---------------------------------------------------------------- message
 
 
-def message_chain(model: ReadModel, facts: Iterable[int]) -> Chain:
-    """Why a message is where it is: what the newest lines of its story stand on."""
-    return chain(model, sorted(set(facts), reverse=True)[:4], shown=12)
+def message_chain(model: ReadModel, told: Story) -> Chain:
+    """Why a message is where it is: what its newest lines stand on, and its episodes."""
+    start = sorted({n for line in told.lines for n in line.facts}, reverse=True)[:6]
+    for name in told.episodes:
+        start += [n for kind, n in model.episodes[name].facts.items() if kind in _BEHIND]
+    start += [one.n for name in told.holds for one in [model.holds[name]]]
+    return chain(model, start, shown=16)

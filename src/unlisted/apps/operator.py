@@ -286,10 +286,10 @@ class Operator:
             return self.ask(request)
         asked = request.query_params.get("id", "")[:40]
         told = await self._story(asked)
-        facts = [n for line in told.lines for n in line.facts] if told else []
+        why = explained.message_chain(self.model, told) if told else None
         return self.page(
             request, "operator_message.html", 200 if told else 404, csrf=session.csrf, id=asked,
-            story=told, now=self.now(), why=explained.message_chain(self.model, facts),
+            story=told, now=self.now(), why=why,
         )  # fmt: skip
 
     async def _story(self, text: str) -> story.Story | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from unlisted.apps import words
+from unlisted.apps import chain_words, words
 from unlisted.edge.readmodel import Episode, Hold, Incident, ReadModel
 from unlisted.facts import CausesRanked, Figure, Posted, Row
 
@@ -40,6 +40,8 @@ def _episode(model: ReadModel, one: Episode) -> Object:
         "dropped_by": [{"receiver": receiver, "at": iso(at)} for receiver, at in one.dropped_by],
         "advice": one.advised.advice if one.advised else None,
         "how": one.closed.how if one.closed else None,
+        "dropped_by": [fact.receiver for fact in one.dropped],
+        "relisting_of": one.recurred.before if one.recurred else None,
     }
 
 
@@ -69,6 +71,7 @@ def cause(model: ReadModel, one: CausesRanked) -> Object:
         ],
         "window_s": one.window_s,
         "need": one.need,
+        "more": chain_words.ranked_extras(model, one),
     }
 
 

@@ -74,6 +74,7 @@ class Story(msgspec.Struct, frozen=True):
     now: str
     sender: str = ""
     episodes: tuple[str, ...] = ()
+    holds: tuple[str, ...] = ()
 
 
 def parse_id(text: str) -> tuple[str, int | None] | None:
@@ -105,7 +106,7 @@ def told(model: ReadModel, message: str, recipient: int | None = None) -> Story 
             teller.take(fact, line.n)
     now = teller.now(message)
     ordered = tuple(sorted(teller.lines, key=lambda one: one.at))
-    return Story(message, recipient, ordered, now, teller.sender, teller.episodes)
+    return Story(message, recipient, ordered, now, teller.sender, teller.episodes, teller.holds)
 
 
 class _Teller:
@@ -122,6 +123,11 @@ class _Teller:
     def episodes(self) -> tuple[str, ...]:
         """Those that the story tells of."""
         return tuple(sorted(self._episodes))
+
+    @property
+    def holds(self) -> tuple[str, ...]:
+        """Those that the story tells of."""
+        return tuple(sorted(self._holds))
 
     def concerns(self, fact: Fact) -> bool:
         key = getattr(getattr(fact, "row", None), "key", None) or getattr(fact, "key", "")

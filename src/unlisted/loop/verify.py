@@ -420,5 +420,5 @@ def _evidence(check: Check, bands: list[Band]) -> str:
     short = [one for one in bands if one.missing]
     if not short:
         return said + ", each path within its usual share before the incident"
-    few = ", ".join(f"{one.receiver} ({one.attempts})" for one in short[:5])
+    few = ", ".join(f"{one.receiver} ({one.refused} of {one.attempts})" for one in short[:5])
     return f"{said}; too little mail to tell at {few}, nothing speaks against it"
