@@ -96,6 +96,7 @@ def _kept(steps: list[Step], shown: int) -> list[Step]:
     """The newest, and always some of what was observed: a chain without its ground is none."""
     if len(steps) <= shown:
         return steps
-    ground = [step for step in steps if step.observed][-(shown // 3) :]
+    seen = [step for step in steps if step.observed]
+    ground = seen[max(0, len(seen) - shown // 3) :]
     rest = [step for step in steps if step not in ground][: shown - len(ground)]
     return sorted([*rest, *ground], key=lambda step: -step.n)
