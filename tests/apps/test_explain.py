@@ -173,7 +173,9 @@ def test_a_closed_episode_says_which_of_the_three_it_was_and_what_it_cost(
         assert words in said, words
     _, out = run(capsysbinary, told, "episode", "explain", "e9", "--json")
     found = json.loads(out)
-    assert found["dropped_by"] == ["mx.other.example"] and found["relisting_of"] == "e3"
+    assert (
+        found["dropped_by"][0]["receiver"] == "mx.other.example" and found["relisting_of"] == "e3"
+    )
     assert found["chain"]["steps"] and {one["heading"] for one in found["explained"]} >= {
         "Which it was", "Its dates", "What it cost in mail", "Relistings",
     }  # fmt: skip

@@ -37,10 +37,9 @@ def _episode(model: ReadModel, one: Episode) -> Object:
         "source_stopped_at": iso(one.stopped.at if one.stopped else None),
         "delisted_at": iso(one.delisted.high if one.delisted else None),
         "relisted_at": [iso(at) for at in one.relisted_at],
-        "dropped_by": [{"receiver": receiver, "at": iso(at)} for receiver, at in one.dropped_by],
+        "dropped_by": [{"receiver": fact.receiver, "at": iso(fact.at)} for fact in one.dropped],
         "advice": one.advised.advice if one.advised else None,
         "how": one.closed.how if one.closed else None,
-        "dropped_by": [fact.receiver for fact in one.dropped],
         "relisting_of": one.recurred.before if one.recurred else None,
     }
 

@@ -97,7 +97,6 @@ class Episode:
     advised: DelistingAdvised | None = None
     delisted: Delisted | None = None
     relisted_at: list[float] = field(default_factory=list)
-    dropped_by: list[tuple[str, float]] = field(default_factory=list)  # receivers, since when
     closed: EpisodeClosed | None = None
     causes: CausesRanked | None = None
     dated: ListingDated | None = None
@@ -313,7 +312,6 @@ class ReadModel:
 
     def _dropped(self, fact: Any) -> None:
         if fact.episode in self.episodes:
-            self.episodes[fact.episode].dropped_by.append((fact.receiver, fact.at))
             self.episodes[fact.episode].dropped.append(fact)
             self.episodes[fact.episode].facts["ReceiverDropped"] = self.n
 
@@ -474,7 +472,6 @@ def _takes() -> dict[str, Callable[[ReadModel, Fact], None]]:
         RecoveryWatched: attribute("recovery"),
         RelistingWatched: attribute("watched"),
         Recurred: attribute("recurred"),
-        ReceiverDropped: ReadModel._dropped,
     }
     return {kind.__name__: take for kind, take in table.items()}
 
