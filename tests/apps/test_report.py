@@ -624,3 +624,69 @@ def test_a_file_that_is_no_log_is_refused(run: Run) -> None:
     Path("x.csv").write_text("a,b\n1,2\n")
     code, out, err = run("report", "x.csv")
     assert (code, out) == (2, "") and "no delivery attempt" in err
+
+
+def test_letters_that_the_queue_gave_up_are_to_be_sent_again(run: Run) -> None:
+    """qmgr's last word names no recipient, and a transport may bear another name than it."""
+    log = MailLog()
+    at = START + DAY
+    usual(log, START, START + DAY)
+    soft = SPAMCOP.format(ip=IP).replace("554 5.7.1", "451 4.7.1")
+    for number, word in enumerate(("expired", "force-expired")):
+        queue = log.mail(
+            at + number, f"a{number}@example.com", f"u{number}", soft, removed=False,
+            message_id=f"{word}@x",
+        )  # fmt: skip
+        log.mail(
+            at + 5 + number, f"b{number}@example.com", f"u{number}", queue_id=queue, removed=False
+        )
+        log._line(
+            at + HOUR,
+            "qmgr",
+            f"{queue}: from=<u{number}@example.org>, status={word}, returned to sender",
+        )
+        log._line(at + HOUR + 1, "qmgr", f"{queue}: removed")
+    log.mail(at + 120, "d@example.com", "u4", soft, message_id="waits@x")
+    log.mail(at + 3 * HOUR, "a2@example.com", "u9", SPAMCOP.format(ip=IP), message_id="last@x")
+    counts, rows = letters(run, log)
+    assert [(row["message_id"], row["recipient"], row["safe"]) for row in rows] == [
+        ("expired@x", "a0@example.com", "yes"),
+        ("force-expired@x", "a1@example.com", "yes"),
+        ("last@x", "a2@example.com", "yes"),
+    ]
+    assert (counts["queued"], counts["resend"]) == (1, 3)
+
+
+@pytest.mark.parametrize("last", ["AdminBounce", "Expiration"])
+@pytest.mark.parametrize("named", [True, False])
+def test_letters_that_kumomta_gave_up_are_to_be_sent_again(
+    run: Run, last: str, named: bool
+) -> None:
+    """Its last record has no headers, and by hand perhaps no recipient."""
+    lines = []
+    reply = SPAMCOP.format(ip=IP)
+    for number in range(4):
+        record: dict[str, object] = {
+            "type": "TransientFailure", "id": f"id{number}", "sender": "u@example.org",
+            "recipient": f"r{number}@example.com", "egress_source": "ip1",
+            "source_address": {"address": f"{IP}:3000"}, "headers": {"Message-ID": f"<m{number}@x>"},
+            "peer_address": {"name": "mx.example.com.", "addr": "198.51.100.25"},
+            "timestamp": int(START) + number,
+            "response": {"code": 451, "enhanced_code": {"class": 4, "subject": 7, "detail": 1},
+                         "content": reply[10:], "command": "RCPT TO:<r>"},
+        }  # fmt: skip
+        lines.append(record)
+    for number in range(3):
+        gone = {
+            "type": last, "id": f"id{number}", "sender": "u@example.org",
+            "timestamp": int(START + HOUR) + number,
+            "response": {"code": 551, "content": "KumoMTA internal: Next delivery time would be after it expires"},
+        }  # fmt: skip
+        lines.append(gone | ({"recipient": f"r{number}@example.com"} if named else {}))
+    Path("mail.log").write_text("".join(f"{json.dumps(one)}\n" for one in lines))
+    run("report", "mail.log", *OURS, "--format", "kumomta", "--resend", "letters.csv")
+    with open("letters.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["message_id"], row["safe"]) for row in rows] == [
+        (f"m{number}@x", "yes") for number in range(3)
+    ]

@@ -80,6 +80,7 @@ attempts = st.builds(
 @given(st.lists(attempts, max_size=40), st.integers(1, 9))
 def test_any_attempts_give_a_report_whose_counts_are_theirs(rows: list[Attempt], size: int) -> None:
     found = gathered(rows, size)
+    rows = [r for r in rows if r.recipient or r.status != "expired"]  # no attempts, see `Attempt`
     assert found.attempts == len(rows)
     assert found.statuses == {**dict.fromkeys(found.statuses, 0), **Counter(r.status for r in rows)}
     counted = [r for r in rows if r.transport != "local" and not r.repeats]

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from unlisted.edge.attempts import attempts_of
 from unlisted.edge.log_reader import read_logs
+from unlisted.logs.m365 import M365Parser
+from unlisted.logs.tally import Tally
 from unlisted.mail.attempt import Format
 
 CORPUS = Path(__file__).resolve().parent.parent / "corpus" / "logs"
@@ -102,3 +104,26 @@ def test_no_line_is_slow(name: Format, begin: bytes, again: bytes) -> None:
 def test_a_digit_that_is_no_number_is_no_stamp(line: str) -> None:
     """`isdigit` is true of a superscript, and `int` refuses it."""
     assert read(line.encode() + b"\n", "postfix") == 0
+
+
+@pytest.mark.parametrize(
+    "status, unread",
+    [
+        ("Delivered", 0),
+        ("FilteredAsSpam", 0),
+        ("Getting status", 0),
+        ("Zugestellt", 1),
+        ("Lost", 1),
+    ],
+)
+def test_a_row_of_a_message_trace_with_a_status_nobody_knows_is_counted_and_sampled(
+    status: str, unread: int
+) -> None:
+    tally = Tally()
+    parser = M365Parser([tally])
+    head = "Received,SenderAddress,RecipientAddress,Subject,Status,ToIP,FromIP,Size,MessageId"
+    row = f"2026-11-03T10:00:00,a@x.example,b@y.example,s,{status},192.0.2.1,,100,<m@x>"
+    for number, line in enumerate((head, row), start=1):
+        parser.feed(line, 0, number)
+    parser.finish()
+    assert tally.not_read == len(tally.samples) == unread

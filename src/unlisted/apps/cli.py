@@ -274,7 +274,8 @@ COMMANDS: tuple[tuple[str, str, str, str, tuple[Argument, ...]], ...] = (
 # Nouns and verbs with a module of their own in apps/; the others are in cli_commands.
 _MODULES = {
     "classify": "classify", "health": "health", "history": "history", "intake": "intake", "report": "report",
-    "people": "people", "watch": "watch",
+    "people": "people",
+    "watch": "watch", "message": "cli_explain", "episode": "cli_explain", "sender": "cli_explain",
 }  # fmt: skip
 NOUNS = {
     "health": "service-health records: what was published about an incident",

@@ -12,7 +12,6 @@ import contextlib
 import getpass
 import http.client
 import json
-import re
 import shutil
 import sqlite3
 import sys
@@ -26,7 +25,7 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from unlisted import config, facts
-from unlisted.apps import operator_api, settings, story, words
+from unlisted.apps import operator_api, settings
 from unlisted.apps.cli import FOUND, NO_SUCH, OK
 from unlisted.apps.terminal import escaped, plain
 from unlisted.edge import backup as archive
@@ -117,7 +116,7 @@ def opened_model(args: Args) -> Iterator[ReadModel]:
         model.close()
 
 
-def _secret(args: Args) -> bytes:
+def site_secret(args: Args) -> bytes:
     """The site's secret: the configuration's, else the file beside the journal."""
     from unlisted.edge.people import load_secret, parse_secret
 
@@ -200,7 +199,7 @@ def journal_replay(args: Args) -> int:
     from unlisted.apps.replay import replay
     from unlisted.edge.people import derived
 
-    key = derived(_secret(args), "draw")
+    key = derived(site_secret(args), "draw")
     with contextlib.closing(reading(_journal(args))) as db:
         result = replay(journals.lines(db), key)
     if args.json:
@@ -280,120 +279,11 @@ def _queue_facts(db: sqlite3.Connection) -> Iterator[facts.Fact]:
     return (facts.decode(kind, body) for kind, body in rows)
 
 
-# ---------------------------------------------------------------- explain
+# ---------------------------------------------------------------- hold, operator
 
 
-def message_explain(args: Args) -> int:
-    found = story.parse_id(args.id) or _traced(args)
-    with opened_model(args) as model:
-        told = story.told(model, *found) if found else None
-    if told is None:
-        raise Missing(f"there is no message {args.id[:80]}; names look like m17 or m17.0")
-    if args.json:
-        show(msgspec.to_builtins(told))
-        return OK
-    say(f"Message {told.message}" + ("" if told.recipient is None else f".{told.recipient}"))
-    for line in told.lines:
-        numbers = ", ".join(str(n) for n in line.facts[:3])
-        say(f"\n{words.clock(line.at)}" + (f"  (fact {numbers})" if numbers else ""))
-        wrapped(line.text, "  ")
-    say()
-    wrapped(told.now)
-    return OK
-
-
-def _traced(args: Args) -> tuple[str, int | None] | None:
-    """The message behind the value of an X-Trace header, as a complaint quotes it."""
-    from unlisted.edge.people import derived
-    from unlisted.mail.trace import open_trace
-
-    if not re.fullmatch(r"[A-Za-z2-7\s]{16,256}", args.id):
-        return None
-    number = open_trace(derived(_secret(args), "trace"), args.id)
-    return (f"m{number}", None) if number is not None else None
-
-
-def episode_list(args: Args) -> int:
-    with opened_model(args) as model:
-        rows = operator_api.episodes(model)[: args.limit]
-    if args.json:
-        show(rows)
-        return OK
-    table(
-        ("ID", "ADDRESS", "BLOCKED BY", "SINCE (UTC)", "REFUSED", "CLOSED (UTC)"),
-        [
-            (
-                row["id"],
-                row["address"],
-                row["list"] or row["receiver"],
-                short(row["since"]),
-                str(row["refusals"]),
-                short(row["closed_at"]),
-            )
-            for row in rows
-        ],
-        soft=(2,),
-    )
-    return OK
-
-
-def episode_explain(args: Args) -> int:
-    with opened_model(args) as model:
-        one = model.episodes.get(args.id)
-        if one is None:
-            raise Missing(f"there is no episode {args.id}; unlisted episode list names them")
-        rows = [row for row in operator_api.episodes(model) if row["id"] == args.id]
-        causes = [operator_api.cause(model, one.causes)] if one.causes else []
-        holds = [row for row in operator_api.holds(model) if row["episode"] == args.id]
-    if args.json:
-        show({**rows[0], "causes": causes, "holds": holds})
-        return OK
-    opened = one.opened
-    where = f"on the list {opened.zone}" if opened.zone else f"at {opened.receiver}"
-    say(f"Episode {opened.episode}: {opened.address} blocked {where}\n")
-    say(f"{words.clock(opened.since)}  first refusal")
-    say(f"{words.clock(opened.at)}  opened ({opened.basis}), {opened.refusals} of "
-        f"{opened.attempts} attempts refused")  # fmt: skip
-    if one.stopped:
-        say(f"{words.clock(one.stopped.since)}  source stopped")
-        wrapped(one.stopped.evidence, "    ")
-    if one.predicted and one.predicted.release_at is not None:
-        say(f"{words.clock(one.predicted.release_at)}  release predicted ({one.predicted.basis})")
-    for at in one.relisted_at:
-        say(f"{words.clock(at)}  listed again")
-    for receiver, at in one.dropped_by:
-        say(f"{words.clock(at)}  {receiver} dropped the list, which still lists it")
-    if one.delisted:
-        say(f"{words.clock(one.delisted.high)}  seen off the list")
-    if one.closed:
-        say(f"{words.clock(one.closed.at)}  closed: {one.closed.how}")
-        wrapped(one.closed.evidence, "    ")
-    if one.advised:
-        say()
-        wrapped(f"Delisting: {one.advised.advice}")
-    for cause in causes:
-        _say_cause(cause)
-    for hold in holds:
-        say()
-        _say_hold(hold)
-    return OK
-
-
-def _say_cause(cause: dict[str, Any]) -> None:
-    say(f"\nCause: {cause['verdict']} (ranked {minute(cause['at'])})")
-    for share in cause["shares"]:
-        mark = "  guilty" if share["guilty"] else ""
-        say(
-            f"  {share['share']:4.0%} ({share['low']:.0%} to {share['high']:.0%})  "
-            f"{share['sender']}{mark}"
-        )
-        if share["reasons"]:
-            wrapped("; ".join(share["reasons"]), "      ")
-    if cause["need"]:
-        wrapped(f"What would settle it: {cause['need']}", "  ")
-
-
-def _say_hold(hold: dict[str, Any]) -> None:
+def say_hold(hold: dict[str, Any]) -> None:
+    """A hold and its end, wrapped."""
     end = (
         f"ended {minute(hold['released_at'])} by {hold['released_by']}"
         if hold["released_at"]
@@ -402,67 +292,6 @@ def _say_hold(hold: dict[str, Any]) -> None:
     wrapped(f"Hold {hold['id']} on {hold['sender']} since {minute(hold['at'])}, {end}")
     wrapped(f"scope: {hold['scope']}", "  ")
     wrapped(f"reason: {hold['reason']}", "  ")
-
-
-def sender_explain(args: Args) -> int:
-    with opened_model(args) as model:
-        person = model.hash_of(args.id)
-        counts = dict(
-            model.db.execute(
-                "select kind, count(*) from fact where json_extract(body, '$.sender')=?1 "
-                "or json_extract(body, '$.row.sender')=?1 group by kind",
-                (person,),
-            ).fetchall()
-        )
-        if not counts:
-            raise Missing(f"no fact is about a sender {args.id}; names look like login:anna")
-        rows = operator_api.messages(model, person, "", 1000)
-        holds = [row for row in operator_api.holds(model) if row["sender"] == model.person(person)]
-        shares = [
-            {"episode": cause["episode"], "verdict": cause["verdict"], "at": cause["at"], **share}
-            for cause in operator_api.causes(model)
-            for share in cause["shares"]
-            if share["sender"] == model.person(person)
-        ]
-        name = model.person(person)
-    if args.json:
-        show({"sender": name, "facts": counts, "holds": holds, "shares": shares, "queue": rows})
-        return OK
-    say(f"Sender {name}\n")
-    for kind, words_ in (
-        ("Reception", "messages accepted"),
-        ("Delivery", "recipients delivered"),
-        ("Refusal", "replies that blamed our address"),
-        ("Suspicion", "replies that may have"),
-        ("Failed", "replies that blamed the mail"),
-        ("Rejection", "submissions refused by a hold"),
-        ("FeedbackReceived", "complaints"),
-    ):
-        if counts.get(kind):
-            say(f"{counts[kind]:8}  {words_}")
-    say(f"{len(rows):8}  recipients in the queue")
-    for share in shares:
-        say()
-        wrapped(
-            f"{minute(share['at'])}: {share['share']:.0%} ({share['low']:.0%} to "
-            f"{share['high']:.0%}) of the evidence behind episode {share['episode']}: "
-            f"{_verdict(share)}"
-        )
-        if share["reasons"]:
-            wrapped("; ".join(share["reasons"]), "    ")
-    for hold in holds:
-        say()
-        _say_hold(hold)
-    return OK
-
-
-def _verdict(share: dict[str, Any]) -> str:
-    if share["guilty"]:
-        return "guilty"
-    return "others were named" if share["verdict"] == "guilty" else str(share["verdict"])
-
-
-# ---------------------------------------------------------------- hold, operator
 
 
 def hold_list(args: Args) -> int:
@@ -475,7 +304,7 @@ def hold_list(args: Args) -> int:
     if not rows:
         say("nobody is held" + ("" if args.all else " (ended holds: --all)"))
     for row in rows:
-        _say_hold(row)
+        say_hold(row)
         say()
     return OK
 

@@ -36,6 +36,7 @@ def history_add(args: Args) -> int:
     """Read logs; what is known already is not added."""
     from unlisted.apps.progress import Bar
     from unlisted.edge import pattern_cache
+    from unlisted.edge.attempts import tried_and_given_up
     from unlisted.edge.history import Added, HistoryWriter
     from unlisted.edge.log_reader import LogError, read_logs
     from unlisted.edge.meanings import classified
@@ -52,7 +53,7 @@ def history_add(args: Args) -> int:
         reader = read_logs(args.log, zone=args.zone, progress=bar.show)
         with HistoryWriter(root, secret) as writer:
             for batch in reader:
-                total += writer.add(classified(batch, ours))
+                total += writer.add(classified(tried_and_given_up(batch)[0], ours))
     except LogError as exc:
         complain(f"unlisted history add: {exc}")
         return USAGE

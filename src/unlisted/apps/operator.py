@@ -20,8 +20,9 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from unlisted.apps import access, charts, operator_api, public_views, story, web, words
+from unlisted.apps import access, charts, explained, operator_api, public_views, story, web, words
 from unlisted.apps.operator_drafts import Drafts
+from unlisted.apps.operator_explain import Explanations
 from unlisted.apps.operator_incident import Incidents
 from unlisted.apps.operator_posts import Posts
 from unlisted.apps.operator_reviews import Reviews
@@ -91,6 +92,7 @@ class Operator:
                     *Drafts(self, poster).routes(),
                     *Incidents(self, poster).routes(),
                     *Reviews(self, poster).routes(),
+                    *Explanations(self).routes(),
                     *[Route(f"/api/{kind}", self._list(kind)) for kind in operator_api.LISTS],
                     Route("/style.css", web.style),
                     Route("/favicon.ico", web.icon),
@@ -147,6 +149,13 @@ class Operator:
         """The asker's roles, as a fact has them."""
         who = self.who(request)
         return who.recorded if who is not None else ""
+
+    def allowed(self, request: Request) -> None:
+        """Somebody whom the gate knows. Raises HTTPException."""
+        if self.who(request) is None:
+            raise HTTPException(
+                401, "sign in, or send the operator's token", {"www-authenticate": "Bearer"}
+            )
 
     async def acted(
         self, request: Request, given: dict[str, Any], act: str, target: str, reason: str
@@ -251,9 +260,10 @@ class Operator:
             return self.ask(request)
         asked = request.query_params.get("id", "")[:40]
         told = await self._story(asked)
+        why = explained.message_chain(self.model, told) if told else None
         return self.page(
             request, "operator_message.html", 200 if told else 404, csrf=session.csrf, id=asked,
-            story=told, now=self.now(),
+            story=told, now=self.now(), why=why,
         )  # fmt: skip
 
     async def _story(self, text: str) -> story.Story | None:

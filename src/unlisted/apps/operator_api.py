@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from unlisted.apps import words
+from unlisted.apps import chain_words, words
 from unlisted.edge.readmodel import Episode, Hold, Incident, ReadModel
 from unlisted.facts import CausesRanked, Figure, IncidentRevised, Posted, PostPending, Row
 from unlisted.health import own
@@ -38,9 +38,10 @@ def _episode(model: ReadModel, one: Episode) -> Object:
         "source_stopped_at": iso(one.stopped.at if one.stopped else None),
         "delisted_at": iso(one.delisted.high if one.delisted else None),
         "relisted_at": [iso(at) for at in one.relisted_at],
-        "dropped_by": [{"receiver": receiver, "at": iso(at)} for receiver, at in one.dropped_by],
+        "dropped_by": [{"receiver": fact.receiver, "at": iso(fact.at)} for fact in one.dropped],
         "advice": one.advised.advice if one.advised else None,
         "how": one.closed.how if one.closed else None,
+        "relisting_of": one.recurred.before if one.recurred else None,
     }
 
 
@@ -70,6 +71,7 @@ def cause(model: ReadModel, one: CausesRanked) -> Object:
         ],
         "window_s": one.window_s,
         "need": one.need,
+        "more": chain_words.ranked_extras(model, one),
     }
 
 

@@ -31,7 +31,9 @@ log = logging.getLogger("unlisted.signing")
 COOKIE = "unlisted_session"
 LINK_S = 600.0
 MAX_LINKS = 32
-_GOAL = re.compile(r"/|/message\?id=m\d{1,18}(\.\d{1,6})?")  # our own pages, nothing else
+_GOAL = re.compile(
+    r"/|/message\?id=m\d{1,18}(\.\d{1,6})?|/episode\?id=e\d{1,18}[a-z]?"
+)  # our own pages, nothing else
 _LOST = "It could not be recorded. Nothing was changed."
 
 

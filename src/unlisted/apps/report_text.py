@@ -20,6 +20,7 @@ EPISODES = 30
 FREE = 4  # told at once when they let go
 SHIFTS = 15
 SUSPECTS = 6
+EXPLAINED = 3  # of them, whatever they are held for
 FILES = 12
 
 
@@ -64,7 +65,7 @@ def tell(found: Report) -> None:
         _head("NOT YOUR ADDRESSES")
         _others(found, names)
     for one in found.rankings:
-        _ranking(one, names)
+        _ranking(found, one, names)
     if found.again.letters:
         _again(found)
     if found.advice:
@@ -137,7 +138,7 @@ def _others(found: Report, names: list[str]) -> None:
         say(f"and {more} more; --json has them all")
 
 
-def _ranking(found: Ranking, names: list[str]) -> None:
+def _ranking(report: Report, found: Ranking, names: list[str]) -> None:
     _head(f"WHO SENT BY {found.place.name} BEFORE")
     wrapped(found.words)
     if not found.suspects:
@@ -164,8 +165,10 @@ def _ranking(found: Ranking, names: list[str]) -> None:
         f"cause by nobody named here: {found.others_share:.0%} "
         f"({found.nobody_low:.0%}-{found.nobody_high:.0%})"
     )
-    for one in found.suspects[:SUSPECTS]:
-        if one.standing == "probable" or one.sudden:
+    if rests := says.rests(report, found):
+        wrapped(rests)
+    for number, one in enumerate(found.suspects[:SUSPECTS]):
+        if number < EXPLAINED or one.standing == "probable" or one.sudden:
             wrapped(f"{one.sender}: {says.suspect(one)}", "  ")
             wrapped(f"lines: {says.lines(one.evidence, names)}", "    ")
 

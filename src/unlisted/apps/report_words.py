@@ -13,7 +13,7 @@ from unlisted.report.nameless import Shift
 from unlisted.report.others import Other
 from unlisted.report.resend import Again
 from unlisted.report.sections import Report
-from unlisted.report.senders import Suspect
+from unlisted.report.senders import Ranking, Suspect
 
 # As Postfix writes it: "host mx.example[192.0.2.1] said: ... (in reply to RCPT TO command)".
 _WRAPPER = re.compile(r"^host \S+ (?:said|refused to talk to me): |\s*\(in reply to [^()]*\)$")
@@ -281,6 +281,22 @@ def suspect(one: Suspect) -> str:
     # A log holds no complaints, so their absence says nothing.
     told = [reason for reason in one.reasons if "complaints" not in reason]
     return "; ".join(told) if told else "nothing remarkable seen"
+
+
+def rests(found: Report, one: Ranking) -> str:
+    """What the shares of the cause stand on: the listings of this address that they were weighed for."""
+    mine = [episode for episode in found.episodes if episode.place.name == one.place.name]
+    if not mine:
+        return ""
+    told = [
+        f"{episode.id} on {episode.blamed.name}, first refused {at(episode.first_at)}, "
+        f"{rate(episode.rate)}"
+        for episode in mine[:3]
+    ]
+    more = f"; and {len(mine) - 3} more" if len(mine) > 3 else ""
+    return (
+        f"Each share weighs what the sender had sent by it before these: {'; '.join(told)}{more}."
+    )
 
 
 def cause(one: Suspect) -> str:

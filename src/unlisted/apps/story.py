@@ -72,6 +72,9 @@ class Story(msgspec.Struct, frozen=True):
     recipient: int | None
     lines: tuple[Told, ...]
     now: str
+    sender: str = ""
+    episodes: tuple[str, ...] = ()
+    holds: tuple[str, ...] = ()
 
 
 def parse_id(text: str) -> tuple[str, int | None] | None:
@@ -102,7 +105,8 @@ def told(model: ReadModel, message: str, recipient: int | None = None) -> Story 
         if teller.concerns(fact):
             teller.take(fact, line.n)
     now = teller.now(message)
-    return Story(message, recipient, tuple(sorted(teller.lines, key=lambda one: one.at)), now)
+    ordered = tuple(sorted(teller.lines, key=lambda one: one.at))
+    return Story(message, recipient, ordered, now, teller.sender, teller.episodes, teller.holds)
 
 
 class _Teller:
@@ -111,8 +115,19 @@ class _Teller:
         self.recipient = recipient
         self.lines: list[Told] = []
         self.many = False
+        self.sender = ""
         self._episodes: set[str] = set()
         self._holds: set[str] = set()
+
+    @property
+    def episodes(self) -> tuple[str, ...]:
+        """Those that the story tells of."""
+        return tuple(sorted(self._episodes))
+
+    @property
+    def holds(self) -> tuple[str, ...]:
+        """Those that the story tells of."""
+        return tuple(sorted(self._holds))
 
     def concerns(self, fact: Fact) -> bool:
         key = getattr(getattr(fact, "row", None), "key", None) or getattr(fact, "key", "")
@@ -135,7 +150,7 @@ class _Teller:
 
     def reception(self, fact: Reception, n: int) -> None:
         self.many = len(fact.recipients) > 1
-        who = self.model.person(fact.sender)
+        who = self.sender = self.model.person(fact.sender)
         shown = fact.recipients if self.recipient is None else ()
         if self.recipient is not None and self.recipient < len(fact.recipients):
             shown = (fact.recipients[self.recipient],)

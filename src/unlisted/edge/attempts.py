@@ -8,6 +8,7 @@ batches, never by `unlisted serve` before a log is named.
 from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from unlisted.mail.attempt import FIELDS, MEANING_FIELDS, Attempt
 
@@ -53,3 +54,12 @@ def attempts_of(batch: pa.RecordBatch) -> Iterator[Attempt]:
     names = [name for name, _ in FIELDS]
     for row in batch.select(names).to_pylist():
         yield Attempt(**row)
+
+
+def tried_and_given_up(batch: pa.RecordBatch) -> tuple[pa.RecordBatch, pa.RecordBatch]:
+    """The attempts, and the rows without a recipient: those end what still waited of a message."""
+    nobody = pc.equal(batch.column("recipient"), "")
+    ends = pc.and_(nobody, pc.equal(batch.column("status"), "expired"))
+    if not ends.true_count:
+        return batch, batch.slice(0, 0)
+    return batch.filter(pc.invert(ends)), batch.filter(ends)

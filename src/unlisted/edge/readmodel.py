@@ -41,6 +41,7 @@ from unlisted.facts import (
     IncidentOpened,
     IncidentRevised,
     IncidentSplit,
+    ListingDated,
     PathReopened,
     PathRested,
     Pool,
@@ -50,9 +51,12 @@ from unlisted.facts import (
     PostReturned,
     ReceiverDropped,
     RecordImported,
+    RecoveryWatched,
+    Recurred,
     Refusal,
     ReleasePredicted,
     Relisted,
+    RelistingWatched,
     ReviewWritten,
     Row,
     RuleStepped,
@@ -72,6 +76,19 @@ KEPT_FAULTS = 50
 KEPT_RETURNED = 20  # drafts of an incident
 SLICE = 2000
 _TRAFFIC = frozenset({"Refusal", "Delivery", "Carried"})  # by the thousand, on no public page
+# Facts about one sender's mail in a window, by what they say of it.
+_COUNTED = """
+select what, count(*), min(n), max(n) from (
+  select n, case kind
+    when 'Failed' then 'failed ' || json_extract(body, '$.reason')
+    when 'Routed' then 'left ' || json_extract(body, '$.address')
+    else kind end as what
+  from fact
+  where n >= ?1 and at <= ?2
+    and kind in ('Reception', 'Routed', 'Delivery', 'Refusal', 'Suspicion', 'Failed', 'Rejection',
+                 'FeedbackReceived')
+    and coalesce(json_extract(body, '$.sender'), json_extract(body, '$.row.sender')) = ?3)
+group by what order by what"""
 _RECORD = msgspec.json.Decoder(Record)
 _ROW = msgspec.json.Decoder(Row)
 
@@ -87,9 +104,14 @@ class Episode:
     advised: DelistingAdvised | None = None
     delisted: Delisted | None = None
     relisted_at: list[float] = field(default_factory=list)
-    dropped_by: list[tuple[str, float]] = field(default_factory=list)  # receivers, since when
     closed: EpisodeClosed | None = None
     causes: CausesRanked | None = None
+    dated: ListingDated | None = None
+    recovery: RecoveryWatched | None = None
+    watched: RelistingWatched | None = None
+    recurred: Recurred | None = None  # an earlier listing of it came back as this
+    dropped: list[ReceiverDropped] = field(default_factory=list)
+    facts: dict[str, int] = field(default_factory=dict)  # kind → number of the newest
 
 
 @dataclass
@@ -98,6 +120,7 @@ class Hold:
 
     held: SenderHeld
     released: HoldReleased | None = None
+    n: int = 0  # the fact's number
 
 
 @dataclass
@@ -225,6 +248,7 @@ class ReadModel:
 
     def _opened(self, fact: Any) -> None:
         self.episodes[fact.episode] = Episode(fact, fact.refusals)
+        self.episodes[fact.episode].facts["EpisodeOpened"] = self.n
 
     def _refusal(self, fact: Any) -> None:
         self.refusals[int(fact.at // HOUR_S)] += 1
@@ -269,6 +293,7 @@ class ReadModel:
         episode = self.episodes.get(fact.episode)
         if episode is not None:
             episode.causes = fact
+            episode.facts["CausesRanked"] = self.n
         # Ranked every few minutes: only a changed verdict is a new line, else it replaces the last.
         for i in range(len(self.causes) - 1, -1, -1):
             if self.causes[i].episode == fact.episode:
@@ -282,7 +307,7 @@ class ReadModel:
         self._named.update(fact.named)
 
     def _held(self, fact: Any) -> None:
-        self.holds[fact.hold] = Hold(fact)
+        self.holds[fact.hold] = Hold(fact, n=self.n)
         self._named.add(fact.sender)
 
     def _released(self, fact: Any) -> None:
@@ -310,6 +335,7 @@ class ReadModel:
         for name in fact.episodes:
             if name in self.episodes:
                 self.episodes[name].stopped = fact
+                self.episodes[name].facts["SourceStopped"] = self.n
 
     def _relisted(self, fact: Any) -> None:
         if fact.episode in self.episodes:
@@ -318,7 +344,8 @@ class ReadModel:
 
     def _dropped(self, fact: Any) -> None:
         if fact.episode in self.episodes:
-            self.episodes[fact.episode].dropped_by.append((fact.receiver, fact.at))
+            self.episodes[fact.episode].dropped.append(fact)
+            self.episodes[fact.episode].facts["ReceiverDropped"] = self.n
 
     def _fault(self, fact: Any) -> None:
         self.faults = [*self.faults[-(KEPT_FAULTS - 1) :], fact]
@@ -415,6 +442,24 @@ class ReadModel:
             "group by state, waits_for order by c desc, state, waits_for limit 50"
         ).fetchall()
 
+    def line(self, n: int) -> journal.Line | None:
+        """One row of the journal."""
+        row = self.db.execute(
+            "select n,at,kind,cause,logic,body from fact where n=?", (n,)
+        ).fetchone()
+        return journal.Line(*row) if row else None
+
+    def counted(self, sender: str, since: float, until: float) -> dict[str, tuple[int, int, int]]:
+        """What a sender's mail met in a window: what → (how many, first fact, last fact). `left` and
+        an address: recipients that left by it."""
+        first = self.db.execute(
+            "select min(n) from (select n from fact where at>=? order by n limit 1)", (since,)
+        ).fetchone()[0]
+        if first is None:
+            return {}
+        rows = self.db.execute(_COUNTED, (first, until, sender)).fetchall()
+        return {what: (count, low, high) for what, count, low, high in rows}
+
     def lines_of(self, message: str) -> list[journal.Line]:
         """The journal's rows about one message."""
         rows = self.db.execute(
@@ -448,6 +493,7 @@ def _takes() -> dict[str, Callable[[ReadModel, Fact], None]]:
         def put(model: ReadModel, fact: Any) -> None:
             if fact.episode in model.episodes:
                 setattr(model.episodes[fact.episode], name, fact)
+                model.episodes[fact.episode].facts[type(fact).__name__] = model.n
 
         return put
 
@@ -486,6 +532,10 @@ def _takes() -> dict[str, Callable[[ReadModel, Fact], None]]:
         DelistingAdvised: attribute("advised"),
         Delisted: attribute("delisted"),
         EpisodeClosed: attribute("closed"),
+        ListingDated: attribute("dated"),
+        RecoveryWatched: attribute("recovery"),
+        RelistingWatched: attribute("watched"),
+        Recurred: attribute("recurred"),
     }
     return {kind.__name__: take for kind, take in table.items()}
 

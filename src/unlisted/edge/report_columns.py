@@ -80,6 +80,12 @@ class RowHashes:
         return mixed(hashed(self._batch.column("queue_id")), hashed(self._batch.column("instance")))
 
     @cached_property
+    def message(self) -> Hashes:
+        """Without the instance: who delivers may bear another name than who gives up."""
+        queue = hashed(self._batch.column("queue_id"))
+        return mixed(queue, hashed(self._batch.column("message_id")))
+
+    @cached_property
     def letter(self) -> Hashes:
         """Message and recipient: by the Message-ID, else by the queue id."""
         message = hashed(self._batch.column("message_id"))

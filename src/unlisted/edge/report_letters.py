@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from unlisted.edge.report_columns import RowHashes, numbers
 from unlisted.report import cells as c
 from unlisted.report.cells import Answer
-from unlisted.report.gathered import DEFERRED, SENT_ROW, Kept, Strings
+from unlisted.report.gathered import DEFERRED, EXPIRED, SENT_ROW, Kept, Strings
 
 KEPT = 300_000
 DELIVERIES = 1_000_000
@@ -27,7 +27,7 @@ HAND_S = 7 * 86400.0
 _TEXTS = ["message_id", "queue_id", "instance", "mail_from", "recipient", "text"]
 REPLY_CHARS = 300  # kept of each reply: memory is bounded by the rows
 _COLUMNS: dict[str, type[Any]] = {
-    "letter": np.uint64, "pair": np.uint64, "queue": np.uint64, "at": np.float64,
+    "letter": np.uint64, "pair": np.uint64, "queue": np.uint64, "message": np.uint64, "at": np.float64,
     "status": np.int32, "answer": np.int32, "route": np.int32, "receiver": np.int32,
     "sender": np.int32, "file": np.int32, "line": np.int64, "size": np.int64,
 }  # fmt: skip
@@ -50,6 +50,15 @@ class Letters:
         self._sent_size = 0
         # What of the deliveries let go concerned a letter or a pair refused before.
         self._arrived: list[Columns] = []
+        self._returned: dict[int, float] = {}  # messages given up, and when
+
+    def returned(self, given_up: pa.RecordBatch) -> None:
+        """The rows that end whatever still waited of a message."""
+        messages = RowHashes(given_up).message.tolist()
+        at = numbers(given_up.column("at"), np.float64).tolist()
+        self._returned.update(zip(messages, at, strict=True))
+        while len(self._returned) > self.deliveries:
+            del self._returned[next(iter(self._returned))]
 
     def add(
         self,
@@ -96,6 +105,7 @@ class Letters:
             "letter": hashes.letter,
             "pair": hashes.pair,
             "queue": hashes.queue,
+            "message": hashes.message,
             "file": numbers(batch.column("file"), np.int32),
             "line": numbers(batch.column("line"), np.int64),
             "size": numbers(batch.column("size"), np.int64),
@@ -150,6 +160,9 @@ class Letters:
         )
         self._sent = []
         rows = _joined(self._rows, _COLUMNS)
+        until = np.array([self._returned.get(one, -np.inf) for one in rows["message"].tolist()])
+        waited = (rows["status"] == DEFERRED) & (rows["at"] <= until + APART_S)
+        rows["status"][waited] = EXPIRED
         sent_at = np.full(len(rows["at"]), np.nan)
         wrote_at = np.full(len(rows["at"]), np.nan)
         by_letter, by_pair = _indexed(arrived, "letter"), _indexed(arrived, "pair")

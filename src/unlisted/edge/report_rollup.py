@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from unlisted.edge.attempts import tried_and_given_up
 from unlisted.edge.report_bounded import BUFFERED, CELLS, Numbered, Pairs, Tally
 from unlisted.edge.report_columns import (
     RowHashes,
@@ -114,7 +115,8 @@ class Rollup:
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Count one batch; the order of rows is the order of reading."""
-        batch = self._within(batch)
+        batch, given_up = tried_and_given_up(self._within(batch))
+        self._letters.returned(given_up)
         rows = batch.num_rows
         if not rows:
             return

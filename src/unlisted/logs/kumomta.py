@@ -116,6 +116,8 @@ class KumoParser:
             tally.other += 1
             return
         recipients = [record.recipient] if isinstance(record.recipient, str) else record.recipient
+        if not recipients and record.type in _OWN_RECORDS:
+            recipients, status = [""], "expired"  # whoever still waited
         if at is None or not recipients:
             tally.miss(number, "a record without time or recipient", line)
             return
@@ -144,6 +146,12 @@ class KumoParser:
 
     def _message(self, record: _Record, status: Status, at: float) -> Message | None:
         message = self._known(record)
+        message_id = _message_id(record.headers)
+        if message is None and status == "deferred" and message_id is not None:
+            # Its last record may come without headers: an Expiration, say.
+            message = Message(("", record.id), at)
+            message.message_id = message_id
+            self.open.add(message)
         if message is not None and status == "deferred":
             self.open.mark_deferred(message)
         elif message is not None:

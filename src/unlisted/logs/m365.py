@@ -42,6 +42,13 @@ _SUMMARY: dict[str, Status] = {
     "failed": "bounced",
     "pending": "deferred",
 }
+# Said of mail on its way or kept from our own mailboxes: documented, and no attempts.
+_NO_OUTCOME = frozenset(
+    (
+        "expanded", "filteredasspam", "quarantined", "gettingstatus", "none", "resolved",
+        "transferred", "receive", "received", "processing", "redirected", "junked",
+    )
+)  # fmt: skip
 # Words of `recipient_status` ("Receive, Send") and events, with blanks taken out.
 _EVENTS: dict[str, Status] = {
     "send": "sent",
@@ -136,12 +143,20 @@ class M365Parser:
             return "a row without a time"
         outcomes = list(self._outcomes(cells))
         if not outcomes:
-            return None
+            return self._unknown(cells)
         for recipient, status, detail in outcomes:
             if not recipient or len(recipient) > _MAILBOX_LIMIT:
                 return "a row without a recipient"
             self._emit(cells, record, at, recipient, status, detail)
         return ""
+
+    def _unknown(self, cells: list[str]) -> str | None:
+        """A summary's status that is in no documentation of ours may be an outcome. Events have
+        no end (hand-overs, rules, agents) and say by themselves that they are steps."""
+        status = plain_name(self._cell(cells, "status"))
+        if self._cell(cells, "event") or not status or status in _NO_OUTCOME:
+            return None
+        return "a status that is not known"
 
     def _outcomes(self, cells: list[str]) -> Iterator[tuple[str, Status, str]]:
         """(recipient, status, detail) of what is an outcome at all."""

@@ -25,6 +25,9 @@ HOLD_S = 5.0
 HOLD_LINES = 4096
 OPEN_LIMIT = 200_000
 _TIDY_LINES = 1024
+# qmgr's last word, of `postsuper -f` too (3.5 and later: "status=force-expired").
+RETURNED = "expired, returned to sender"
+_GIVEN_UP = Delivery("", None, None, None, 0.0, "", "expired", 0, None, RETURNED)
 
 
 class _Held(NamedTuple):
@@ -136,6 +139,8 @@ class PostfixParser:
         if rest.startswith("message-id="):
             return self._message_id(entry.at, names, key, rest)
         if rest.startswith("from=<"):
+            if rest.endswith(RETURNED):
+                return self._returned(entry, names, key, file, number)
             return self._queued(entry.at, names, key, rest)
         if rest.startswith("uid="):
             return self._picked_up(entry.at, names, key, rest)
@@ -206,6 +211,16 @@ class PostfixParser:
         elif message.parent is None and fields.orig_client is not None:
             message.sender = f"host:{fields.orig_client}"
         _complete(message)
+        return ""
+
+    def _returned(
+        self, entry: Entry, names: Names, key: tuple[str, str], file: int, number: int
+    ) -> str:
+        """The queue manager gave the message up: it returned whatever still waited of it."""
+        message = self._find(key, names, entry.at)
+        self._held.append(
+            _Held(self._fed, entry.at, file, number, entry.host, names, _GIVEN_UP, message)
+        )
         return ""
 
     def _picked_up(self, at: float, names: Names, key: tuple[str, str], rest: str) -> str:
@@ -324,7 +339,7 @@ class PostfixParser:
         delivery, message, names = held.delivery, held.message, held.names
         self._tallies[held.file].attempts += 1
         status: Status = delivery.status  # type: ignore[assignment]
-        sent = status == "sent"
+        sent, whole = status == "sent", delivery is _GIVEN_UP
         self._ready.append(
             Attempt(
                 at=held.at,
@@ -343,16 +358,16 @@ class PostfixParser:
                 ),
                 mail_from=message.mail_from,
                 orig_to=delivery.orig_to,
-                transport=names.transport,
-                pool=names.pool,
+                transport=None if whole else names.transport,
+                pool=None if whole else names.pool,
                 egress=names.egress,
                 relay=delivery.relay,
                 relay_ip=delivery.relay_ip,
                 code=delivery.code,
-                enhanced=delivery.enhanced,
+                enhanced=delivery.enhanced or None,
                 stage=delivery.stage,
                 text=None if sent else delivery.text,
-                delay_s=delivery.delay_s,
+                delay_s=None if whole else delivery.delay_s,
                 size=message.size,
                 repeats=names.program == "error" and delivery.text.startswith(SUSPENDED),
             )

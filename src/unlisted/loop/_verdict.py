@@ -18,11 +18,11 @@ from unlisted.causes.traffic import Episode as Early
 from unlisted.causes.traffic import SenderEvidence
 from unlisted.facts import CausesRanked, Share
 from unlisted.loop._ledger import WINDOW_S
+from unlisted.loop._weighing import Found, ended
 
 if TYPE_CHECKING:
     from unlisted.causes.answer import Cause, EpisodeCause
     from unlisted.loop._fixpoint import States
-    from unlisted.loop._weighing import Found
     from unlisted.loop.sense import Episode
 
 LONE = "the address has no neighbour to draw from: only reports or contents can tell"
@@ -176,14 +176,20 @@ def verdicts(
     """What is to be said of each of these episodes now. Several listings of one address at once are
     one event: the same is said of each."""
     guilty = sorted(name for name, one in out.standing.items() if one == "guilty")
-    events = events_of(
-        [Early(one.id, one.address, one.opened_at, one.closed_at) for one in episodes]
-    )
-    for one in episodes:
-        event = max(
+    events = events_of([Early(one.id, one.address, one.opened_at, ended(one)) for one in episodes])
+    of = {
+        one.id: max(
             (e for e in events if e.address == one.address and e.at <= one.opened_at),
             key=lambda e: e.at,
         )
+        for one in episodes
+    }
+    caused = states.explain.caused
+    for one in episodes:
+        tied = {name for name in guilty if of[one.id].episode_id in out.for_it.get(name, ())}
+        caused.setdefault(one.id, set()).update(tied)
+    for one in episodes:
+        event = of[one.id]
         named = _named(states, out, guilty, one.id, event)
         verdict = _verdict(states, out, event, named)
         yield _told(states, out, one.id, event, verdict, named, n)
@@ -195,11 +201,9 @@ def _named(
     """The guilty whom the draws tie to this one, and those tied to none who mailed by its address
     before: what else is known convicts them. If there is none, whom the quick answer names."""
     caused = states.explain.caused
-    known = caused.setdefault(episode, set())
-    known |= {name for name in guilty if event.episode_id in out.for_it.get(name, ())}
     tied = set().union(*caused.values())
     near = [name for name in guilty if _mailed(states, out, name, event)]
-    sure = {name for name in guilty if name in known}
+    sure = {name for name in guilty if name in caused[episode]}
     sure |= {name for name in near if name not in tied}
     early = out.quick.named if out.quick is not None else ()
     return tuple(sorted(sure or [name for name in near if name in early]))

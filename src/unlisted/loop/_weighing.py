@@ -57,7 +57,7 @@ def quick(states: States, at: float) -> tuple[Causes | None, dict[str, SenderEvi
             episode_id=one.id,
             address=one.address,
             opened_at=one.opened_at,
-            ended_at=one.closed_at if one.delisted_at is None else one.delisted_at,
+            ended_at=ended(one),
             pool=pool_of[one.address].addresses,
         )
         for one in states.sense.episodes.values()
@@ -79,6 +79,11 @@ def quick(states: States, at: float) -> tuple[Causes | None, dict[str, SenderEvi
         name: one for name in found if (one := _evidence(name, state.senders[name], at)) is not None
     }
     return rank(listings, list(evidence.values())), evidence
+
+
+def ended(one: Episode) -> float | None:
+    """When it no longer held: the list let go, or else the episode was closed; None: it holds."""
+    return one.closed_at if one.delisted_at is None else one.delisted_at
 
 
 def _telling(sender: Sender, at: float) -> int:

@@ -26,6 +26,7 @@ from unlisted.facts import (
     FeedbackReceived,
     ProbeAnswered,
     Reception,
+    Relisted,
     Routed,
     Row,
     SenderHistory,
@@ -212,6 +213,8 @@ def _count(states: States, fact: Fact) -> None:
         state.clean_at[fact.address, fact.zone] = fact.at
     elif isinstance(fact, Delisted):
         state.released[fact.episode] = (fact.low, fact.high)
+    elif isinstance(fact, Relisted):
+        state.released.pop(fact.episode, None)
 
 
 def _parts(states: States, row_sender: str, campaign: str, stranger: bool) -> list[Ledger]:

@@ -13,13 +13,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from unlisted.commands import CancelTimer, SetTimer, TestPath
 from unlisted.facts import (
-    Band,
     Carried,
     Delisted,
     Delivery,
-    EpisodeClosed,
     EpisodeOpened,
     Fact,
     Failed,
@@ -30,7 +27,6 @@ from unlisted.facts import (
     PathTested,
     ProbeAnswered,
     ReceiverDropped,
-    RecoveryWatched,
     Refusal,
     Relisted,
     SourceStopped,
@@ -38,7 +34,7 @@ from unlisted.facts import (
     TimerFired,
     Woken,
 )
-from unlisted.loop import _account, _band, _dropped, _paths, _relisting
+from unlisted.loop import _account, _band, _closing, _dropped, _paths, _relisting
 from unlisted.loop._account import Accounts
 from unlisted.loop._band import Bands
 from unlisted.loop._dropped import Doubts
@@ -48,8 +44,6 @@ if TYPE_CHECKING:
     from unlisted.loop._fixpoint import Out, States
 
 Path = tuple[str, str]  # egress address, receiver
-BANDS = 50  # paths named in one fact
-FRESH = 4.0  # a list's last answer may be this many of its pauses old when an episode closes
 
 
 class Check:
@@ -57,6 +51,7 @@ class Check:
 
     __slots__ = (
         "band_since",
+        "because",
         "control",
         "delisted_at",
         "dropped",
@@ -76,6 +71,7 @@ class Check:
         self.dropped: list[str] = []  # receivers that dropped the list
         self.recurrence = recurrence
         self.band_since: float | None = None  # since when only the band is waited for
+        self.because: dict[str, int] = {}  # the newest facts that it rests on, by what they say
         self.waits: tuple[str, ...] = ()  # paths that it last was said to wait for
 
 
@@ -122,6 +118,7 @@ def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
         for episode in fact.episodes:
             if episode in state.checks:
                 state.checks[episode].stopped = True
+                state.checks[episode].because["stopped"] = n
     elif isinstance(fact, Woken) and (fact.done or "").startswith("canary/") and not fact.taken:
         yield from _paths.unwaited(states, fact, n)
     elif isinstance(fact, PathTested):
@@ -135,6 +132,7 @@ def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
     elif isinstance(fact, ReceiverDropped):
         if fact.episode in state.checks:
             state.checks[fact.episode].dropped.append(fact.receiver)
+            state.checks[fact.episode].because[f"dropped {fact.receiver}"] = n
         # Other addresses of ours that rest towards it for the same list are tried now.
         resting = [path for path in states.deliver.rests if path[1] == fact.receiver]
         yield from _paths.canaries(states, resting, fact.at, n)
@@ -143,7 +141,7 @@ def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
     elif isinstance(fact, FeedHeard):
         state.silent.discard(fact.feed)
         for episode in [] if state.silent else sorted(state.checks):
-            yield from _closes(states, episode, fact.at, n)
+            yield from _closing.closes(states, episode, fact.at, n)
     elif isinstance(fact, PathReopened):
         yield from _reopened(states, fact, n)
 
@@ -166,7 +164,7 @@ def _fired(states: States, fact: TimerFired, n: int) -> Iterator[Out]:
         address, _, receiver = name.partition("|")
         yield from _paths.canary(states, (address, receiver), fact.at, n)
     elif kind in ("control", "band") and name in states.verify.checks:
-        yield from _closes(states, name, fact.at, n)
+        yield from _closing.closes(states, name, fact.at, n)
     elif kind == "relisting":
         zone, _, address = name.partition("|")
         yield from _relisting.fired(states, (zone, address), fact.at, n)
@@ -219,8 +217,9 @@ def _reopened(states: States, fact: PathReopened, n: int) -> Iterator[Out]:
             path in check.paths or episode == fact.episode
         ):
             check.reopened[path] = fact.at
+            check.because[f"open {fact.receiver}"] = n
             states.verify.accounts.opened_again(episode, fact.at)
-            yield from _closes(states, episode, fact.at, n)
+            yield from _closing.closes(states, episode, fact.at, n)
 
 
 def _controlled(states: States, path: Path, at: float, n: int) -> Iterator[Out]:
@@ -233,7 +232,7 @@ def _controlled(states: States, path: Path, at: float, n: int) -> Iterator[Out]:
             continue
         if not check.control and receiver in states.sense.users.get(opened.zone, ()):
             check.control = receiver
-            yield from _closes(states, episode, at, n)
+            yield from _closing.closes(states, episode, at, n)
 
 
 # ---------------------------------------------------------------- the list
@@ -244,12 +243,13 @@ def _delisted(states: States, episode: str, at: float, n: int) -> Iterator[Out]:
     if check is None:
         return
     check.delisted_at = at
+    check.because["delisted"] = n
     _dropped.ended(states, episode)
     yield _account.dated(states, episode, at, n, check.recurrence)
     address = states.sense.episodes[episode].address
     resting = [path for path in states.deliver.rests if path[0] == address]
     yield from _paths.canaries(states, resting, at, n)
-    yield from _closes(states, episode, at, n)
+    yield from _closing.closes(states, episode, at, n)
 
 
 def _relisted(states: States, fact: Relisted, n: int) -> Iterator[Out]:
@@ -257,156 +257,9 @@ def _relisted(states: States, fact: Relisted, n: int) -> Iterator[Out]:
     end dates evidence of its own. Else the list's answers flutter while it lets go."""
     check = states.verify.checks[fact.episode]
     if check.band_since is not None:
-        yield from _close(states, fact.episode, fact.at, n, "delisted, and listed again since")
+        yield from _closing.close(
+            states, fact.episode, fact.at, n, "delisted, and listed again since"
+        )
         return
     check.delisted_at = None
     check.control = ""
-
-
-def _unasked(states: States, address: str, check: Check) -> bool:
-    """Watched mail where no list is asked: what the receivers do is all there will be."""
-    config = states.accept.config
-    asked = config is not None and config.lookups
-    return not asked and bool(check.reopened) and states.deliver.only_watched(address)
-
-
-def _asked(states: States, episode: str, at: float, n: int) -> Iterator[Out]:
-    """Only the control is missing, and no path of this episode leads to one: ask one."""
-    opened = states.sense.episodes[episode]
-    pool = states.deliver.pool_of.get(opened.address)
-    if pool is not None and pool.watched:
-        pool = None  # nothing is sent by it; the log will show a receiver that takes its mail
-    resting = {receiver for address, receiver in states.deliver.rests if address == opened.address}
-    users = sorted(states.sense.users.get(opened.zone or "", set()) - resting)
-    if pool is not None and users:
-        yield TestPath(
-            key=f"control/{episode}/{n}",
-            address=opened.address,
-            helo=pool.helo,
-            receiver=users[n % len(users)],
-        )
-    wait = states.accept.policy.reopen_every_s
-    yield SetTimer(key=f"control|{episode}", due=at + wait)
-
-
-# ---------------------------------------------------------------- over
-
-
-def _closes(states: States, episode: str, at: float, n: int) -> Iterator[Out]:
-    """Close the episode if the list, every path, a control receiver and the band agree."""
-    check = states.verify.checks[episode]
-    opened = states.sense.episodes[episode]
-    if states.verify.silent and states.deliver.only_watched(opened.address):
-        return  # who hears nothing does not hear that it is over
-    if any(path not in check.reopened for path in check.paths):
-        check.band_since = None
-        return
-    if opened.zone is not None:
-        users = states.sense.users.get(opened.zone, set())
-        # What opened while the list still held the address tells nothing of its letting go.
-        since = check.delisted_at or 0.0
-        told = (path for path, when in check.reopened.items() if when >= since)
-        control = check.control or any(path[1] in users for path in told)
-        if check.delisted_at is None and not _unasked(states, opened.address, check):
-            check.band_since = None
-            return
-        if users and not control:
-            yield from _asked(states, episode, at, n)
-            return
-    elif not check.reopened:
-        return
-    yield from _banded(states, episode, at, n)
-
-
-def _banded(states: States, episode: str, at: float, n: int) -> Iterator[Out]:
-    """All else agrees: what each path refuses must be usual, for the stated time."""
-    check, policy = states.verify.checks[episode], states.accept.policy
-    start = check.band_since
-    if start is None:
-        start = check.band_since = at
-        check.waits = ("",)  # to be said
-    earliest, latest = start + policy.band_s, start + policy.band_max_s
-    bands = [_band.look(states, path, check.reopened[path], at) for path in sorted(check.reopened)]
-    back = [_band.held(states, one) for one in bands]
-    missing = tuple(one for one, is_back in zip(bands, back, strict=True) if not is_back)
-    fresh = _fresh(states, episode, at)
-    if at >= earliest and fresh and not missing:
-        yield from _close(states, episode, at, n, "", bands)
-        return
-    if at >= latest and fresh and all(_band.compatible(one) for one in missing):
-        yield from _close(states, episode, at, n, "", bands)
-        return
-    if tuple(one.receiver for one in missing) != check.waits:
-        check.waits = tuple(one.receiver for one in missing)
-        yield RecoveryWatched(
-            at=at, episode=episode, earliest=earliest, latest=max(latest, at),
-            paths=missing[:BANDS], because=(n,),
-        )  # fmt: skip
-    due = earliest if at < earliest else at + policy.band_s / 4
-    yield SetTimer(key=f"band|{episode}", due=min(due, latest) if at < latest else due)
-
-
-def _fresh(states: States, episode: str, at: float) -> bool:
-    """Whether the list's "clean" is a recent answer: a list that has gone silent is no clean one."""
-    clock = states.delist.clocks.get(episode)
-    if clock is None or not clock.delisted:
-        return True  # of no list, or of one that is not asked
-    return at - clock.answered_at <= FRESH * states.accept.policy.probe_every_s
-
-
-def _close(
-    states: States, episode: str, at: float, n: int, how: str, bands: list[Band] | None = None
-) -> Iterator[Out]:
-    check = states.verify.checks.pop(episode)
-    opened = states.sense.episodes[episode]
-    source = _source(states, episode, check)
-    if not how:
-        how = "source stopped, delisted" if check.stopped else "delisted"
-        if opened.zone is None:
-            how = "the receiver accepts again"
-        elif check.delisted_at is None:
-            how = "the receivers accept again, the list was not asked"
-            yield _account.dated(states, episode, at, n, check.recurrence)
-    yield CancelTimer(key=f"control|{episode}")
-    yield CancelTimer(key=f"band|{episode}")
-    _dropped.ended(states, episode)
-    cost = states.verify.accounts.close(episode)
-    yield EpisodeClosed(
-        at=at,
-        episode=episode,
-        how=how,
-        evidence=_evidence(check, bands or []),
-        because=(n,),
-        source=source,
-        dropped=tuple(sorted(set(check.dropped))),
-        bands=tuple((bands or [])[:BANDS]),
-        refused=cost.refused,
-        deferred=cost.deferred,
-        bounced=cost.bounced,
-        resent=cost.resent,
-        recurrence=check.recurrence,
-    )
-    if opened.zone is not None:
-        yield from _relisting.watched(
-            states, (opened.zone, opened.address), episode, check.recurrence, at, n
-        )
-
-
-def _source(states: States, episode: str, check: Check) -> str:
-    """What is known of the source's own volume."""
-    if check.stopped:
-        return "stopped"
-    return "going on" if episode in states.contain.named_at else "unknown"
-
-
-def _evidence(check: Check, bands: list[Band]) -> str:
-    said = f"{len(check.reopened)} of {len(check.paths)} refused paths accept again"
-    if not bands:
-        return said
-    refused, attempts = sum(b.refused for b in bands), sum(b.attempts for b in bands)
-    said += f"; since then {refused} of {attempts} attempts refused"
-    short = [one for one in bands if one.missing]
-    if not short:
-        return said + ", each path within its usual share before the incident"
-    few = ", ".join(f"{one.receiver} ({one.attempts})" for one in short[:5])
-    return f"{said}; too little mail to tell at {few}, nothing speaks against it"

@@ -26,7 +26,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     sender: typed origin of who put the message in: "login:NAME", "uid:NUMBER",
     "script:UID:PATH", "host:ADDRESS", "forward:ADDRESS" (the local address that forwards),
     "list:ADDRESS"; None where the log cannot tell. mail_from: reverse-path, "" for <>.
-    recipient: as delivered to; orig_to: as addressed first, where it differs.
+    recipient: as delivered to, "" for every recipient that still waited (the queue manager gave
+    the message up: "expired"); orig_to: as addressed first, where it differs.
     transport: Postfix's transport ("smtp-pool3/smtp" in the syslog name), Exim's T=, KumoMTA's
     egress source; pool: the pool that the transport's name tells, by the reader's rule.
     egress: our own address that was used, where the log says so. relay, relay_ip: the remote site.
