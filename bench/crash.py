@@ -13,10 +13,8 @@ from the synced bytes does not know, count as lost.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import shutil
 import sqlite3
-import sys
 import tempfile
 import time
 from collections import defaultdict
@@ -27,6 +25,7 @@ from pathlib import Path
 from bench import powercut
 from bench.harness import Figure, Options
 from bench.relayed import Acknowledged, Copy, Load, Receiver, Relay, free_port
+from bench.resend_crash import chance, say
 
 KILLS = 100
 CLIENTS = 4
@@ -208,13 +207,3 @@ def left(journal: Path) -> tuple[set[str], set[str]]:
         return rows, {message for (message,) in told}
     finally:
         db.close()
-
-
-def chance(*parts: object) -> float:
-    """0..1, the same for the same parts."""
-    text = "\0".join(map(str, parts)).encode()
-    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big") / 2**64
-
-
-def say(line: str) -> None:
-    print(f"crash: {line}", file=sys.stderr, flush=True)

@@ -15,7 +15,6 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
-from urllib.parse import parse_qs
 
 import msgspec
 from starlette.applications import Starlette
@@ -26,8 +25,10 @@ from starlette.routing import Route
 
 from unlisted.apps import charts, operator_api, public_views, story, web, words
 from unlisted.apps.operator_posts import Posts
+from unlisted.apps.operator_resend import Resends
 from unlisted.apps.operator_reviews import Reviews
 from unlisted.apps.posting import Poster
+from unlisted.apps.resending import Resending
 from unlisted.edge.readmodel import ReadModel
 from unlisted.facts import Acted
 from unlisted.health.record import Record
@@ -71,10 +72,12 @@ class Operator:
         publish: Publish | None = None,
         report: Report | None = None,
         poster: Poster | None = None,
+        resends: Resending | None = None,
     ) -> None:
         self.model = model
         self._publish = publish
         self._report = report
+        self._resends = Resends(self, resends, _json)
         self.name = name
         self.public_url = public_url
         self._token = token.encode()
@@ -98,6 +101,7 @@ class Operator:
                 Route("/api/records", self.import_record, methods=["POST"]),
                 *Posts(self, poster, _json).routes(),
                 *Reviews(self, poster, _json).routes(),
+                *self._resends.routes(),
                 *[Route(f"/api/{kind}", self._list(kind)) for kind in operator_api.LISTS],
                 Route("/style.css", web.style),
                 Route("/favicon.ico", web.icon),
@@ -122,7 +126,7 @@ class Operator:
     @staticmethod
     async def form_of(request: Request, session: Session) -> dict[str, str]:
         """A form that carries this session's CSRF token. Raises HTTPException."""
-        form = await _form(request)
+        form = await web.form(request)
         given = form.get("csrf", "").encode("utf-8", "replace")
         if not hmac.compare_digest(given, session.csrf.encode()):
             raise HTTPException(403, "This form is not of your session. Open the page anew.")
@@ -136,7 +140,7 @@ class Operator:
             raise ValueError("actor: expected a short name")
         return actor
 
-    def _allowed(self, request: Request) -> None:
+    def allowed(self, request: Request) -> None:
         if not self.bearer(request) and self.session(request) is None:
             raise HTTPException(
                 401, "sign in, or send the operator's token", {"www-authenticate": "Bearer"}
@@ -175,7 +179,7 @@ class Operator:
         return self._signed_in(actor, goal)
 
     async def signin(self, request: Request) -> Response:
-        form = await _form(request)
+        form = await web.form(request)
         if not self._is_token(form.get("token", "")):
             return self.ask(request, "That is not the token.")
         return self._signed_in("operator")
@@ -248,6 +252,7 @@ class Operator:
             holds=holds[:SHOWN],
             held=[one for one in holds if one["released_at"] is None],
             pools=operator_api.pools(model),
+            resends=self._resends.rows(),
             queued=sum(count for _, _, count in counts),
             counts=[
                 {"state": words.STATES.get(s, s), "condition": words.condition(w), "count": c}
@@ -306,14 +311,14 @@ class Operator:
 
     def _list(self, kind: str) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
-            self._allowed(request)
+            self.allowed(request)
             await self.model.catch_up()
             return web.data(request, operator_api.LISTS[kind](self.model))
 
         return answer
 
     async def messages(self, request: Request) -> Response:
-        self._allowed(request)
+        self.allowed(request)
         asked = request.query_params
         limit = asked.get("limit", "200")
         if not re.fullmatch(r"[1-9]\d{0,3}", limit):
@@ -325,7 +330,7 @@ class Operator:
         return web.data(request, operator_api.messages(self.model, sender, state, int(limit)))
 
     async def one_message(self, request: Request) -> Response:
-        self._allowed(request)
+        self.allowed(request)
         told = await self._story(request.path_params["id"][:40])
         if told is None:
             return web.failed(request, 404, "no such message; names look like m17 or m17.0")
@@ -404,19 +409,9 @@ class Operator:
 
 _NOTICES = {
     "posted": "The post is published.",
+    "resend": "The re-send is switched on; it goes in its pace.",
     "released": "The hold was released; its mail goes on now.",
 }
-
-
-async def _form(request: Request) -> dict[str, str]:
-    """An urlencoded form, last value of each name. Multipart is refused: no form here sends it."""
-    if request.headers.get("content-type", "").split(";")[0] != "application/x-www-form-urlencoded":
-        raise HTTPException(415, "expected a form")
-    body = (await request.body()).decode("utf-8", "replace")
-    try:
-        return {name: values[-1] for name, values in parse_qs(body, max_num_fields=20).items()}
-    except ValueError:
-        raise HTTPException(400, "too many fields") from None
 
 
 async def _json(request: Request) -> dict[str, Any]:
