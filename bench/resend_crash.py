@@ -6,7 +6,7 @@ list lets go, the receivers take mail again, the operator switches the re-send o
 killed while it sends. The receivers count copies by recipient. At the end each letter must have arrived
 once, or stand in the books as of unknown outcome; no letter may have arrived twice.
 
-A part of `./dev bench crash` (--params: resend_messages, resend_kills, seed); by itself:
+A part of `./dev bench crash`, smaller; by itself:
 PYTHONPATH=. python -m bench.resend_crash --messages 50000 --kills 20
 """
 

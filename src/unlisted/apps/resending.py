@@ -19,20 +19,6 @@ from unlisted.loop import _plan
 from unlisted.loop._fixpoint import States
 
 MAX_ITEMS = 5000
-SAID = {
-    "now": "goes now",
-    "its path rests": "goes when its path accepts again",
-    "nobody switched it on": "waits for a person to switch it on",
-    "culprit": "its sender or campaign is named as a cause",
-    "doubtful": "its verdict is not clean",
-    "unknown outcome": "no answer came to its last attempt: the receiver may have it",
-    "copy": "a copy sent by hand is on its way",
-    "too old": "older than 72 h",
-    "sent again": "sent again and delivered",
-    "sent by hand": "its sender's own copy was delivered",
-    "bounced again": "sent again and bounced for good",
-    "not kept": "we have no copy of it",
-}
 Name = Callable[[str], str]
 
 
@@ -56,7 +42,7 @@ def shown(plan: _plan.Plan, name: Name, items: int = MAX_ITEMS) -> dict[str, Any
 
 
 def _counted(why: str, count: int) -> dict[str, Any]:
-    return {"why": why, "recipients": count, "words": SAID.get(why, why)}
+    return {"why": why, "recipients": count, "words": words.LEFT_OUT.get(why, why)}
 
 
 def _letter(one: _plan.Item, name: Name) -> dict[str, Any]:
@@ -72,7 +58,7 @@ def _letter(one: _plan.Item, name: Name) -> dict[str, Any]:
         "kept_until": words.iso(one.until),
         "state": one.state,
         "left_out": one.left_out,
-        "words": SAID.get(one.state, one.state),
+        "words": words.LEFT_OUT.get(one.state, one.state),
     }
 
 
