@@ -190,6 +190,9 @@ FACT_HELP: dict[str, str] = {
     "policy.posts_by": "who writes updates: policy, or person (who then gets drafts and is called)",
     "policy.draft_margin_s": "how long before its deadline a person gets a draft",
     "policy.duty_margin_s": "how long before its deadline the person on duty is called",
+    "policy.resend_by": "who starts a re-send of bounced mail: policy, or person (operator or sender)",
+    "policy.resend_batch": "messages sent again at a time from one address to one receiver",
+    "policy.resend_every_s": "pause between two such batches; it doubles while some are doubted",
 }
 
 

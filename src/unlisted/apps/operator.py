@@ -15,7 +15,6 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
-from urllib.parse import parse_qs
 
 import msgspec
 from starlette.applications import Starlette
@@ -27,8 +26,10 @@ from starlette.routing import Route
 from unlisted.apps import charts, explained, operator_api, public_views, story, web, words
 from unlisted.apps.operator_explain import Explanations
 from unlisted.apps.operator_posts import Posts
+from unlisted.apps.operator_resend import Resends
 from unlisted.apps.operator_reviews import Reviews
 from unlisted.apps.posting import Poster
+from unlisted.apps.resending import Resending
 from unlisted.edge.readmodel import ReadModel
 from unlisted.facts import Acted
 from unlisted.health.record import Record
@@ -74,10 +75,12 @@ class Operator:
         publish: Publish | None = None,
         report: Report | None = None,
         poster: Poster | None = None,
+        resends: Resending | None = None,
     ) -> None:
         self.model = model
         self._publish = publish
         self._report = report
+        self._resends = Resends(self, resends, _json)
         self.name = name
         self.public_url = public_url
         self._token = token.encode()
@@ -102,6 +105,7 @@ class Operator:
                 *Posts(self, poster, _json).routes(),
                 *Explanations(self).routes(),
                 *Reviews(self, poster, _json).routes(),
+                *self._resends.routes(),
                 *[Route(f"/api/{kind}", self._list(kind)) for kind in operator_api.LISTS],
                 Route("/style.css", web.style),
                 Route("/favicon.ico", web.icon),
@@ -126,7 +130,7 @@ class Operator:
     @staticmethod
     async def form_of(request: Request, session: Session) -> dict[str, str]:
         """A form that carries this session's CSRF token. Raises HTTPException."""
-        form = await _form(request)
+        form = await web.form(request)
         given = form.get("csrf", "").encode("utf-8", "replace")
         if not hmac.compare_digest(given, session.csrf.encode()):
             raise HTTPException(403, "This form is not of your session. Open the page anew.")
@@ -180,7 +184,7 @@ class Operator:
         return self._signed_in(actor, goal)
 
     async def signin(self, request: Request) -> Response:
-        form = await _form(request)
+        form = await web.form(request)
         if not self._is_token(form.get("token", "")):
             return self.ask(request, "That is not the token.")
         return self._signed_in("operator")
@@ -253,6 +257,7 @@ class Operator:
             holds=holds[:SHOWN],
             held=[one for one in holds if one["released_at"] is None],
             pools=operator_api.pools(model),
+            resends=self._resends.rows(),
             queued=sum(count for _, _, count in counts),
             counts=[
                 {"state": words.STATES.get(s, s), "condition": words.condition(w), "count": c}
@@ -410,19 +415,9 @@ class Operator:
 
 _NOTICES = {
     "posted": "The post is published.",
+    "resend": "The re-send is switched on; it goes in its pace.",
     "released": "The hold was released; its mail goes on now.",
 }
-
-
-async def _form(request: Request) -> dict[str, str]:
-    """An urlencoded form, last value of each name. Multipart is refused: no form here sends it."""
-    if request.headers.get("content-type", "").split(";")[0] != "application/x-www-form-urlencoded":
-        raise HTTPException(415, "expected a form")
-    body = (await request.body()).decode("utf-8", "replace")
-    try:
-        return {name: values[-1] for name, values in parse_qs(body, max_num_fields=20).items()}
-    except ValueError:
-        raise HTTPException(400, "too many fields") from None
 
 
 async def _json(request: Request) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import hashlib
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
 
 import msgspec
 from msgspec import structs
@@ -105,6 +106,17 @@ class Copy:
 def tagged(request: Request, body: bytes, kind: str, status: int = 200) -> Response:
     """The body, or 304 when the client has it already."""
     return Copy(body, kind, status).answer(request)
+
+
+async def form(request: Request) -> dict[str, str]:
+    """An urlencoded form, last value of each name. Multipart is refused: no form here sends it."""
+    if request.headers.get("content-type", "").split(";")[0] != "application/x-www-form-urlencoded":
+        raise HTTPException(415, "expected a form")
+    body = (await request.body()).decode("utf-8", "replace")
+    try:
+        return {name: values[-1] for name, values in parse_qs(body, max_num_fields=20).items()}
+    except ValueError:
+        raise HTTPException(400, "too many fields") from None
 
 
 async def style(request: Request) -> Response:
