@@ -7,16 +7,18 @@ to the copy before was not written, or written less than `NOT_YET_DURABLE_S` bef
 Power cut: see bench/powercut.py; an acknowledgement without its sync, and a message that a restart
 from the synced bytes does not know, count as lost.
 
---params: a TOML file with kills, seed, clients, acks (of the power cut). Interrupt with Ctrl-C.
+Re-send: see bench/resend_crash.py; no copy is explained there, for a re-send whose outcome is unknown
+must not go again by itself.
+
+--params: a TOML file with kills, seed, clients, acks (of the power cut), resend_letters, resend_kills,
+resend_seeded. Interrupt with Ctrl-C.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import shutil
 import sqlite3
-import sys
 import tempfile
 import time
 from collections import defaultdict
@@ -27,10 +29,13 @@ from pathlib import Path
 from bench import powercut
 from bench.harness import Figure, Options
 from bench.relayed import Acknowledged, Copy, Load, Receiver, Relay, free_port
+from bench.resend_crash import chance, measured, say
 
 KILLS = 100
 CLIENTS = 4
 ACKS = 60
+RESEND_LETTERS = 500
+RESEND_KILLS = 5
 LIFE_S = 0.8
 START_S = 0.5
 IN_START = 0.1  # share of the kills that fall into the start itself
@@ -70,13 +75,27 @@ def run(options: Options) -> list[Figure]:
     )
     with tempfile.TemporaryDirectory(prefix="powercut-") as name:
         cut = asyncio.run(powercut.measured(Path(name), acks, clients, say))
-    for line in (*verdict.lost, *verdict.unexplained, *cut.failures):
+    letters = int(chosen.get("resend_letters", RESEND_LETTERS))
+    with tempfile.TemporaryDirectory(prefix="resend-") as name:
+        again = asyncio.run(
+            measured(
+                Path(name),
+                letters,
+                int(chosen.get("resend_kills", RESEND_KILLS)),
+                seed,
+                seeded=bool(chosen.get("resend_seeded", False)),
+            )
+        )
+    say(again.words())
+    lost = [*verdict.lost, *cut.failures, *again.lost]
+    twice = [*verdict.unexplained, *again.twice]
+    for line in (*lost, *twice):
         say(line)
-    total = verdict.acknowledged + cut.acknowledged
+    total = verdict.acknowledged + cut.acknowledged + letters
     note = f"{kills} kills; {verdict.duplicates} duplicates explained; {cut.words()}"
     return [
-        Figure("lost_after_250", len(verdict.lost) + len(cut.failures), total, note),
-        Figure("unexplained_duplicates", len(verdict.unexplained), verdict.acknowledged),
+        Figure("lost_after_250", len(lost), total, note),
+        Figure("unexplained_duplicates", len(twice), verdict.acknowledged + letters, again.words()),
     ]
 
 
@@ -208,13 +227,3 @@ def left(journal: Path) -> tuple[set[str], set[str]]:
         return rows, {message for (message,) in told}
     finally:
         db.close()
-
-
-def chance(*parts: object) -> float:
-    """0..1, the same for the same parts."""
-    text = "\0".join(map(str, parts)).encode()
-    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big") / 2**64
-
-
-def say(line: str) -> None:
-    print(f"crash: {line}", file=sys.stderr, flush=True)

@@ -70,8 +70,14 @@ class Acknowledged:
 class Receiver:
     """Takes everything, answers the final dot after a little while, keeps a record of each copy."""
 
-    def __init__(self, delay_s: Callable[[int], float] = lambda n: 0.0) -> None:
+    def __init__(
+        self,
+        delay_s: Callable[[int], float] = lambda n: 0.0,
+        refuses: Callable[[bytes], bytes | None] = lambda line: None,
+    ) -> None:
+        """`refuses`: its reply to a command line instead of 250."""
         self.copies: list[Copy] = []
+        self._refuses = refuses
         self.port = 0
         self._delay_s = delay_s
         self._server: asyncio.Server | None = None
@@ -102,7 +108,10 @@ class Receiver:
             writer.write(b"220 there.example ESMTP\r\n")
             while line := await reader.readline():
                 verb = line[:4].upper()
-                if verb == b"DATA":
+                refused = self._refuses(line)
+                if refused is not None:
+                    writer.write(refused + b"\r\n")
+                elif verb == b"DATA":
                     writer.write(b"354 go\r\n")
                     await self._message(reader, writer, opened_at)
                 elif verb == b"QUIT":
@@ -132,7 +141,7 @@ class Receiver:
 @dataclass
 class Relay:
     """`unlisted serve` in a process of its own. `wrapper`: a command to run it under.
-    `module`: what is run as `python -m`."""
+    `module`: what is run as `python -m`; `config`: its settings, else those of one receiver."""
 
     folder: Path
     port: int
@@ -140,6 +149,8 @@ class Relay:
     wrapper: list[str] = field(default_factory=list)
     module: str = "unlisted"
     process: subprocess.Popen[bytes] | None = None
+    config: str = ""
+    patience_s: float = PATIENCE_S
 
     @property
     def state(self) -> Path:
@@ -154,7 +165,8 @@ class Relay:
         (self.state / "ready.json").unlink(missing_ok=True)
         config = self.folder / "unlisted.toml"
         config.write_text(
-            CONFIG.format(
+            self.config
+            or CONFIG.format(
                 secret="5e" * 32,
                 state=self.state,
                 port=self.port,
@@ -183,8 +195,8 @@ class Relay:
             if self.process.poll() is not None:
                 log = (self.folder / "relay.log").read_text("utf-8", "replace")[-2000:]
                 raise RuntimeError(f"unlisted serve ended with {self.process.returncode}: {log}")
-            if time.monotonic() - began > PATIENCE_S:
-                raise RuntimeError(f"unlisted serve was not ready within {PATIENCE_S:g} s")
+            if time.monotonic() - began > self.patience_s:
+                raise RuntimeError(f"unlisted serve was not ready within {self.patience_s:g} s")
             await asyncio.sleep(0.005)
         return int(json.loads(file.read_text("utf-8"))["pid"])
 

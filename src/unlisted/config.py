@@ -195,6 +195,9 @@ FACT_HELP: dict[str, str] = {
     "policy.incident_refused_share": "share of an hour's attempts surely refused that makes one",
     "policy.incident_waiting": "messages waiting that make one; less than all three: an advisory",
     "policy.approve_own_posts": "an approver may release what they wrote themselves",
+    "policy.resend_by": "who starts a re-send of bounced mail: policy, or person (operator or sender)",
+    "policy.resend_batch": "messages sent again at a time from one address to one receiver",
+    "policy.resend_every_s": "pause between two such batches; it doubles while some are doubted",
 }
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
 _POSTS_BY = ("policy", "person")
+MAX_BATCH = 300  # re-sends that may follow from one fact
 _REQUESTS = ("never", "owner", "anyone", "unknown")
 
 
@@ -245,6 +246,8 @@ def _check_policy(config: Config) -> Found:
     for first, then in (("books_s", 72 * 3600.0), ("hold_s", 30 * 86400.0)):
         if getattr(policy, first) > then:
             yield ("policy", first), f"bodies are kept {then:g} seconds at most"
+    if policy.resend_batch > MAX_BATCH:
+        yield ("policy", "resend_batch"), f"{policy.resend_batch}: expected 1 to {MAX_BATCH}"
     if policy.update_margin_s >= policy.update_first_s:
         yield ("policy", "update_margin_s"), "must be shorter than update_first_s"
     if policy.duty_margin_s >= policy.draft_margin_s:

@@ -97,6 +97,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     incident_blocked_share: float = 0.5
     incident_refused_share: float = 0.25
     incident_waiting: int = 1000
+    resend_by: str = "policy"
+    resend_batch: int = 25
+    resend_every_s: float = 60.0
 
 
 # ---------------------------------------------------------------- observed
@@ -136,6 +139,7 @@ class Reception(Observed, frozen=True, tag=True):
 
     `id`: "m" + the fact's number. `origin`: login, host, ndr, unknown. `digest`: of the
     normalised body, in hex. `fingerprint`: see campaigns. `null_sender`: MAIL FROM:<>.
+    `subject`, `message_id`: keyed hashes of what the header says, "" where it says nothing.
     """
 
     id: str
@@ -148,6 +152,8 @@ class Reception(Observed, frozen=True, tag=True):
     digest: str
     fingerprint: str
     null_sender: bool = False
+    subject: str = ""
+    message_id: str = ""
 
 
 class Rejection(Observed, frozen=True, tag=True):
@@ -166,7 +172,9 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     condition), held, out (handed to the edge), booked (bounced, kept for a re-send).
     `drawn`: address of the first draw; `moved`: it was tried by another address after a refusal.
     `refused`: replies so far that blamed us. `watched`: read from another MTA's log, which alone
-    acts on it: it is in no queue of ours, and nothing is ever ordered about it.
+    acts on it: it is in no queue of ours, and nothing is ever ordered about it; only such a row has
+    `reverse_path`. `again`: it bounced and is sent again, until then. `unknown`: it was handed over
+    once and no answer came.
     """
 
     key: str
@@ -190,6 +198,11 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     waits_for: str = ""
     until: float | None = None
     watched: bool = False
+    again: float = 0.0
+    unknown: bool = False
+    reverse_path: str = ""
+    subject: str = ""
+    message_id: str = ""
 
 
 class Outcome(Observed, frozen=True, kw_only=True):
@@ -222,6 +235,16 @@ class Bounce(Outcome, frozen=True, tag=True):
 
 class NotAttempted(Outcome, frozen=True, tag=True):
     """The path or the sender was closed between the command and its turn; `text` says why."""
+
+
+class Departing(Observed, frozen=True, tag=True):
+    """The content of a re-send is about to leave under `command`: should nothing more be heard of
+    it, its outcome is unknown, and it is not sent once more by itself.
+    """
+
+    key: str
+    message: str
+    command: str
 
 
 class Carried(Observed, frozen=True, tag=True):
@@ -384,6 +407,18 @@ class ReviewWritten(Observed, frozen=True, tag=True):
     publish: bool = False
 
 
+class ResendOrdered(Observed, frozen=True, tag=True):
+    """A person switched a re-send on: an operator for an episode, or a sender, by the link in its
+    NDR, for one row (`key`). `unknown_outcome`: also what may have arrived already.
+    """
+
+    actor: str
+    reason: str
+    episode: str | None = None
+    key: str | None = None
+    unknown_outcome: bool = False
+
+
 class Acted(Observed, frozen=True, tag=True):
     """A person did something on the operator's page or by command.
 
@@ -456,7 +491,9 @@ class Settled(Fact, frozen=True, tag=True):
 
 
 class Failed(Fact, frozen=True, tag=True):
-    """sense: a reply that blames neither our addresses nor their network. `reason`: Sisimai's."""
+    """sense: a reply that blames neither our addresses nor their network. `reason`: Sisimai's.
+    `stage`: where the conversation ended without a reply.
+    """
 
     row: Row
     address: str
@@ -467,6 +504,7 @@ class Failed(Fact, frozen=True, tag=True):
     enhanced: str | None = None
     text: str = ""
     rule: str = ""
+    stage: str = ""
 
 
 class Refusal(Fact, frozen=True, tag=True):
@@ -845,15 +883,29 @@ class Booked(Fact, frozen=True, tag=True):
 
 
 class Resent(Fact, frozen=True, tag=True):
-    """resend: a booked message goes out again, once."""
+    """resend: a booked message goes out again, once. `by`: policy, or who switched it on."""
 
     row: Row
     episode: str | None
     because: tuple[int, ...] = ()
+    by: str = "policy"
+
+
+class NotResent(Fact, frozen=True, tag=True):
+    """resend: a booked message is left out. `why`: culprit, doubtful, unknown outcome, copy (one that
+    looks like it is on its way).
+    """
+
+    key: str
+    message: str
+    episode: str | None
+    why: str
+    because: tuple[int, ...] = ()
 
 
 class HandSent(Fact, frozen=True, tag=True):
-    """resend: the sender had sent the same body to the same recipient again by hand.
+    """resend: the sender had sent the same to the same recipient again by hand: the same body, or,
+    delivered meanwhile, a near-duplicate or the same subject or Message-ID.
 
     `key`: the row that is not sent. `which`: copy (it takes the place of the booked one), original
     is on its way, original was delivered.

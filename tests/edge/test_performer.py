@@ -29,7 +29,7 @@ from unlisted.facts import (
     TransientFailure,
     Woken,
 )
-from unlisted.loop import deliver
+from unlisted.loop import _placing, deliver
 from unlisted.loop._fixpoint import Followed
 
 START = 1_772_409_600.0
@@ -254,7 +254,7 @@ def test_wake_and_sweep_bring_rows_oldest_first_and_say_how_many_are_left(
             numbers = [int(one.row.message[1:]) for one in dues]
             assert numbers == numbers[3:6] + numbers[3:] and numbers[3:] == sorted(numbers[3:])
 
-    monkeypatch.setattr(deliver, "_pool", lambda states, row: None)
+    monkeypatch.setattr(_placing, "_pool", lambda states, row: None)
     on_virtual_time(clock, run())
 
 

@@ -216,6 +216,7 @@ class Playbook:
         null_sender: bool = False,
         origin: str = "login",
         done: str | None = None,
+        subject: str = "",
     ) -> str:
         """A reception; recipients as `name@domain`. Gives the message's id; nothing carried out."""
         message = f"m{self.n + 1}"
@@ -236,6 +237,7 @@ class Playbook:
                 fingerprint=fingerprint(body),
                 null_sender=null_sender,
                 done=done,
+                subject=subject,
             )
         )
         return message

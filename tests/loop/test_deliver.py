@@ -295,7 +295,7 @@ def test_a_refusal_for_ever_is_never_taken_elsewhere_and_bounces(pb: Playbook) -
     assert pb.last(Refusal).retry == "never"
     pb.wait(DAY)
     assert {address for _, address in pb.tries(message)} == {A}
-    assert pb.how(message) == "bounced" and pb.ndrs[-1].block
+    assert pb.how(message) == "booked" and pb.ndrs[-1].block
 
 
 # ------------------------------------------------------------ suspicion

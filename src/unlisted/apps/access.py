@@ -36,6 +36,8 @@ NEEDS: dict[tuple[str, str], str] = {
     ("POST", "/holds/{id}/release"): OPERATOR,
     ("POST", "/api/holds/{id}/release"): OPERATOR,
     ("POST", "/api/reports"): OPERATOR,
+    ("POST", "/api/resend"): OPERATOR,
+    ("POST", "/resend"): OPERATOR,
     ("GET", "/incidents/{id}/post"): COMMUNICATOR,
     ("POST", "/incidents/{id}/post"): COMMUNICATOR,
     ("POST", "/api/incidents/{id}/posts"): COMMUNICATOR,

@@ -33,6 +33,7 @@ Keep your mail off blocklists; recover when a list blocks you anyway.
   unlisted sender explain login:anna    what is known of a sender
   unlisted episode list                 which addresses are, or were, blocked
   unlisted hold release h12 --reason "password changed"
+  unlisted resend plan                  what bounced and can go again
   unlisted queue list --in held
   unlisted journal replay               do the facts still lead to this?
   unlisted backup /safe/place.tar       beside a running service
@@ -180,6 +181,19 @@ COMMANDS: tuple[tuple[str, str, str, str, tuple[Argument, ...]], ...] = (
     ("hold", "release", "end a hold; the running service does it",
      'unlisted hold release h12 --reason "password changed"',
      ((("id",), CERTAIN), (("--reason",), {"required": True, "metavar": "TEXT"}), JSON)),
+    ("resend", "plan", "what bounced for a block: what can go again, what is left out and why",
+     "unlisted resend plan e12",
+     ((("id",), {"nargs": "?", "metavar": "EPISODE", "help": "else every episode, in numbers"}),
+      (("--notice",), {"type": Path, "metavar": "FOLDER",
+       "help": "write a mail for each sender whose letters nobody kept: exactly which to send again"}),
+      JSON)),
+    ("resend", "run", "switch the re-send of an episode on; the running service does it",
+     'unlisted resend run e12 --reason "block is over"',
+     ((("id",), {"metavar": "EPISODE"}),
+      (("--reason",), {"default": "switched on by hand", "metavar": "TEXT"}),
+      (("--unknown-outcome",), {"action": "store_true",
+       "help": "also what the receiver may have already: no answer came, it may arrive twice"}),
+      (("--dry-run",), {"action": "store_true", "help": "only say what would go"}), JSON)),
     ("history", "import", "what senders did before; the service must not run",
      "unlisted history import senders.jsonl",
      ((("file",), {"type": Path, "metavar": "FILE"}),)),
@@ -276,6 +290,7 @@ _MODULES = {
     "classify": "classify", "health": "health", "history": "history", "intake": "intake", "report": "report",
     "people": "people",
     "watch": "watch", "message": "cli_explain", "episode": "cli_explain", "sender": "cli_explain",
+    "resend": "resend_commands",
 }  # fmt: skip
 NOUNS = {
     "health": "service-health records: what was published about an incident",
@@ -286,6 +301,7 @@ NOUNS = {
     "episode": "a listing of one of our addresses",
     "sender": "who puts mail in",
     "hold": "mail kept back on purpose",
+    "resend": "what bounced for a block, sent again",
     "history": "senders before the journal; delivery attempts kept from logs",
     "operator": "the operator's page",
     "people": "who may sign in on the operator's page",

@@ -1,7 +1,7 @@
 """What the commands do, `serve` apart. Each prints and returns its exit code.
 
-They read the journal beside a running service and change nothing; only `hold release` and
-`operator link` speak to it, by its API, and `history import` writes, when no service runs.
+They read the journal beside a running service and change nothing; `hold release`, `operator link`
+and `resend` speak to it, by its API, and `history import` writes, when no service runs.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from unlisted.edge.readmodel import ReadModel, reading
 Args = argparse.Namespace
 WIDTH = 80
 SHOWN = 10  # differences
+MAX_ANSWER = 16 << 20
 
 
 class Missing(Exception):
@@ -100,7 +101,8 @@ def _state(args: Args) -> Path:
     return settings.state_folder(args.config, args.state)
 
 
-def _journal(args: Args) -> Path:
+def journal_path(args: Args) -> Path:
+    """The journal that was named, else the state folder's."""
     given: Path | None = getattr(args, "journal", None)
     return given if given is not None else _state(args) / journals.FILE
 
@@ -120,7 +122,7 @@ def site_secret(args: Args) -> bytes:
     """The site's secret: the configuration's, else the file beside the journal."""
     from unlisted.edge.people import load_secret, parse_secret
 
-    beside = _journal(args).with_name("secret")
+    beside = journal_path(args).with_name("secret")
     if beside.exists():
         return load_secret(beside)
     if getattr(args, "journal", None) is None or args.config is not None:
@@ -128,7 +130,7 @@ def site_secret(args: Args) -> bytes:
         if made.secret:
             return parse_secret(made.secret)
     raise Missing(
-        f"there is no secret beside {_journal(args)} and none in the configuration; "
+        f"there is no secret beside {journal_path(args)} and none in the configuration; "
         "the draws of addresses cannot be repeated without it"
     )
 
@@ -176,7 +178,7 @@ def config_settings(args: Args) -> int:
 
 
 def journal_export(args: Args) -> int:
-    with contextlib.closing(reading(_journal(args))) as db:
+    with contextlib.closing(reading(journal_path(args))) as db:
         out = sys.stdout.buffer
         for line in journals.lines(db):
             out.write(
@@ -200,7 +202,7 @@ def journal_replay(args: Args) -> int:
     from unlisted.edge.people import derived
 
     key = derived(site_secret(args), "draw")
-    with contextlib.closing(reading(_journal(args))) as db:
+    with contextlib.closing(reading(journal_path(args))) as db:
         result = replay(journals.lines(db), key)
     if args.json:
         show(msgspec.to_builtins(result))
@@ -252,7 +254,7 @@ def queue_list(args: Args) -> int:
 
 
 def queue_check(args: Args) -> int:
-    with contextlib.closing(reading(_journal(args))) as db:
+    with contextlib.closing(reading(journal_path(args))) as db:
         db.execute("begin")  # one snapshot for both, while a service may write
         table_now: dict[str, str] = dict(db.execute("select key, row from queue").fetchall())
         rebuilt = queues.rebuilt(_queue_facts(db))
@@ -335,6 +337,16 @@ def operator_link(args: Args) -> int:
 
 def asked(args: Args, path: str, value: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     """POST to the running service's API with the token of its state folder."""
+    status, answer = _spoken(args, "POST", path, json.dumps(value))
+    return status, answer if isinstance(answer, dict) else {}
+
+
+def fetched(args: Args, path: str) -> tuple[int, Any]:
+    """GET from the running service's API. Raises Unreachable where none runs."""
+    return _spoken(args, "GET", path, None)
+
+
+def _spoken(args: Args, method: str, path: str, body: str | None) -> tuple[int, Any]:
     state = _state(args)
     try:
         ready = json.loads((state / "ready.json").read_text())
@@ -343,10 +355,9 @@ def asked(args: Args, path: str, value: dict[str, Any]) -> tuple[int, dict[str, 
         connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=30)
         headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
         with contextlib.closing(connection):
-            connection.request("POST", path, json.dumps(value), headers)
+            connection.request(method, path, body, headers)
             reply = connection.getresponse()
-            answer = json.loads(reply.read(1 << 20))
-            return reply.status, answer if isinstance(answer, dict) else {}
+            return reply.status, json.loads(reply.read(MAX_ANSWER))
     except (OSError, ValueError, KeyError, http.client.HTTPException) as exc:
         raise Unreachable(
             f"no running service answers for {state} ({type(exc).__name__}); "

@@ -25,9 +25,11 @@ from unlisted.apps.operator_drafts import Drafts
 from unlisted.apps.operator_explain import Explanations
 from unlisted.apps.operator_incident import Incidents
 from unlisted.apps.operator_posts import Posts
+from unlisted.apps.operator_resend import Resends
 from unlisted.apps.operator_reviews import Reviews
 from unlisted.apps.operator_signin import COOKIE, SignIns
 from unlisted.apps.posting import Poster
+from unlisted.apps.resending import Resending
 from unlisted.apps.signing import Record as Audit
 from unlisted.apps.signing import Session, Signing
 from unlisted.edge.readmodel import ReadModel
@@ -62,10 +64,12 @@ class Operator:
         poster: Poster | None = None,
         staff: Staff | None = None,
         audit: Audit | None = None,
+        resends: Resending | None = None,
     ) -> None:
         self.model = model
         self._publish = publish
         self._report = report
+        self._resends = Resends(self, resends)
         self.name = name
         self.public_url = public_url
         self._token = token.encode()
@@ -93,6 +97,7 @@ class Operator:
                     *Incidents(self, poster).routes(),
                     *Reviews(self, poster).routes(),
                     *Explanations(self).routes(),
+                    *self._resends.routes(),
                     *[Route(f"/api/{kind}", self._list(kind)) for kind in operator_api.LISTS],
                     Route("/style.css", web.style),
                     Route("/favicon.ico", web.icon),
@@ -129,7 +134,7 @@ class Operator:
     @staticmethod
     async def form_of(request: Request, session: Session) -> dict[str, str]:
         """A form that carries this session's CSRF token. Raises HTTPException."""
-        form = await web.form_of(request)
+        form = await web.form(request)
         given = form.get("csrf", "").encode("utf-8", "replace")
         if not hmac.compare_digest(given, session.csrf.encode()):
             raise HTTPException(403, "This form is not of your session. Open the page anew.")
@@ -227,6 +232,7 @@ class Operator:
             holds=holds[:SHOWN],
             held=[one for one in holds if one["released_at"] is None],
             pools=operator_api.pools(model),
+            resends=self._resends.rows(),
             queued=sum(count for _, _, count in counts),
             counts=[
                 {"state": words.STATES.get(s, s), "condition": words.condition(w), "count": c}
@@ -381,6 +387,7 @@ _NOTICES = {
     "posted": "The post is published.",
     "waits": "The post waits for an approver.",
     "returned": "The draft went back to its author.",
+    "resend": "The re-send is switched on; it goes in its pace.",
     "released": "The hold was released; its mail goes on now.",
 }
 

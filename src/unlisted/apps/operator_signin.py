@@ -91,7 +91,7 @@ class SignIns:
     async def signin(self, request: Request) -> Response:
         if request.headers.get("sec-fetch-site", "none") == "cross-site":
             raise HTTPException(403, "Sign in on this page, not from another.")
-        form = await web.form_of(request)
+        form = await web.form(request)
         if "token" in form or "name" not in form:
             if not self._face.is_token(form.get("token", "")):
                 self._signing.refused()

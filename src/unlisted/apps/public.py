@@ -3,6 +3,7 @@
 Columns as service-health portals print them: ID, workload feature, title, classification,
 severity, start, last updated. It shows only Posted facts, which name no sender, tenant, pool or
 address of ours, and records that somebody imported; it has no other source, so it cannot leak one.
+Whoever has the link of a non-delivery report sees that one letter's state besides.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from unlisted.apps import incident_report, operator_api, review, web
+from unlisted.apps.letters import Letters
 from unlisted.apps.public_copies import Copies, Marked, always
+from unlisted.apps.public_letters import letter_pages
 from unlisted.apps.public_views import (
     deadlines,
     entries_of,
@@ -57,6 +60,7 @@ class Public:
         url: str = "",
         tokens: Sequence[str] = (),
         writable: Callable[[], bool] = always,
+        letters: Letters | None = None,
     ) -> None:
         self.model = model
         self.name = name
@@ -76,6 +80,7 @@ class Public:
             Route("/incidents/{id}/posts/{number:int}", self.post),
             Route("/incidents/{id}/review", self.review),
             Route("/api/incidents.json", self.incidents),
+            *([] if letters is None else letter_pages(self._rendered, letters)),
             *programs.routes(),
             Route("/openapi.json", self.openapi),
             Route("/style.css", web.style),

@@ -32,7 +32,7 @@ from unlisted.edge.clock import Clock, ClockError, new_event_loop, open_clock
 from unlisted.edge.files import write_whole
 from unlisted.edge.http import MAX_BODY, HttpServer
 from unlisted.edge.journal import Journal, JournalError
-from unlisted.edge.people import People, SecretError, load_secret, parse_secret
+from unlisted.edge.people import People, SecretError, derived, load_secret, parse_secret
 from unlisted.edge.readmodel import ReadModel
 from unlisted.edge.routes import receivers
 from unlisted.edge.runner import Runner
@@ -127,9 +127,11 @@ class _Platform:
             runner.journal.close()
 
     async def _run(self, runner: Runner, relay: RelaySettings) -> int:
+        from unlisted.apps.letters import Letters
         from unlisted.apps.operator import Operator, acted
         from unlisted.apps.posting import Posting
         from unlisted.apps.public import Public
+        from unlisted.apps.resending import Resending
 
         clock = self.clock
         service = Service(relay, clock, runner, self.secret)
@@ -160,6 +162,8 @@ class _Platform:
                 await runner.record(fact)
             return record
 
+        resends = Resending(runner, clock)
+        letters = Letters(runner, clock, derived(self.secret, "link"))
         operator = Operator(
             model,
             token,
@@ -172,6 +176,7 @@ class _Platform:
             poster=Posting(runner, clock),
             staff=Staff(self.settings.people),
             audit=audit,
+            resends=resends,
         )
         faces = [
             _server(
@@ -182,6 +187,7 @@ class _Platform:
                     url=public_url,
                     tokens=self._graph_tokens(),
                     writable=runner.journal.writable,
+                    letters=letters,
                 ).app,
                 self.config.http.public,
             ),

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from unlisted.apps import words
+from unlisted.apps.words import LEFT_OUT as SAID
 from unlisted.edge.readmodel import Episode, ReadModel
 from unlisted.facts import (
     Accepted,
@@ -27,6 +28,7 @@ from unlisted.facts import (
     FeedbackReceived,
     HandSent,
     NotAttempted,
+    NotResent,
     Outcome,
     Queued,
     Reception,
@@ -312,7 +314,12 @@ class _Teller:
 
     def resent(self, fact: Resent, n: int) -> None:
         why = f": {fact.episode} proved a block" if fact.episode else ""
-        self.say(fact, n, f"Sent again, once{why}.")
+        by = {"policy": "", "sender": ", by its sender's click"}
+        who = by.get(fact.by, f", switched on by {fact.by}")
+        self.say(fact, n, f"Sent again, once{who}{why}.")
+
+    def not_resent(self, fact: NotResent, n: int) -> None:
+        self.say(fact, n, f"Not sent again: {SAID.get(fact.why, fact.why)}.", "wait")
 
     def hand_sent(self, fact: HandSent, n: int) -> None:
         self.say(fact, n, f"The sender sent the same mail again by hand ({fact.copy}).")
@@ -367,6 +374,7 @@ _TELL: dict[type[Fact], Callable[[_Teller, Any, int], None]] = {
     Failed: _Teller.failed,
     Booked: _Teller.booked,
     Resent: _Teller.resent,
+    NotResent: _Teller.not_resent,
     HandSent: _Teller.hand_sent,
     Settled: _Teller.settled,
     Due: _Teller.due,

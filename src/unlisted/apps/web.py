@@ -108,6 +108,17 @@ def tagged(request: Request, body: bytes, kind: str, status: int = 200) -> Respo
     return Copy(body, kind, status).answer(request)
 
 
+async def form(request: Request) -> dict[str, str]:
+    """An urlencoded form, last value of each name. Multipart is refused: no form here sends it."""
+    if request.headers.get("content-type", "").split(";")[0] != "application/x-www-form-urlencoded":
+        raise HTTPException(415, "expected a form")
+    body = (await request.body()).decode("utf-8", "replace")
+    try:
+        return {name: values[-1] for name, values in parse_qs(body, max_num_fields=20).items()}
+    except ValueError:
+        raise HTTPException(400, "too many fields") from None
+
+
 async def style(request: Request) -> Response:
     """The one stylesheet."""
     return tagged(request, _style(), "text/css; charset=utf-8")
@@ -131,17 +142,6 @@ def failed(request: Request, status: int, message: str, headers: Any = None) -> 
         answer = page(request, "error.html", status, code=status, message=message)
     answer.headers.update(headers or {})
     return answer
-
-
-async def form_of(request: Request) -> dict[str, str]:
-    """An urlencoded form, last value of each name. Multipart is refused: no form here sends it."""
-    if request.headers.get("content-type", "").split(";")[0] != "application/x-www-form-urlencoded":
-        raise HTTPException(415, "expected a form")
-    body = (await request.body()).decode("utf-8", "replace")
-    try:
-        return {name: values[-1] for name, values in parse_qs(body, max_num_fields=20).items()}
-    except ValueError:
-        raise HTTPException(400, "too many fields") from None
 
 
 async def object_of(request: Request) -> dict[str, Any]:

@@ -13,6 +13,22 @@ STATES = {
     "booked": "bounced; kept for a re-send",
 }
 
+# What holds of a bounced letter that may be sent again, or what became of it.
+LEFT_OUT = {
+    "now": "goes now",
+    "its path rests": "goes when its path accepts again",
+    "nobody switched it on": "waits for a person to switch it on",
+    "culprit": "its sender or campaign is named as a cause",
+    "doubtful": "its verdict is not clean",
+    "unknown outcome": "no answer came to its last attempt: the receiver may have it",
+    "copy": "a copy sent by hand is on its way",
+    "too old": "older than 72 h",
+    "sent again": "sent again and delivered",
+    "sent by hand": "its sender's own copy was delivered",
+    "bounced again": "sent again and bounced for good",
+    "not kept": "we have no copy of it",
+}
+
 
 @lru_cache(maxsize=16384)  # an API tells the same times again and again
 def iso(at: float | None) -> str | None:

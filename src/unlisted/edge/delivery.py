@@ -21,6 +21,7 @@ from unlisted.edge.routes import Hop, NoRoute, Routes
 from unlisted.edge.smtp_client import (
     Answer,
     Connection,
+    Departs,
     Dial,
     Refused,
     dial_tcp,
@@ -75,8 +76,15 @@ class Courier:
         self._trace_key = trace_key
         self._dial = dial
 
-    async def deliver(self, hold: Hold, command: Deliver, kept: Connection | None) -> Attempt:
-        """Hand the row's message over. `kept`: an idle connection of its path."""
+    async def deliver(
+        self,
+        hold: Hold,
+        command: Deliver,
+        kept: Connection | None,
+        departs: Departs | None = None,
+    ) -> Attempt:
+        """Hand the row's message over. `kept`: an idle connection of its path; `departs`: awaited
+        before its content leaves."""
         envelope = self._envelope(command.row)
         if isinstance(envelope, Answer):
             return Attempt(envelope, kept)
@@ -92,7 +100,7 @@ class Courier:
         known = (envelope.reverse_path, envelope.recipient)
         if kept is not None:
             hold.relabel(kept.label)
-            answer = await _hand_over(kept, envelope)
+            answer = await _hand_over(kept, envelope, departs)
             if not (answer.code in (0, 421) and answer.stage == "mail"):
                 return Attempt(self._fit(answer, known), kept)
             kept.close()
@@ -100,11 +108,7 @@ class Courier:
             connection = await self._connect(hold, command.address, command.helo, route.hops)
         except Refused as exc:
             return Attempt(self._fit(exc.answer, known), None)
-        try:
-            answer = await _hand_over(connection, envelope)
-        except BaseException:
-            connection.close()
-            raise
+        answer = await _hand_over(connection, envelope, departs)
         return Attempt(self._fit(answer, known), connection)
 
     async def test(self, hold: Hold, command: TestPath, kept: Connection | None) -> Attempt:
@@ -168,8 +172,14 @@ class Courier:
         return msgspec.structs.replace(answer, text=text)
 
 
-async def _hand_over(connection: Connection, envelope: Envelope) -> Answer:
-    return await connection.deliver(envelope.reverse_path, envelope.recipient, envelope.content)
+async def _hand_over(connection: Connection, envelope: Envelope, departs: Departs | None) -> Answer:
+    try:
+        return await connection.deliver(
+            envelope.reverse_path, envelope.recipient, envelope.content, departs
+        )
+    except BaseException:
+        connection.close()
+        raise
 
 
 def _date(at: float) -> str:

@@ -22,7 +22,14 @@ from unlisted.edge.runner import Quarantined, Runner
 from unlisted.facts import Observed, Reception, Recipient, Rejection
 from unlisted.loop import accept
 from unlisted.mail.envelope import domain_of
-from unlisted.mail.message import MAX_HEADERS, body_digest, body_text, split
+from unlisted.mail.message import (
+    MAX_HEADERS,
+    bare_subject,
+    body_digest,
+    body_text,
+    header,
+    split,
+)
 
 log = logging.getLogger("unlisted.intake")
 
@@ -126,6 +133,8 @@ class Intake:
             digest=digest,
             fingerprint=marks,
             null_sender=not reverse_path,
+            subject=people.mark("subject", bare_subject(content)),
+            message_id=people.mark("message-id", (header(content, "Message-ID") or "").strip()),
         )
         if not await self._recorded(reception, body=content, personal=personal):
             return LATER

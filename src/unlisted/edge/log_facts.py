@@ -120,6 +120,12 @@ class Facts:
         personal = {recipient: attempt.recipient}
         if attempt.sender:
             personal[sender] = attempt.sender
+        back = self._people.person(attempt.mail_from) if attempt.mail_from else ""
+        if attempt.mail_from:
+            personal[back] = attempt.mail_from
+        message_id = self._people.mark("message-id", attempt.message_id or "")
+        if attempt.message_id:
+            personal[message_id] = f"<{attempt.message_id}>"
         known = (attempt.recipient, attempt.orig_to or "", attempt.mail_from or "")
         row = Row(
             key=f"{attempt.queue_id}.{recipient}",
@@ -132,6 +138,8 @@ class Facts:
             address=path[0],
             null_sender=attempt.mail_from == "",
             watched=True,
+            reverse_path=back,
+            message_id=message_id,
         )
         kind = Bounce if attempt.status == "bounced" else TransientFailure
         fact = kind(

@@ -10,12 +10,14 @@ import msgspec
 
 from unlisted.commands import SendNdr
 from unlisted.edge.journal import Journal
-from unlisted.facts import Reception, Recipient
+from unlisted.facts import Reception, Recipient, Row
 from unlisted.mail.dsn import NDR, Cause, FailedRecipient, render_ndr
 from unlisted.mail.envelope import domain_of
+from unlisted.mail.link import seal_link
 from unlisted.mail.message import body_digest, split
 
 SENDER = "ndr"
+LINK_S = 14 * 86400.0  # life of a report's link
 _ADDRESS_CODES = ("5.1.", "4.1.")
 _MESSAGE_CODES = ("5.6.", "5.3.4")
 
@@ -49,13 +51,17 @@ class Notice(msgspec.Struct, frozen=True):
 
 
 class Notices:
-    """Writes reports. `link`: where people can read about a block; empty: nowhere."""
+    """Writes reports. `base`: the public page's address, empty: there is none; with it, a report
+    about a block carries a link that shows its reader what becomes of this one letter."""
 
-    def __init__(self, journal: Journal, *, hostname: str, postmaster: str, link: str = "") -> None:
+    def __init__(
+        self, journal: Journal, *, hostname: str, postmaster: str, base: str = "", key: bytes = b""
+    ) -> None:
         self._journal = journal
         self._hostname = hostname
         self._postmaster = postmaster
-        self._link = link
+        self._base = base.rstrip("/")
+        self._key = key
 
     def of(self, command: SendNdr, at: float) -> Notice | None:
         """The report, or None when there is nobody to tell."""
@@ -94,7 +100,7 @@ class Notices:
                 recipients=[failed],
                 explanation="",
                 postmaster=self._postmaster,
-                link=self._link or None if command.block else None,
+                link=self._link(row, at) if command.block else None,
             )
         )
         return Notice(
@@ -105,6 +111,11 @@ class Notices:
             content=content,
             personal={SENDER: "ndr:reports", person: to},
         )
+
+    def _link(self, row: Row, at: float) -> str | None:
+        if not self._base:
+            return None
+        return f"{self._base}/mail/{seal_link(self._key, row.key, at + LINK_S)}"
 
 
 def _cause(command: SendNdr) -> Cause:

@@ -68,7 +68,7 @@ def parse_secret(text: str) -> bytes:
 
 
 def derived(secret: bytes, use: str) -> bytes:
-    """The key for one use: "people", "trace", "draw", "logins"."""
+    """The key for one use: "people", "trace", "draw", "logins", …"""
     return hmac.digest(secret, b"unlisted\0" + use.encode(), hashlib.sha256)
 
 
@@ -86,6 +86,7 @@ class People:
 
     def __init__(self, secret: bytes) -> None:
         self._key = derived(secret, "people")
+        self._marks = derived(secret, "marks")
 
     def person(self, address: str) -> str:
         """The person behind an address."""
@@ -98,6 +99,13 @@ class People:
     def host(self, name: str) -> str:
         """The sender that a host without login is."""
         return person_id(self._key, f"host:{name}")
+
+    def mark(self, kind: str, text: str) -> str:
+        """A keyed hash by which the same text is known again; "" of nothing."""
+        if not text:
+            return ""
+        said = f"{kind}\0{text}".encode("utf-8", "replace")
+        return hmac.digest(self._marks, said, hashlib.sha256)[:8].hex()
 
     def redacted(self, text: str, known: Iterable[str] = ()) -> str:
         """A stranger's text with the addresses of people in it replaced by their keyed hashes.

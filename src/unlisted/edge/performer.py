@@ -13,6 +13,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from unlisted.commands import (
@@ -39,6 +40,7 @@ from unlisted.edge.smtp_client import Answer, Connection
 from unlisted.facts import (
     Bounce,
     Delivery,
+    Departing,
     NotAttempted,
     Observed,
     PathTested,
@@ -96,8 +98,12 @@ class Performer:
         self._runner.on_commit = self.on_commit
         for key, due in self._runner.journal.timers():
             self._set(key, due)
+        lost = set(self._runner.states.resend.departing.values())
         for command in self._runner.journal.outbox():
-            self._take(command)
+            if isinstance(command, Deliver) and command.key in lost:
+                self._spawn(self._unknown(command))
+            else:
+                self._take(command)
         self._loader.look()
 
     async def stop(self) -> None:
@@ -193,8 +199,10 @@ class Performer:
             )
             await self._record(lambda: skipped)
             return Attempt(None, None)
+        kept = self._paths.take_idle(path)
+        departs = partial(self._departs, command) if row.again else None
         attempt = await self._tried(
-            hold, lambda: self._courier.deliver(hold, command, self._paths.take_idle(path))
+            hold, lambda: self._courier.deliver(hold, command, kept, departs)
         )
         answer = attempt.answer
         assert answer is not None
@@ -212,6 +220,27 @@ class Performer:
         )
         await self._record(lambda: outcome)
         return attempt
+
+    async def _departs(self, command: Deliver) -> None:
+        """On disk before the first byte: an earlier process's re-send may have arrived."""
+        row = command.row
+        await self._runner.record(
+            Departing(at=self._clock.now(), key=row.key, message=row.message, command=command.key)
+        )
+
+    async def _unknown(self, command: Deliver) -> None:
+        """A process ended over it; whether the receiver has it, nobody knows."""
+        row = command.row
+        outcome = TransientFailure(
+            at=self._clock.now(),
+            done=command.key,
+            row=row,
+            address=command.address,
+            receiver=self._runner.states.deliver.receiver_of(row.domain),
+            text="the service ended before the answer came",
+            stage="eod",
+        )
+        await self._record(lambda: outcome)
 
     async def _test(self, path: Path[PathAct], command: TestPath, hold: Hold) -> Attempt:
         attempt = await self._tried(

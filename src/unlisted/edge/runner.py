@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from unlisted.commands import SetTimer
-from unlisted.edge.journal import Journal, JournalError, NotBegun
+from unlisted.edge.journal import Journal, JournalError, Line, NotBegun
 from unlisted.facts import Fact, Observed, StationFault, TimerFired
 from unlisted.loop._fixpoint import LATER_S, Fault, Followed, States, follow, quarantine
 
@@ -192,11 +192,16 @@ def replayed(journal: Journal, key: bytes) -> States:
     A fact that only the present stations cannot take is left out too, and the replay begins anew:
     the service must start. What was derived from it then stands in the journal.
     """
+    return states_of(journal.lines, key)
+
+
+def states_of(lines: Callable[[], Iterable[Line]], key: bytes) -> States:
+    """The same, of journal rows that can be read again from the beginning."""
     left_out: set[int] = set()
     while True:
         states = States(key)
         try:
-            for number, fact in _inputs(journal):
+            for number, fact in _inputs(lines()):
                 if number not in left_out:
                     follow(states, fact, number)
             return states
@@ -205,10 +210,10 @@ def replayed(journal: Journal, key: bytes) -> States:
             left_out.add(number)
 
 
-def _inputs(journal: Journal) -> Iterator[tuple[int, Fact]]:
+def _inputs(lines: Iterable[Line]) -> Iterator[tuple[int, Fact]]:
     """Observed facts by number, without those that a StationFault followed."""
     pending: tuple[int, Fact] | None = None
-    for line in journal.lines():
+    for line in lines:
         if line.cause is None:
             if pending is not None:
                 yield pending

@@ -84,7 +84,8 @@ class Service:
             runner.journal,
             hostname=settings.hostname,
             postmaster=f"postmaster@{settings.hostname}",
-            link=settings.link,
+            base=settings.link,
+            key=derived(secret, "link"),
         )
         prober = DnsProber(clock, client if settings.lookups else None)
         self.performer = Performer(runner, clock, self.routes, courier, prober, notices)

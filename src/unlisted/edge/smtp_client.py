@@ -86,8 +86,14 @@ class Connection:
         """Whether another transaction may be tried on it."""
         return not (self._over or self._reader.at_eof() or self._writer.is_closing())
 
-    async def deliver(self, reverse_path: str, recipient: str, content: bytes) -> Answer:
-        """One transaction with one recipient; the last answer, positive only at stage eod."""
+    async def deliver(
+        self, reverse_path: str, recipient: str, content: bytes, departs: Departs | None = None
+    ) -> Answer:
+        """One transaction with one recipient; the last answer, positive only at stage eod.
+
+        `departs` is awaited before the first byte of the content. Code 0 at stage eod: all of it
+        may have arrived, and nobody said so.
+        """
         options = ""
         if "SIZE" in self.extensions:
             options += f" SIZE={len(content)}"
@@ -104,6 +110,8 @@ class Connection:
         answer = await self._said("data", b"DATA\r\n")
         if answer.code != 354:
             return answer if answer.code >= 400 or not answer.code else _odd(answer)
+        if departs is not None:
+            await departs()
         answer = await self._content(content)
         if answer.positive:
             self._dirty = False
@@ -167,18 +175,21 @@ class Connection:
 
     async def _content(self, content: bytes) -> Answer:
         data = stuffed(content)
+        stage = "data"
         try:
             for start in range(0, len(data), BLOCK_BYTES):
+                if start + BLOCK_BYTES >= len(data):
+                    stage = "eod"  # the final dot is in it: from here on nobody knows
                 async with self._clock.patience(BLOCK_PATIENCE_S):
                     self._writer.write(data[start : start + BLOCK_BYTES])
                     await self._writer.drain()
         except TimeoutError:
             self.close()
-            return _nothing("data", f"no progress within {BLOCK_PATIENCE_S:g} s")
+            return _nothing(stage, f"no progress within {BLOCK_PATIENCE_S:g} s")
         except OSError as exc:
             # It may have said why before it closed.
             answer = await self._said("eod", b"")
-            return answer if answer.code >= 400 else _nothing("data", _words(exc))
+            return answer if answer.code >= 400 else _nothing(stage, _words(exc))
         return _final(await self._said("eod", b""))
 
     async def _said(self, stage: str, command: bytes) -> Answer:
@@ -217,6 +228,7 @@ class Connection:
         raise ValueError(f"reply of more than {MAX_LINES} lines")
 
 
+Departs = Callable[[], Awaitable[None]]
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 # Connects from an address to a hop, and says which `ip:port` it has before the first byte.
 Dial = Callable[[str, Hop, Callable[[str], None]], Awaitable[Streams]]

@@ -78,7 +78,9 @@ def replied(states: States, fact: Outcome, n: int) -> Iterator[Out]:
     elif doubt:
         yield Suspicion(**common, temporary=temporary, stage=fact.stage)
     else:
-        yield Failed(**common, reason=meaning.reason or "undefined", temporary=temporary)
+        stage = "" if fact.code else fact.stage
+        reason = meaning.reason or "undefined"
+        yield Failed(**common, reason=reason, temporary=temporary, stage=stage)
     if blames or doubt:
         yield from _ask(states, fact, zone, n)
 

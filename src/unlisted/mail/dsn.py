@@ -81,13 +81,13 @@ def render_ndr(ndr: NDR) -> bytes:
     recipients = ndr.recipients[:MAX_RECIPIENTS]
     delayed = bool(recipients) and all(r.action == "delayed" for r in recipients)
     subject = "Delivery delayed: still trying" if delayed else _subject(recipients)
-    mta = _line(ndr.reporting_mta, 255)
+    mta = one_line(ndr.reporting_mta, 255)
     head = [
-        f"From: Mail Delivery System <{_ascii(_line(ndr.postmaster, 320))}>",
-        f"To: <{_ascii(_line(ndr.to, 320))}>",
+        f"From: Mail Delivery System <{ascii_form(one_line(ndr.postmaster, 320))}>",
+        f"To: <{ascii_form(one_line(ndr.to, 320))}>",
         f"Subject: {subject}",
-        f"Date: {_date(ndr.at)}",
-        f"Message-ID: <{_token(ndr.id)}.ndr@{_token(mta)}>",
+        f"Date: {date_field(ndr.at)}",
+        f"Message-ID: <{token(ndr.id)}.ndr@{token(mta)}>",
         "Auto-Submitted: auto-replied",  # RFC 3834 section 5.1.5
         "MIME-Version: 1.0",
         "Content-Type: multipart/report; report-type=delivery-status;",
@@ -144,7 +144,7 @@ def _human(ndr: NDR, recipients: list[FailedRecipient], delayed: bool) -> list[s
     ]
     seen: list[Cause] = []
     for recipient in recipients:
-        out += _wrap(_line(recipient.address, 320), indent="    ")
+        out += wrap(one_line(recipient.address, 320), indent="    ")
         if recipient.cause not in seen:
             seen.append(recipient.cause)
     more = len(ndr.recipients) - len(recipients)
@@ -154,45 +154,48 @@ def _human(ndr: NDR, recipients: list[FailedRecipient], delayed: bool) -> list[s
     for cause in seen:
         if len(seen) > 1:
             # Which words are for whom, when one report holds several causes.
-            whom = [_line(r.address, 320) for r in recipients if r.cause == cause]
+            whom = [one_line(r.address, 320) for r in recipients if r.cause == cause]
             shown = ", ".join(whom[:5]) + (f" and {len(whom) - 5} more" if len(whom) > 5 else "")
-            out += _wrap(f"{shown}:")
-        out += _wrap(_WORDS[cause])
+            out += wrap(f"{shown}:")
+        out += wrap(_WORDS[cause])
         out.append("")
     if delayed:
-        out += [*_wrap(_STILL_TRYING), ""]
+        out += [*wrap(_STILL_TRYING), ""]
     if ndr.explanation.strip():
-        out += [*_wrap(_line(ndr.explanation, 2000)), ""]
+        out += [*wrap(one_line(ndr.explanation, 2000)), ""]
     if ndr.link:
-        out += [*_wrap(f"The state of this is shown at {_line(ndr.link, 500)}"), ""]
-    name = _line(ndr.id, 100)
-    out += [*_wrap(f"Questions: {_line(ndr.postmaster, 320)} (please name {name})"), ""]
+        out += [
+            *wrap(f"What became of it, and how to have it sent again: {one_line(ndr.link, 500)}"),
+            "",
+        ]
+    name = one_line(ndr.id, 100)
+    out += [*wrap(f"Questions: {one_line(ndr.postmaster, 320)} (please name {name})"), ""]
     out.append("For administrators: what the other side answered")
     for recipient in recipients:
-        where = f" ({_line(recipient.remote_mta, 255)})" if recipient.remote_mta else ""
-        out += _wrap(f"{_line(recipient.address, 320)}{where}:", indent="    ")
-        out += _wrap(_line(recipient.diagnostic, MAX_FIELD) or "no text", indent="        ")
+        where = f" ({one_line(recipient.remote_mta, 255)})" if recipient.remote_mta else ""
+        out += wrap(f"{one_line(recipient.address, 320)}{where}:", indent="    ")
+        out += wrap(one_line(recipient.diagnostic, MAX_FIELD) or "no text", indent="        ")
     return out
 
 
 def _status(ndr: NDR, recipients: list[FailedRecipient], mta: str) -> list[str]:
-    out = [f"Reporting-MTA: dns; {_ascii(mta)}", f"Arrival-Date: {_date(ndr.arrival)}"]
+    out = [f"Reporting-MTA: dns; {ascii_form(mta)}", f"Arrival-Date: {date_field(ndr.arrival)}"]
     for recipient in recipients:
-        address = _line(recipient.address, 320)
+        address = one_line(recipient.address, 320)
         # RFC 6533 section 3: an address beyond ASCII is of type utf-8, in its 7-bit form.
         kind = "rfc822" if address.isascii() else "utf-8"
         out += [
             "",
-            f"Final-Recipient: {kind}; {_ascii(address)}",
+            f"Final-Recipient: {kind}; {ascii_form(address)}",
             f"Action: {recipient.action}",
             f"Status: {_status_code(recipient)}",
         ]
         if recipient.remote_mta:
-            out.append(f"Remote-MTA: dns; {_ascii(_line(recipient.remote_mta, 255))}")
-        diagnostic = _ascii(_line(recipient.diagnostic, MAX_FIELD))
+            out.append(f"Remote-MTA: dns; {ascii_form(one_line(recipient.remote_mta, 255))}")
+        diagnostic = ascii_form(one_line(recipient.diagnostic, MAX_FIELD))
         if diagnostic:
             out += _fold(f"Diagnostic-Code: smtp; {diagnostic}")
-        out.append(f"Last-Attempt-Date: {_date(recipient.last_attempt)}")
+        out.append(f"Last-Attempt-Date: {date_field(recipient.last_attempt)}")
     return out
 
 
@@ -226,25 +229,27 @@ def _original(headers: bytes) -> list[str]:
     return out
 
 
-def _line(text: str, limit: int) -> str:
+def one_line(text: str, limit: int) -> str:
     """One printable line: what a stranger wrote may not break out of its field."""
     return " ".join("".join(c if c.isprintable() else " " for c in text[: limit * 2]).split())[
         :limit
     ]
 
 
-def _ascii(text: str) -> str:
+def ascii_form(text: str) -> str:
     r"""The 7-bit form of RFC 6533 section 3 for what is beyond ASCII: \x{HEX}."""
     if not text.isascii():
         text = "".join(c if c.isascii() else f"\\x{{{ord(c):X}}}" for c in text)
     return text[:MAX_FIELD]
 
 
-def _token(text: str) -> str:
+def token(text: str) -> str:
+    """What may stand in a Message-ID."""
     return "".join(c if c.isascii() and (c.isalnum() or c in ".-_") else "-" for c in text)[:200]
 
 
-def _date(at: float) -> str:
+def date_field(at: float) -> str:
+    """A time as a header field has it; one that no calendar knows is the epoch."""
     try:
         moment = datetime.fromtimestamp(at, UTC)
     except (ValueError, OverflowError, OSError):
@@ -252,7 +257,7 @@ def _date(at: float) -> str:
     return format_datetime(moment)
 
 
-def _wrap(text: str, indent: str = "", width: int = 74) -> list[str]:
+def wrap(text: str, indent: str = "", width: int = 74) -> list[str]:
     """Words in lines of at most `width`; a longer word stays whole unless SMTP cannot carry it."""
     out: list[str] = []
     line = ""
@@ -274,5 +279,5 @@ def _wrap(text: str, indent: str = "", width: int = 74) -> list[str]:
 
 
 def _fold(text: str) -> list[str]:
-    first, *rest = _wrap(text, width=76) or [""]
+    first, *rest = wrap(text, width=76) or [""]
     return [first, *("\t" + line for line in rest)]

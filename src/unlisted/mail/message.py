@@ -71,6 +71,17 @@ def subject(raw: bytes) -> str:
     return decoded(header(raw, "Subject") or "")
 
 
+_ANSWERED = re.compile(r"(?:\s*(?:re|aw|sv|fwd?|wg|tr|rv|vs|enc)\s*(?:\[\d{1,3}\])?\s*:)*\s*", re.I)
+
+
+def bare_subject(raw: bytes) -> str:
+    """The subject without marks of answer and forwarding, in one case: what a letter sent a second
+    time shares with the first. "" without one."""
+    text = subject(raw)[:1000]
+    found = _ANSWERED.match(text)
+    return text[found.end() if found else 0 :].casefold()
+
+
 def decoded(value: str) -> str:
     """Encoded words decoded (RFC 2047); what cannot be decoded stays as it is."""
     if "=?" not in value:
