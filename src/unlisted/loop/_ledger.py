@@ -26,7 +26,7 @@ class Ledger:
     `left`: (bucket, address, drawn with 1/n) to first time, last time, messages, strangers.
     """
 
-    __slots__ = ("buckets", "first_at", "last_at", "left", "strangers")
+    __slots__ = ("_sums", "_traffic", "buckets", "first_at", "last_at", "left", "strangers")
 
     def __init__(self) -> None:
         self.buckets: dict[int, list[int]] = {}
@@ -34,10 +34,14 @@ class Ledger:
         self.first_at = 0.0
         self.last_at = 0.0
         self.strangers = 0  # since the first
+        # As they were last asked for: of its mail most senders add nothing between two weighings.
+        self._sums: tuple[int, float, list[int]] | None = None
+        self._traffic: tuple[int, Traffic] | None = None
 
     def add(self, at: float, *counts: int) -> None:
         """Add counts in a bucket's order (the rest are 0)."""
         bucket = int(at // BUCKET_S)
+        self._sums = self._traffic = None
         row = self.buckets.get(bucket)
         if row is None:
             row = self.buckets[bucket] = [0] * 6
@@ -57,6 +61,7 @@ class Ledger:
     ) -> None:
         """A message left by an address; `probability` of that draw, 1.0: not drawn."""
         key = (int(at // BUCKET_S), address, probability)
+        self._traffic = None
         seen = self.left.setdefault(key, [at, at, 0.0, 0.0])
         seen[1] = at
         seen[2] += count
@@ -65,16 +70,18 @@ class Ledger:
     def total(self, at: float, window_s: float = WINDOW_S) -> list[int]:
         """The counts of the window that ends now."""
         oldest = int((at - window_s) // BUCKET_S)
-        sums = [0] * 6
-        for bucket, row in self.buckets.items():
-            if bucket >= oldest:
-                for place in range(6):
-                    sums[place] += row[place]
-        return sums
+        known = self._sums
+        if known is None or known[:2] != (oldest, window_s):
+            rows = [row for bucket, row in self.buckets.items() if bucket >= oldest]
+            sums = [sum(column) for column in zip(*rows, strict=True)] if rows else [0] * 6
+            known = self._sums = (oldest, window_s, sums)
+        return known[2]
 
     def traffic(self, at: float) -> Traffic:
         """The window as `causes` wants it."""
         oldest = int((at - WINDOW_S) // BUCKET_S)
+        if self._traffic is not None and self._traffic[0] == oldest:
+            return self._traffic[1]
         sums = self.total(at)
         first = min((b for b in self.buckets if b >= oldest), default=int(at // BUCKET_S))
         exposures = tuple(
@@ -89,7 +96,7 @@ class Ledger:
             for (bucket, address, probability), seen in sorted(self.left.items())
             if bucket >= oldest
         )
-        return Traffic(
+        found = Traffic(
             messages=sums[0],
             recipients=sums[1],
             strangers=sums[2],
@@ -100,6 +107,8 @@ class Ledger:
             last_at=self.last_at,
             exposures=exposures,
         )
+        self._traffic = oldest, found
+        return found
 
 
 class Day:
