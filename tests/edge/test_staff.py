@@ -78,8 +78,11 @@ DEAR = [
 ]
 
 
-@pytest.mark.parametrize("line", [*(f"ada:viewer:{one}" for one in DEAR), "ada", f"ada:{HASH}",
-                                  f"ada::{HASH}", f"ADA:viewer:{HASH}"])  # fmt: skip
+LINES = [*(f"ada:viewer:{one}" for one in DEAR), "ada", f"ada:{HASH}", f"ada::{HASH}",
+         f"ADA:viewer:{HASH}"]  # fmt: skip
+
+
+@pytest.mark.parametrize("line", LINES, ids=range(len(LINES)))  # a salt is another each time
 def test_a_bad_line_refuses_the_file_and_is_named(line: str) -> None:
     with pytest.raises(StaffError, match="people:2:"):
         parsed(f"bob:viewer:{HASH}\n{line}\n")
