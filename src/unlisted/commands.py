@@ -74,6 +74,26 @@ class SendNdr(Command, frozen=True, tag=True):
     block: bool = False
 
 
+class CallWebhook(Command, frozen=True, tag=True):
+    """Tell a subscriber of an event (Standard Webhooks). `delivery`: its webhook-id, the same at
+    each try; `data`: the event's public content as JSON."""
+
+    hook: str
+    delivery: str
+    event: str
+    occurred_at: float
+    data: str
+
+
+class Notify(Command, frozen=True, tag=True):
+    """Tell the operator's people. `what`: duty and draft go to whoever is on duty."""
+
+    notice: str
+    what: str
+    title: str
+    text: str
+
+
 class SetTimer(msgspec.Struct, frozen=True, kw_only=True):
     """Set or move a timer; it comes back as TimerFired(key)."""
 
@@ -87,7 +107,7 @@ class CancelTimer(msgspec.Struct, frozen=True, kw_only=True):
     key: str
 
 
-AnyCommand = Deliver | TestPath | Probe | Wake | Sweep | SendNdr
+AnyCommand = Deliver | TestPath | Probe | Wake | Sweep | SendNdr | CallWebhook | Notify
 _DECODER: msgspec.json.Decoder[Any] = msgspec.json.Decoder(AnyCommand)
 _ENCODER = msgspec.json.Encoder(order="deterministic")
 

@@ -17,7 +17,9 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import msgspec
 from msgspec import Meta
 
+from unlisted import config_telling
 from unlisted.config_rules import CHECKS
+from unlisted.config_telling import Duty, Notify, Webhook
 from unlisted.facts import ListTerm, Policy, Pool
 from unlisted.toml_lines import Lines, dotted, key_lines, line_of, overlong
 
@@ -149,6 +151,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     watch: Annotated[Watch, Meta(description="logs of another MTA to follow")] = Watch()
     http: Annotated[Http, Meta(description="the public and the operator's page")] = Http()
     policy: Annotated[Policy, Meta(description="every figure the stations decide by")] = Policy()
+    webhooks: Annotated[
+        tuple[Webhook, ...], Meta(description="who is called of public events")
+    ] = ()
+    notify: Annotated[Notify, Meta(description="how the operator's people are told")] = Notify()
+    duty: Annotated[Duty, Meta(description="who gets drafts and calls, and when")] = Duty()
 
 
 # Help for the settings that are facts too (facts.py has no room for words to an operator).
@@ -246,7 +253,7 @@ def parse(text: str, name: str = DEFAULT_FILE) -> tuple[Config, Lines]:
     config = reading.struct(Config, data, ())
     if config is None:
         raise ConfigError(name, reading.problems)
-    for check in CHECKS:
+    for check in (*CHECKS, config_telling.check):
         for path, words in check(config):
             if not reading.blames(path):
                 reading.problem(path, words)
@@ -367,7 +374,13 @@ def remarks(config: Config) -> list[str]:
         said.append("no logins and no relaying hosts: nobody may submit beyond local domains")
     if config.lists and not config.dns.lists:
         said.append("lists are named but not asked (dns.lists is off): refusals alone tell")
+    if config.policy.posts_by == "person" and not (config.duty.people or _told(config.notify)):
+        said.append("a person is to post and nobody can be called ([[duty.people]], [notify])")
     return said
+
+
+def _told(notify: Notify) -> bool:
+    return bool(notify.urls or notify.urls_file)
 
 
 def pools(config: Config) -> tuple[Pool, ...]:

@@ -102,6 +102,21 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     resend_every_s: float = 60.0
 
 
+# What may be told to webhooks, and to the operator's people.
+EVENTS = (
+    "incident.opened", "post.published", "post.corrected", "deadline.moved", "deadline.missed",
+    "incident.closed", "review.published",
+)  # fmt: skip
+NOTICES = ("duty", "draft", "deadline", "episode", "feed", "fault", "webhook")
+
+
+class Subscription(msgspec.Struct, frozen=True, kw_only=True):
+    """A webhook by its keyed hash (its address may hold a secret), and the events it is told."""
+
+    hook: str
+    events: tuple[str, ...]
+
+
 # ---------------------------------------------------------------- observed
 
 
@@ -109,6 +124,7 @@ class Configured(Observed, frozen=True, tag=True):
     """The service started with this configuration (recorded when it differs from the last).
 
     `receivers`: (domain, receiver) where static routes show that domains share one site.
+    `webhooks`, `notices`: who is told what of events.
     """
 
     hostname: str
@@ -118,6 +134,8 @@ class Configured(Observed, frozen=True, tag=True):
     local_domains: tuple[str, ...] = ()
     receivers: tuple[tuple[str, str], ...] = ()
     policy: Policy = Policy()
+    webhooks: tuple[Subscription, ...] = ()
+    notices: tuple[str, ...] = ()
 
 
 class SenderHistory(Observed, frozen=True, tag=True):
@@ -417,6 +435,28 @@ class ResendOrdered(Observed, frozen=True, tag=True):
     episode: str | None = None
     key: str | None = None
     unknown_outcome: bool = False
+
+
+class WebhookAnswered(Observed, frozen=True, tag=True):
+    """A webhook was called about one event (`delivery`: its webhook-id), or could not be: code 0,
+    and `why`."""
+
+    hook: str
+    delivery: str
+    event: str
+    code: int = 0
+    why: str = ""
+
+
+class NoticeSent(Observed, frozen=True, tag=True):
+    """A notice to the operator's people was handed to so many of their services; others failed.
+    `why`: which kinds of service failed, no more."""
+
+    notice: str
+    what: str
+    reached: int = 0
+    failed: int = 0
+    why: str = ""
 
 
 class Acted(Observed, frozen=True, tag=True):
@@ -1073,6 +1113,42 @@ class IncidentSplit(Fact, frozen=True, tag=True):
     part: str
     episodes: tuple[str, ...]
     author: str
+    why: str
+    because: tuple[int, ...] = ()
+
+
+class DeadlineMissed(Fact, frozen=True, tag=True):
+    """tell: the time of a promised update has passed and there is none."""
+
+    incident: str
+    deadline: float
+    because: tuple[int, ...] = ()
+
+
+class WebhookLost(Fact, frozen=True, tag=True):
+    """tell: an event could not be told to a webhook within a day. `why`: its last answer."""
+
+    hook: str
+    delivery: str
+    event: str
+    attempts: int
+    why: str
+    because: tuple[int, ...] = ()
+
+
+class WebhookEnded(Fact, frozen=True, tag=True):
+    """tell: a webhook answered 410: it is called no more until it is configured anew."""
+
+    hook: str
+    because: tuple[int, ...] = ()
+
+
+class NoticeLost(Fact, frozen=True, tag=True):
+    """tell: a notice reached none of the operator's services."""
+
+    notice: str
+    what: str
+    attempts: int
     why: str
     because: tuple[int, ...] = ()
 

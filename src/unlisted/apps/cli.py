@@ -283,11 +283,16 @@ COMMANDS: tuple[tuple[str, str, str, str, tuple[Argument, ...]], ...] = (
     ("people", "list", "who may sign in, and as what", "unlisted people list", (JSON,)),
     ("people", "remove", "sign somebody out for good", "unlisted people remove ada",
      ((("name",), {"metavar": "NAME"}), JSON)),
+    ("notify", "test", "send a test to every webhook and address of the settings, say what came back",
+     "unlisted notify test",
+     ((("--webhooks",), {"action": "store_true", "help": "webhooks only"}),
+      (("--notices",), {"action": "store_true", "help": "operator notices only"}), JSON)),
     ("operator", "link", "a link that signs a browser in, once", "unlisted operator link", (JSON,)),
 )  # fmt: skip
 # Nouns and verbs with a module of their own in apps/; the others are in cli_commands.
 _MODULES = {
-    "classify": "classify", "health": "health", "history": "history", "intake": "intake", "report": "report",
+    "classify": "classify", "health": "health", "history": "history", "intake": "intake",
+    "notify": "notify", "report": "report",
     "people": "people",
     "watch": "watch", "message": "cli_explain", "episode": "cli_explain", "sender": "cli_explain",
     "resend": "resend_commands",
@@ -303,6 +308,7 @@ NOUNS = {
     "hold": "mail kept back on purpose",
     "resend": "what bounced for a block, sent again",
     "history": "senders before the journal; delivery attempts kept from logs",
+    "notify": "webhooks, and notices to the operator's people",
     "operator": "the operator's page",
     "people": "who may sign in on the operator's page",
 }

@@ -17,6 +17,7 @@ import re
 import secrets
 import signal
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -24,6 +25,7 @@ import msgspec
 
 from unlisted import config
 from unlisted.apps.settings import Settings, read_history
+from unlisted.apps.telling import NOBODY, Telling, read_telling
 from unlisted.apps.terminal import complain
 from unlisted.config import ConfigError
 from unlisted.config_rules import endpoint, route_target
@@ -116,17 +118,18 @@ class _Platform:
         loop = asyncio.get_running_loop()
         for one in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(one, self.stopping.set)
-        relay = relay_settings(self.settings)
+        told = read_telling(self.settings, self.secret)
+        relay = replace(relay_settings(self.settings), hooks=told.hooks, board=told.board)
         runner = open_runner(self.settings.state, self.secret)
         try:
             # Only now: with the journal's lock a file of this name can be nobody else's.
             self.settings.ready.unlink(missing_ok=True)
-            return await self._run(runner, relay)
+            return await self._run(runner, relay, told)
         finally:
             self.settings.ready.unlink(missing_ok=True)
             runner.journal.close()
 
-    async def _run(self, runner: Runner, relay: RelaySettings) -> int:
+    async def _run(self, runner: Runner, relay: RelaySettings, told: Telling) -> int:
         from unlisted.apps.letters import Letters
         from unlisted.apps.operator import Operator, acted
         from unlisted.apps.posting import Posting
@@ -136,7 +139,7 @@ class _Platform:
         clock = self.clock
         service = Service(relay, clock, runner, self.secret)
         with clock.hold("start"):
-            await record_configured(runner, self.config, clock.now())
+            await record_configured(runner, self.config, clock.now(), told)
             await self._import_history(runner)
 
         async def audit(fact: Observed) -> None:
@@ -346,7 +349,7 @@ def static_routes(made: config.Config) -> dict[str, tuple[str, int]]:
     }
 
 
-def configured(made: config.Config, at: float) -> Configured:
+def configured(made: config.Config, at: float, told: Telling = NOBODY) -> Configured:
     """The fact that the stations know this configuration by."""
     return Configured(
         at=at,
@@ -357,12 +360,16 @@ def configured(made: config.Config, at: float) -> Configured:
         local_domains=made.smtp.local_domains,
         receivers=receivers(static_routes(made)),
         policy=made.policy,
+        webhooks=told.subscriptions,
+        notices=told.notices,
     )
 
 
-async def record_configured(runner: Runner, made: config.Config, at: float) -> bool:
+async def record_configured(
+    runner: Runner, made: config.Config, at: float, told: Telling = NOBODY
+) -> bool:
     """Record Configured unless the last one says the same; whether it was recorded."""
-    fact = configured(made, at)
+    fact = configured(made, at, told)
     last = last_of_kind(runner.journal, "Configured")
     if last is not None and msgspec.structs.replace(fact, at=last.at) == last:
         return False

@@ -17,9 +17,11 @@ from functools import partial
 from typing import Any
 
 from unlisted.commands import (
+    CallWebhook,
     CancelTimer,
     Command,
     Deliver,
+    Notify,
     Probe,
     SendNdr,
     SetTimer,
@@ -34,6 +36,7 @@ from unlisted.edge.delivery_paths import Path, Paths
 from unlisted.edge.dns_prober import DnsProber
 from unlisted.edge.journal import JournalError
 from unlisted.edge.loader import Loader
+from unlisted.edge.messengers import Messengers
 from unlisted.edge.routes import NoRoute, Routes
 from unlisted.edge.runner import Quarantined, Runner
 from unlisted.edge.smtp_client import Answer, Connection
@@ -76,6 +79,7 @@ class Performer:
         courier: Courier,
         prober: DnsProber,
         notices: ndr.Notices,
+        messengers: Messengers | None = None,
     ) -> None:
         self._runner = runner
         self._clock = clock
@@ -83,6 +87,7 @@ class Performer:
         self._courier = courier
         self._prober = prober
         self._notices = notices
+        self._messengers = messengers or Messengers(clock, None, None)
         self._paths: Paths[PathAct] = Paths(clock, self._begin, self._farewell, MAX_ACTS)
         self._errands: deque[Command] = deque()
         self._errands_running = 0
@@ -108,7 +113,7 @@ class Performer:
 
     async def stop(self) -> None:
         """Let acts under way end, begin no other. What is left stands in the outbox."""
-        self._stopping = self._paths.stopped = True
+        self._stopping = self._paths.stopped = self._messengers.stopped = True
         self._loader.stop()
         for timer in self._timers.values():
             timer.cancel()
@@ -159,6 +164,8 @@ class Performer:
                 self._errand(command)  # a look-up first: only then is its path known
         elif isinstance(command, TestPath):
             self._enter(command.receiver, command)
+        elif isinstance(command, CallWebhook | Notify):
+            self._messengers.take(command, self._record, self._spawn)
         else:
             self._errand(command)
 

@@ -11,10 +11,11 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from unlisted.commands import SetTimer
+from unlisted.commands import Notify, SetTimer
 from unlisted.edge.journal import Journal, JournalError, Line, NotBegun
 from unlisted.facts import Fact, Observed, StationFault, TimerFired
 from unlisted.loop._fixpoint import LATER_S, Fault, Followed, States, follow, quarantine
+from unlisted.loop._telling import of_fault
 
 log = logging.getLogger("unlisted.runner")
 
@@ -32,6 +33,7 @@ class Runner:
         self.states = replayed(journal, key)
         self.on_commit: Callable[[Followed], None] = lambda _: None
         self.faults = 0
+        self._told: dict[str, float] = {}  # station: when a fault of it was last told
         self._waiting: list[tuple[asyncio.Future[int], int, Followed, bool]] = []
         self._scheduled = False
 
@@ -125,7 +127,8 @@ class Runner:
             timers = ()
             if isinstance(fact, TimerFired):  # its cause may last: the same timer, later
                 timers = (SetTimer(key=fact.key, due=fact.at + LATER_S),)
-            followed = Followed(quarantine(fact, n, fault), (), timers)
+            said = self._said(fact, n, fault)
+            followed = Followed(quarantine(fact, n, fault), said, timers)
             body = None
         try:
             self.journal.append(
@@ -144,6 +147,13 @@ class Runner:
             self.journal.commit()
             self.states = replayed(self.journal, self.key)
         return followed, faulty
+
+    def _said(self, fact: Observed, n: int, fault: Fault) -> tuple[Notify, ...]:
+        """The notice of a fault, once an hour for each station (a restart may say it again)."""
+        if fact.at - self._told.get(fault.station, -LATER_S) < LATER_S:
+            return ()
+        self._told[fault.station] = fact.at
+        return of_fault(self.states, n, fault.station)
 
     def _flush(self) -> None:
         self._scheduled = False

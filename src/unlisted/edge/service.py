@@ -13,7 +13,9 @@ from unlisted.edge.dns_client import DnsClient
 from unlisted.edge.dns_prober import DnsProber
 from unlisted.edge.intake import Intake
 from unlisted.edge.journal import Journal
+from unlisted.edge.messengers import Messengers
 from unlisted.edge.ndr import Notices
+from unlisted.edge.notice_board import Board
 from unlisted.edge.people import People, derived
 from unlisted.edge.performer import Performer
 from unlisted.edge.routes import Routes
@@ -21,13 +23,15 @@ from unlisted.edge.runner import Runner
 from unlisted.edge.smtp_client import Dial, dial_tcp
 from unlisted.edge.smtp_server import Listener, SmtpServer
 from unlisted.edge.users import RelayHost, Users
+from unlisted.edge.webhook import Hook, Webhooks
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """All that the relay is told. `relay_hosts`: by address or network. `routes`: by domain.
 
-    `resolver` None: nothing is asked of the DNS; `mx` and `lookups` need it.
+    `resolver` None: nothing is asked of the DNS; `mx` and `lookups` need it. `hooks`, `board`: who is
+    told of what happens.
     """
 
     hostname: str = "localhost"
@@ -42,6 +46,8 @@ class Settings:
     mx: bool = False
     lookups: bool = False
     link: str = ""
+    hooks: tuple[Hook, ...] = ()
+    board: Board | None = None
 
 
 def open_runner(state: Path, secret: bytes) -> Runner:
@@ -88,7 +94,9 @@ class Service:
             key=derived(secret, "link"),
         )
         prober = DnsProber(clock, client if settings.lookups else None)
-        self.performer = Performer(runner, clock, self.routes, courier, prober, notices)
+        webhooks = Webhooks(settings.hooks, clock, client, link=settings.link, dial=dial)
+        messengers = Messengers(clock, webhooks, settings.board)
+        self.performer = Performer(runner, clock, self.routes, courier, prober, notices, messengers)
         self.intake = Intake(runner, clock, self.people, trace_key=trace_key, abuse=settings.abuse)
         self.server = SmtpServer(
             self.intake,

@@ -47,7 +47,7 @@ from unlisted.facts import (
 from unlisted.health import posts
 from unlisted.health.incident import Extent, derived, moved, widened
 from unlisted.health.record import iso
-from unlisted.loop import _approval, _band, _rejoin, _revise
+from unlisted.loop import _approval, _band, _rejoin, _revise, _telling
 from unlisted.loop._incident import (
     Incident,
     approved,
@@ -68,13 +68,15 @@ MOST_CALM = 12  # calms in a row that refusals of no known block may put off the
 
 
 class State:
-    """The open incident, those before it, how many there were, and which rows wait."""
+    """The open incident, those before it, how many there were, which rows wait,
+    and who is told."""
 
     def __init__(self) -> None:
         self.incident: Incident | None = None
         self.past: dict[str, Incident] = {}
         self.count = 0
         self.waiting: set[str] = set()
+        self.telling = _telling.Telling()
 
     def keep(self, incident: Incident) -> None:
         """A closed incident, for revisions; the oldest are let go."""
@@ -86,6 +88,8 @@ class State:
 def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
     """Follow the facts that people should hear of."""
     state = states.tell
+    if type(fact) in _telling.HEARD:
+        yield from _telling.step(states, fact, n)
     if isinstance(fact, Queued):
         if fact.row.state == "wait" and not fact.row.waits_for.startswith("suspicion:"):
             state.waiting.add(fact.row.key)
