@@ -19,9 +19,11 @@ import msgspec
 from unlisted import commands, facts
 from unlisted.campaigns.fingerprint import fingerprint
 from unlisted.commands import (
+    CallWebhook,
     CancelTimer,
     Command,
     Deliver,
+    Notify,
     Probe,
     SendNdr,
     SetTimer,
@@ -41,6 +43,7 @@ from unlisted.facts import (
     FeedbackReceived,
     ListTerm,
     NotAttempted,
+    NoticeSent,
     Observed,
     PathTested,
     Policy,
@@ -56,6 +59,7 @@ from unlisted.facts import (
     Settled,
     TimerFired,
     TransientFailure,
+    WebhookAnswered,
     Woken,
 )
 from unlisted.loop import deliver
@@ -109,6 +113,8 @@ class World:
     listed: set[tuple[str, str]] = field(default_factory=set)  # (zone, address)
     dns_broken: bool = False
     sites: dict[str, str] = field(default_factory=dict)  # domain -> receiver
+    hooks: dict[str, int] = field(default_factory=dict)  # webhook -> the status it answers
+    people_reached: bool = True
 
     def reply(self, row: Row, address: str) -> Says:
         site = self.site(row.domain)
@@ -162,6 +168,8 @@ class Playbook:
         self.ndrs: list[SendNdr] = []
         self.probes: list[Probe] = []
         self.tests: list[TestPath] = []
+        self.calls: list[tuple[float, CallWebhook]] = []
+        self.notices: list[tuple[float, Notify]] = []
         self.rows: dict[str, Row] = {}
         self.settled: dict[str, str] = {}
         self.accepted: set[str] = set()
@@ -345,6 +353,23 @@ class Playbook:
                 origin="ndr",
                 done=command.key,
             )
+        elif isinstance(command, CallWebhook):
+            self.calls.append((self.now, command))
+            self.feed(
+                WebhookAnswered(
+                    at=self.now, done=command.key, hook=command.hook, delivery=command.delivery,
+                    event=command.event, code=self.world.hooks.get(command.hook, 204),
+                )
+            )  # fmt: skip
+        elif isinstance(command, Notify):
+            self.notices.append((self.now, command))
+            reached = int(self.world.people_reached)
+            self.feed(
+                NoticeSent(
+                    at=self.now, done=command.key, notice=command.notice, what=command.what,
+                    reached=reached, failed=1 - reached,
+                )
+            )  # fmt: skip
         else:
             raise AssertionError(f"no such command: {command}")
 

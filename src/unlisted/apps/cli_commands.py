@@ -147,6 +147,10 @@ def config_check(args: Args) -> int:
             relay_settings(found)
         if found.config.history.import_:
             settings.read_history(found.beside(found.config.history.import_))
+        if found.config.webhooks or found.config.notify.urls_file or found.config.duty.people:
+            from unlisted.apps.telling import read_telling
+
+            read_telling(found, bytes(32))  # the secret names webhooks, and nothing is kept
     except config.ConfigError as exc:
         if args.json:
             show([msgspec.to_builtins(one) | {"file": exc.name} for one in exc.problems])
