@@ -105,7 +105,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 # What may be told to webhooks, and to the operator's people.
 EVENTS = (
     "incident.opened", "post.published", "post.corrected", "deadline.moved", "deadline.missed",
-    "incident.closed", "review.published",
+    "incident.revised", "incident.merged", "incident.split", "incident.closed", "review.published",
 )  # fmt: skip
 NOTICES = ("duty", "draft", "deadline", "episode", "feed", "fault", "webhook")
 

@@ -54,7 +54,7 @@ class Site(Faces):
         self._stop = asyncio.Event()
         runner = Runner(Journal(self.path, bytes(32), durable=False), bytes(32))
         clock = WallClock()
-        await self._open(runner, clock.now(), self.POLICY)
+        await self._open(runner, clock.now(), policy=self.POLICY)
         model = ReadModel(self.path, live=True)
         poster = Posting(runner, clock)
         operator = Operator(
@@ -78,12 +78,10 @@ class Site(Faces):
         runner.journal.close()
 
     @staticmethod
-    async def _open(runner: Runner, now: float, policy: Policy) -> None:
+    async def _open(runner: Runner, now: float, **more: Any) -> None:
         pool = Pool(name="main", addresses=(A, "127.0.9.2"), helo="out.example.org")
         await runner.record(
-            Configured(
-                at=now, hostname="mx.example.org", pools=(pool,), lookups=True, policy=policy
-            )
+            Configured(at=now, hostname="mx.example.org", pools=(pool,), lookups=True, **more)
         )
         n = runner.upcoming
         text = f"Service unavailable; Client host [{A}] blocked using bl.list.example"

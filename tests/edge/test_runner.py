@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from unlisted.commands import Deliver
+from unlisted.commands import Deliver, Notify
 from unlisted.edge import queue
 from unlisted.edge.journal import Journal, JournalError
 from unlisted.edge.runner import Quarantined, Runner, replayed
@@ -314,3 +315,25 @@ def test_a_fact_that_newer_stations_cannot_bear_does_not_keep_the_service_from_s
     again = Runner(journal, KEY)
     again.record_now(reception(again.upcoming, "eve"))
     assert again.states.accept.config == CONFIGURED
+
+
+def test_a_fault_is_told_to_the_operators_people_once_an_hour_for_each_station(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def step(states: States, fact: Any, n: int) -> None:
+        if isinstance(fact, Reception):
+            raise ValueError("a word of somebody's mail")
+
+    runner = Runner(Journal(tmp_path / "journal.db", bytes(32)), KEY)
+    runner.record_now(msgspec.structs.replace(CONFIGURED, notices=("fault",)))
+    monkeypatch.setattr(_fixpoint, "_STEPS", (*_fixpoint._STEPS, ("weak", step)))
+    said = []
+    for later in (0.0, 10.0, 3599.0, 3600.0):
+        fact = msgspec.structs.replace(reception(runner.upcoming), at=AT + later)
+        said.append(runner.record_now(fact).commands)
+    assert [len(one) for one in said] == [1, 0, 0, 1]
+    (notice,) = said[0]
+    assert isinstance(notice, Notify) and "weak" in notice.title
+    assert "mail" not in notice.title + notice.text
+    assert [one.key for one in runner.journal.outbox()] == [said[0][0].key, said[3][0].key]
+    runner.journal.close()

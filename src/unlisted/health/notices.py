@@ -15,6 +15,7 @@ from unlisted.facts import (
     Fact,
     FeedSilent,
     PostDrafted,
+    PostPending,
     WebhookEnded,
     WebhookLost,
 )
@@ -41,6 +42,13 @@ def words(fact: Fact) -> Words | None:
                 f"{fact.incident}: a draft waits for you",
                 f"An update is promised for {_when(fact.deadline)}. A draft with its figures stands "
                 "on the operator's page.",
+            )
+        case PostPending():
+            return (
+                "draft",
+                f"{fact.incident}: draft {fact.draft} waits for an approver",
+                "It is on the operator's page, or: "
+                f"unlisted health approve {fact.incident} {fact.draft}",
             )
         case DeadlineMissed():
             return (

@@ -16,7 +16,10 @@ from unlisted.facts import (
     Fact,
     Figure,
     IncidentClosed,
+    IncidentMerged,
     IncidentOpened,
+    IncidentRevised,
+    IncidentSplit,
     Posted,
     ReviewWritten,
 )
@@ -31,8 +34,8 @@ class Known(msgspec.Struct):
     classification: str = ""
     severity: str = ""
     status: str = ""
-    since: float | None = None
-    until: float | None = None
+    start: str = ""
+    end: str = ""
 
     def shown(self) -> dict[str, Any]:
         """As JSON has it; what is not known is null."""
@@ -42,19 +45,24 @@ class Known(msgspec.Struct):
             "classification": self.classification or None,
             "severity": self.severity or None,
             "status": self.status or None,
-            "start": iso(self.since),
-            "end": iso(self.until),
+            "start": self.start or None,
+            "end": self.end or None,
         }
 
     def learn(self, fact: Fact) -> None:
         """Take over what a fact of this incident says."""
         if isinstance(fact, IncidentOpened):
             self.title, self.classification = fact.title, fact.classification
-            self.severity, self.since = fact.severity, fact.since
+            self.severity, self.start = fact.severity, iso(fact.since) or ""
         elif isinstance(fact, Posted):
             self.title, self.status = fact.title, fact.status
         elif isinstance(fact, IncidentClosed):
-            self.since, self.until = fact.since, fact.until
+            self.start, self.end = iso(fact.since) or "", iso(fact.until) or ""
+        elif isinstance(fact, IncidentRevised) and fact.field in _REVISED:
+            setattr(self, fact.field, fact.new)
+
+
+_REVISED = ("title", "classification", "severity", "start", "end")
 
 
 def event_of(fact: Fact) -> str | None:
@@ -70,6 +78,9 @@ _EVENTS: dict[type[Fact], str] = {
     IncidentOpened: "incident.opened",
     DeadlineMoved: "deadline.moved",
     DeadlineMissed: "deadline.missed",
+    IncidentRevised: "incident.revised",
+    IncidentMerged: "incident.merged",
+    IncidentSplit: "incident.split",
     IncidentClosed: "incident.closed",
 }
 
@@ -83,6 +94,12 @@ def data(fact: Fact, known: Known) -> str:
         told["deadline"] = {"old": iso(fact.old), "new": iso(fact.new), "by_post": fact.number}
     elif isinstance(fact, DeadlineMissed):
         told["deadline"] = {"promised": iso(fact.deadline)}
+    elif isinstance(fact, IncidentRevised):
+        told["revision"] = {"field": fact.field, "old": fact.old, "new": fact.new, "why": fact.why}
+    elif isinstance(fact, IncidentMerged):
+        told["merged"] = {"into": fact.into, "why": fact.why}
+    elif isinstance(fact, IncidentSplit):
+        told["split"] = {"part": fact.part, "why": fact.why}
     return msgspec.json.encode(told).decode()
 
 

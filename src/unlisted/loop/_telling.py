@@ -25,11 +25,15 @@ from unlisted.facts import (
     Fact,
     FeedSilent,
     IncidentClosed,
+    IncidentMerged,
     IncidentOpened,
+    IncidentRevised,
+    IncidentSplit,
     NoticeLost,
     NoticeSent,
     PostDrafted,
     Posted,
+    PostPending,
     ReviewWritten,
     Subscription,
     TimerFired,
@@ -59,7 +63,8 @@ HELD, MISSED = PREFIX + "held", "missed"
 HEARD: frozenset[type[Fact]] = frozenset(
     {
         *(Configured, DeadlineMissed, DeadlineMoved, DutyCalled, EpisodeOpened, FeedSilent),
-        *(IncidentClosed, IncidentOpened, NoticeSent, PostDrafted, Posted, ReviewWritten),
+        *(IncidentClosed, IncidentMerged, IncidentOpened, IncidentRevised, IncidentSplit),
+        *(NoticeSent, PostDrafted, Posted, PostPending, ReviewWritten),
         *(TimerFired, WebhookAnswered, WebhookEnded, WebhookLost),
     }
 )
