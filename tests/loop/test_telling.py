@@ -25,6 +25,7 @@ from unlisted.facts import (
     Posted,
     PostSubmitted,
     ReviewWritten,
+    RevisionSubmitted,
     Subscription,
     WebhookEnded,
     WebhookLost,
@@ -150,8 +151,8 @@ def test_gone_ends_a_subscription_until_it_is_configured_anew(play: Play) -> Non
     (ended,) = pb.found(WebhookEnded)
     assert ended.hook == "h1"
     assert "webhook" in whats(pb)
-    # Both events of the first moment were on their way; nothing after that.
-    assert sum(command.hook == "h1" for _, command in pb.calls) <= 2
+    # What happened in that same moment was on its way; nothing after that.
+    assert {at for at, command in pb.calls if command.hook == "h1"} == {ended.at}
     assert sum(command.hook == "h2" for _, command in pb.calls) > 3
     pb.world.hooks.clear()
     pb.feed(configured(pb.now, webhooks=(other,)))
@@ -274,3 +275,24 @@ def test_nothing_is_ordered_again_after_the_incident(play: Play) -> None:
     pb.wait(60 * DAY)
     assert pb.found(IncidentOpened) and pb.found(IncidentClosed)
     assert not pb.timers and not pb.states.tell.telling.pending
+
+
+def test_where_posts_are_approved_the_draft_that_waits_is_a_notice(play: Play) -> None:
+    pb = told(play, policy=Policy(approve_posts=True))
+    episode(pb)
+    assert "draft" in whats(pb) and "post.published" not in events(pb)
+    assert "approve UL000001 1" in "".join(command.text for _, command in pb.notices)
+
+
+def test_a_revision_is_told_with_what_was_and_what_is(play: Play) -> None:
+    pb = told(play)
+    episode(pb)
+    revision = RevisionSubmitted(
+        at=pb.now, incident="UL000001", author="ada", changes=(("title", "Mail is refused"),),
+        why="said plainly",
+    )  # fmt: skip
+    pb.feed(revision)
+    pb.carry_out()
+    told_ = data(pb, "incident.revised")
+    assert told_["revision"]["new"] == told_["incident"]["title"] == "Mail is refused"
+    assert told_["revision"]["why"] == "said plainly" and '"ada"' not in json.dumps(told_)
