@@ -36,7 +36,7 @@ class Messengers:
         self._waiting: dict[type[Telling], deque[Telling]] = {CallWebhook: deque(), Notify: deque()}
         self._running: dict[type[Telling], int] = {CallWebhook: 0, Notify: 0}
         self.stopped = False
-        self.failing: dict[str, str] = {}  # hook or "notices": why its last telling failed
+        self._failing: dict[str, str] = {}  # hook or "notices": why its last telling failed
 
     def take(self, command: Telling, record: Record, spawn: Spawn) -> None:
         """Carry it out as soon as its lane is free."""
@@ -81,9 +81,9 @@ class Messengers:
         )  # fmt: skip
 
     def _note(self, who: str, why: str) -> None:
-        if why and self.failing.get(who) != why:
+        if why and self._failing.get(who) != why:
             log.warning("%s: %s", who, why)
         if why:
-            self.failing[who] = why
+            self._failing[who] = why
         else:
-            self.failing.pop(who, None)
+            self._failing.pop(who, None)
