@@ -76,13 +76,14 @@ class SendNdr(Command, frozen=True, tag=True):
 
 class CallWebhook(Command, frozen=True, tag=True):
     """Tell a subscriber of an event (Standard Webhooks). `delivery`: its webhook-id, the same at
-    each try; `data`: the event's public content as JSON."""
+    each try; `data`: the event's public content as JSON; `path`: of its public page."""
 
     hook: str
     delivery: str
     event: str
     occurred_at: float
     data: str
+    path: str = "/"
 
 
 class Notify(Command, frozen=True, tag=True):

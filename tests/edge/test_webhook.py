@@ -26,6 +26,7 @@ LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)
 COMMAND = CallWebhook(
     key="tell/msg_1/h1/1", hook="h1", delivery="msg_1", event="incident.opened",
     occurred_at=1_795_392_000.0, data='{"incident":{"id":"UL000001"}}',
+    path="/incidents/UL000001",
 )  # fmt: skip
 
 
@@ -74,10 +75,12 @@ def test_a_call_is_one_signed_post_that_an_independent_check_takes() -> None:
             assert request.fields["webhook-id"] == "msg_1"
             assert genuine(SECRET, request, time.time())
             assert not genuine(SECRET, request, time.time() + 3600)  # played again later
-            request.body = request.body.replace(b"UL000001", b"UL000002")
+            request.body = request.body.replace(b"UL000001", b"UL000002")  # altered
             assert not genuine(SECRET, request, time.time())
             told = json.loads(request.body)
-            assert told["type"] == "incident.opened" and told["link"] == "https://status.example"
+            assert told["type"] == "incident.opened" and told["link"].endswith(
+                "status.example/incidents/UL000002"
+            )
             assert told["timestamp"] == "2026-11-23T00:00:00Z"
 
     run(work())

@@ -81,6 +81,9 @@ def test_a_webhook_is_told_of_every_public_step_of_an_incident(play: Play) -> No
     assert incident["id"] == "UL000001" and incident["end"] is not None
     assert incident["status"] == pb.last(Posted).status
     assert len({command.delivery for _, command in pb.calls}) == len(pb.calls)
+    paths = {command.event: command.path for _, command in pb.calls}
+    assert paths["review.published"] == "/incidents/UL000001/review"
+    assert paths["post.corrected"] == "/incidents/UL000001/posts/3"
 
 
 def test_it_gets_the_posts_own_words_and_figures(play: Play) -> None:

@@ -9,7 +9,6 @@ empty answer.
 from __future__ import annotations
 
 import asyncio
-import os
 import secrets
 import socket
 import struct
@@ -23,6 +22,7 @@ import dns.rdatatype
 import msgspec
 
 from unlisted.edge.clock import Hold, RealSeconds
+from unlisted.edge.failure_words import failure_words
 
 TIMEOUT_S = RealSeconds(5.0)
 MAX_TTL_S = 86400.0
@@ -66,7 +66,7 @@ class DnsClient:
         except TimeoutError:
             raise DnsError(f"no answer within {TIMEOUT_S:g} s") from None
         except (OSError, EOFError) as exc:
-            raise DnsError(f"the resolver cannot be asked: {_words(exc)}") from None
+            raise DnsError(f"the resolver cannot be asked: {failure_words(exc)}") from None
         return _answer(reply, name, kind)
 
     async def exchange(
@@ -182,9 +182,3 @@ def _text(record: object, kind: str) -> str:
 def _label(sock: socket.socket) -> str:
     host, port = sock.getsockname()[:2]
     return f"{host}:{port}"
-
-
-def _words(exc: BaseException) -> str:
-    # asyncio puts addresses and ports into its words; the system's own are the same each time.
-    number = getattr(exc, "errno", None)
-    return os.strerror(number) if number else str(exc) or type(exc).__name__

@@ -100,7 +100,7 @@ def scheme(url: str) -> str:
 
 async def _run(given: bytes, ended: dict[int, bool]) -> None:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "unlisted.edge.notice_worker",
+        sys.executable, "-P", "-m", "unlisted.edge.notice_worker",
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL, limit=MAX_OUTPUT,
     )  # fmt: skip

@@ -9,13 +9,13 @@ the end of the connection: code 0, never an exception of the library's.
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 from collections.abc import Awaitable, Callable
 
 import msgspec
 
 from unlisted.edge.clock import Clock, Hold, SimSeconds
+from unlisted.edge.failure_words import failure_words
 from unlisted.edge.routes import Hop
 from unlisted.mail.reply import MAX_REPLY, parse_reply
 
@@ -189,7 +189,7 @@ class Connection:
         except OSError as exc:
             # It may have said why before it closed.
             answer = await self._said("eod", b"")
-            return answer if answer.code >= 400 else _nothing(stage, _words(exc))
+            return answer if answer.code >= 400 else _nothing(stage, failure_words(exc))
         return _final(await self._said("eod", b""))
 
     async def _said(self, stage: str, command: bytes) -> Answer:
@@ -206,7 +206,7 @@ class Connection:
             return _nothing(stage, f"no reply within {limit_s:g} s")
         except (OSError, EOFError, ValueError) as exc:
             self.close()
-            return _nothing(stage, _words(exc))
+            return _nothing(stage, failure_words(exc))
         reply = parse_reply(raw)
         if reply.code == 421:
             self._over = True  # RFC 5321 section 3.8: it closes the channel
@@ -266,7 +266,7 @@ async def open_connection(
     except TimeoutError:
         raise Refused(_nothing("connect", f"no connection within {CONNECT_S:g} s")) from None
     except OSError as exc:
-        raise Refused(_nothing("connect", _words(exc))) from None
+        raise Refused(_nothing("connect", failure_words(exc))) from None
     connection = Connection(clock, hold.label, helo, reader, writer)
     try:
         await connection.hello()
@@ -313,9 +313,3 @@ def _odd(answer: Answer) -> Answer:
 
 def _nothing(stage: str, text: str) -> Answer:
     return Answer(stage, 0, None, text)
-
-
-def _words(exc: BaseException) -> str:
-    # asyncio puts addresses and ports into its words; the system's own are the same each time.
-    number = getattr(exc, "errno", None)
-    return os.strerror(number) if number else str(exc) or type(exc).__name__

@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
-import os
 import ssl
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -27,6 +26,7 @@ from unlisted.config_telling import Target
 from unlisted.edge import outward, webhook_signature
 from unlisted.edge.clock import Clock, Hold, SimSeconds
 from unlisted.edge.dns_client import DnsClient, DnsError
+from unlisted.edge.failure_words import failure_words
 from unlisted.edge.routes import Hop
 from unlisted.edge.smtp_client import Dial, dial_tcp
 
@@ -92,8 +92,10 @@ class Webhooks:
             return Answered(0, str(exc))
         except ssl.SSLError as exc:
             return Answered(0, f"TLS: {exc.reason or type(exc).__name__}"[:100])
-        except (OSError, EOFError, h11.ProtocolError) as exc:
-            return Answered(0, _words(exc))
+        except h11.ProtocolError:
+            return Answered(0, "what came is no HTTP answer")
+        except (OSError, EOFError) as exc:
+            return Answered(0, failure_words(exc))
         except Exception as exc:  # our own fault must not leave the command without an outcome
             log.error("webhook %s: %s", hook.name, type(exc).__name__)
             return Answered(0, "local error")
@@ -160,7 +162,7 @@ def content(command: CallWebhook, link: str) -> bytes:
     stamp = datetime.fromtimestamp(command.occurred_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     told = {"type": command.event, "timestamp": stamp, "data": msgspec.Raw(command.data.encode())}
     if link:
-        told["link"] = link
+        told["link"] = link + command.path
     return msgspec.json.encode(told)
 
 
@@ -206,11 +208,3 @@ async def _answer(reader: asyncio.StreamReader, connection: h11.Connection) -> A
             return Answered(code, "redirects are not followed" if 300 <= code < 400 else "")
         else:
             return Answered(0, "what came is no answer")
-
-
-def _words(exc: BaseException) -> str:
-    if isinstance(exc, h11.ProtocolError):
-        return "what came is no HTTP answer"
-    # asyncio puts addresses and ports into its words; the system's own are the same each time.
-    number = getattr(exc, "errno", None)
-    return os.strerror(number) if number else "connection closed"

@@ -103,6 +103,14 @@ def data(fact: Fact, known: Known) -> str:
     return msgspec.json.encode(told).decode()
 
 
+def path(fact: Fact) -> str:
+    """Where the public page shows it."""
+    page = f"/incidents/{getattr(fact, 'incident', '')}"
+    if isinstance(fact, Posted):
+        return f"{page}/posts/{fact.number}"
+    return page + "/review" if isinstance(fact, ReviewWritten) else page
+
+
 def _post(post: Posted) -> dict[str, Any]:
     return {
         "number": post.number,

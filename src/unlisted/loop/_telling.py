@@ -180,7 +180,7 @@ def _published(states: States, fact: Fact, event: str, n: int) -> Iterator[Out]:
         name = f"{delivery}/{hook}"
         command = CallWebhook(
             key=f"{PREFIX}{name}/1", hook=hook, delivery=delivery, event=event,
-            occurred_at=fact.at, data=data,
+            occurred_at=fact.at, data=data, path=webhook.path(fact),
         )  # fmt: skip
         yield from _begun(telling, name, command, fact.at, n)
 
