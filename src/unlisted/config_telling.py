@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-import zoneinfo
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
@@ -220,10 +219,18 @@ def _urls(path: tuple[str | int, ...], told: Notify | Person) -> Found:
             yield (*path, "urls"), "expected addresses as apprise has them, scheme://…"
 
 
-def _duty(duty: Duty) -> Found:
+def _known(zone: str) -> bool:
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # a start without shifts does not pay
+
     try:
-        zoneinfo.ZoneInfo(duty.zone)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
+
+
+def _duty(duty: Duty) -> Found:
+    if duty.zone != "UTC" and not _known(duty.zone):
         yield ("duty", "zone"), f'"{duty.zone[:60]}" is no zone that this machine knows'
     names = [one.name for one in duty.people]
     for i, person in enumerate(duty.people):

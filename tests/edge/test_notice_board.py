@@ -17,6 +17,7 @@ from tests.edge.hook_receiver import HANG, receiving
 
 from unlisted.commands import Notify
 from unlisted.edge import notice_board
+from unlisted.edge.clock import VirtualClock
 from unlisted.edge.notice_board import Board, Told, told
 from unlisted.edge.rota import Rota, Shift
 
@@ -153,3 +154,19 @@ def test_the_worker_refuses_what_is_no_order() -> None:
         assert (process.returncode, out, err) == (2, b"", b"")
 
     run(work())
+
+
+def test_a_notice_ends_on_a_led_clock_too_while_time_stands() -> None:
+    clock = VirtualClock()
+    loop = clock.new_event_loop()
+
+    async def work() -> None:
+        async with receiving(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") as there:
+            with clock.hold("tell/n1/1"):
+                found = await told([f"json://127.0.0.1:{there.port}/"], "a", "b")
+            assert found.reached == 1 and clock.now() == 0.0
+
+    try:
+        loop.run_until_complete(work())
+    finally:
+        loop.close()

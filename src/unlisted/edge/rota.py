@@ -7,8 +7,7 @@ is on duty: a gap in a plan must not be a silence. Shifts follow the zone's cloc
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
-from zoneinfo import ZoneInfo
+from datetime import UTC, datetime, tzinfo
 
 import msgspec
 
@@ -42,7 +41,15 @@ class Rota(msgspec.Struct, frozen=True):
 
     def on_duty(self, at: float) -> Sequence[str]:
         """Names, in the order of the people; all of them where no shift covers `at`."""
-        local = datetime.fromtimestamp(at, ZoneInfo(self.zone))
+        local = datetime.fromtimestamp(at, _zone(self.zone))
         minute = local.hour * 60 + local.minute
         now = {one.person for one in self.shifts if one.covers(local.weekday(), minute)}
         return tuple(name for name in self.people if name in now) or self.people
+
+
+def _zone(name: str) -> tzinfo:
+    if name == "UTC":
+        return UTC
+    from zoneinfo import ZoneInfo  # a start without shifts does not pay
+
+    return ZoneInfo(name)

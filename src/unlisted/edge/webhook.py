@@ -140,7 +140,7 @@ class Webhooks:
                 answer = await self._client.ask(host, kind, hold)
                 found += [ipaddress.ip_address(one) for one in answer.records]
         except DnsError as exc:
-            raise NotCalled(f"look-up failed: {exc}"[:200]) from None
+            raise NotCalled(f"look-up failed: {exc}".replace(host, "its name")[:200]) from None
         except ValueError:
             raise NotCalled("look-up failed: no address in the answer") from None
         if not found:
