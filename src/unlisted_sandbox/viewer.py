@@ -208,20 +208,26 @@ class Viewer:
             self.problems.append(str(error))
 
     async def check_page(self) -> None:
-        """The page itself must show the times of its data."""
+        """The pages themselves must show the times of their data: the incident's, or the post's own
+        where an incident has more posts than a page holds."""
         try:
             for incident in self.incidents:
-                page = await self._get(
-                    self.lane, self.public, f"/incidents/{incident.get('id')}", ""
-                )
-                times = Times()
-                times.feed(page.decode("utf-8", "replace"))
+                path = f"/incidents/{incident.get('id')}"
+                shown = await self._times(path)
                 for post in incident.get("posts", []):
                     at = moment(post.get("at"))
-                    if at is not None and not any(abs(at - t) < 60 for t in times.found):
-                        self.problems.append(f"/incidents/{incident.get('id')} lacks a post's time")
+                    if at is None or _among(at, shown):
+                        continue
+                    if not _among(at, await self._times(f"{path}/posts/{post.get('number')}")):
+                        self.problems.append(f"{path} lacks a post's time")
         except HttpError as error:
             self.problems.append(str(error))
+
+    async def _times(self, path: str) -> list[float]:
+        page = await self._get(self.lane, self.public, path, "")
+        times = Times()
+        times.feed(page.decode("utf-8", "replace"))
+        return times.found
 
     async def _rows(self, path: str) -> list[dict[str, Any]]:
         return self._read(await self._get(self.lane, self.operator, path, self.token), path)
@@ -281,3 +287,8 @@ def _list(body: bytes, path: str) -> list[dict[str, Any]]:
     if not isinstance(value, list) or not all(isinstance(v, dict) for v in value):
         raise HttpError(f"{path}: not a list of objects")
     return cast(list[dict[str, Any]], value)
+
+
+def _among(at: float, times: list[float]) -> bool:
+    """Whether a page that prints minutes shows this moment."""
+    return any(abs(at - one) < 60 for one in times)

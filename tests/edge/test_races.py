@@ -160,7 +160,7 @@ def test_an_act_whose_sender_was_closed_meanwhile_is_not_attempted(
         deliver, "closed", lambda states, row, address: "held h1" if closed else None
     )
     # Whatever the reason, a station would place the row anew; here it may rest where it is.
-    monkeypatch.setattr(deliver, "_place", lambda *args, **kwargs: iter(()), raising=True)
+    monkeypatch.setattr(deliver, "place", lambda *args, **kwargs: iter(()), raising=True)
 
     async def run() -> None:
         async with (
@@ -223,7 +223,7 @@ def ask(reception: Reception, *, cautious: bool = False) -> Deliver:
 def test_a_cautious_act_has_its_path_for_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deliver, "_place", lambda *args, **kwargs: iter(()))
+    monkeypatch.setattr(deliver, "place", lambda *args, **kwargs: iter(()))
 
     async def run() -> None:
         async with (
