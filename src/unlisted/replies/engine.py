@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
+from unlisted.replies.heads import address_places, begins_with_address, skippable
 from unlisted.replies.index import Asked, Index, asked
 from unlisted.replies.needs import literal
 from unlisted.replies.patterns import branches, compiled
@@ -17,10 +18,11 @@ LONGEST_REMEMBERED = 512
 
 
 class _Part(NamedTuple):
-    """An alternative; a match holds `literal`."""
+    """An alternative; a match holds `literal`. match: of one that begins with an address."""
 
     literal: str
     search: Callable[[str], re.Match[str] | None]
+    match: Callable[[str, int], re.Match[str] | None] | None
 
 
 class _Step:
@@ -59,6 +61,25 @@ def asked_by(
     return asked([*(branch for _, branch in _branches(patterns)), *words], sample)
 
 
+def _part(branch: str) -> _Part:
+    pattern = compiled(skippable(branch))
+    match = pattern.match if begins_with_address(branch) else None
+    return _Part(literal(branch), pattern.search, match)
+
+
+_UNKNOWN: tuple[int, ...] = ()  # by identity
+
+
+def _first_at(
+    match: Callable[[str, int], re.Match[str] | None], text: str, places: Sequence[int]
+) -> re.Match[str] | None:
+    for place in places:
+        found = match(text, place)
+        if found:
+            return found
+    return None
+
+
 def _branches(patterns: Sequence[str]) -> list[tuple[int, str]]:
     return [(i, branch) for i, pattern in enumerate(patterns) for branch in branches(pattern)]
 
@@ -93,14 +114,20 @@ class Engine:
         plan = known.plans.get(among)
         if plan is None:
             plan = known.plans[among] = self._planned(known.candidates, among)
+        places: Sequence[int] | None = _UNKNOWN
         for step in plan:
             parts = step.parts
             if parts is None:
                 parts = step.parts = self._close(step, known.gist)
             best: re.Match[str] | None = None
-            for needed, search in parts:
+            for needed, search, match in parts:
                 if needed in text:
-                    found = search(text)
+                    if match is None:
+                        found = search(text)
+                    else:
+                        if places is _UNKNOWN:
+                            places = address_places(text)
+                        found = search(text) if places is None else _first_at(match, text, places)
                     if found and (best is None or found.start() < best.start()):
                         best = found
                         if step.pattern not in self._grouped:
@@ -137,6 +164,6 @@ class Engine:
                 part = self._parts[place]
                 if part is None:
                     branch = self._branches[place][1]
-                    part = self._parts[place] = _Part(literal(branch), compiled(branch).search)
+                    part = self._parts[place] = _part(branch)
                 found.append(part)
         return found

@@ -19,6 +19,7 @@ from unlisted.replies.needs import BEYOND, SHORTEST, Word, needs, words_of
 ASKED = 3
 REMEMBERED = 16384
 LONGEST_REMEMBERED = 24
+LONGEST_NUMBERED = 8  # with a digit in it; a longer one is an id, and comes once
 
 # As `needs` sees a text: letters and digits are themselves, all else is a gap.
 _GAPS = bytes(one if one in b"abcdefghijklmnopqrstuvwxyz0123456789" else 32 for one in range(256))
@@ -152,14 +153,21 @@ class _Kept(dict[bytes, bytes]):
                 self._whole[text] = word
             else:
                 self._parts.setdefault(text[:SHORTEST], []).append((text, word))
+        self._starts = frozenset(map(tuple, self._parts))
 
     def __missing__(self, word: bytes) -> bytes:
-        kept = word if self.matching(word) else b""
-        if len(word) <= LONGEST_REMEMBERED:
+        kept = word if self._wanted(word) else b""
+        if len(word) <= LONGEST_NUMBERED or (word.isalpha() and len(word) <= LONGEST_REMEMBERED):
             if len(self) >= REMEMBERED:
                 self.clear()
             self[word] = kept
         return kept
+
+    def _wanted(self, word: bytes) -> bool:
+        # Three letters beginning no part at any place: most ids end here.
+        if self._starts.isdisjoint(zip(word, word[1:], word[2:], strict=False)):
+            return word in self._whole
+        return bool(self.matching(word))
 
     def matching(self, word: bytes) -> list[Word]:
         found = [self._whole[word]] if word in self._whole else []
