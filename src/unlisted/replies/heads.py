@@ -9,9 +9,10 @@ found once for all patterns that begin with one.
 import re
 
 from unlisted.replies.knowledge import MACROS
-from unlisted.replies.patterns import around_end, branches
+from unlisted.replies.patterns import MAX_PATTERN, around_end, branches
 
-_LITERAL = re.compile(r"[a-z0-9]+(?![?*+{])(?: [a-z0-9]+(?![?*+{]))*", re.ASCII)
+_LITERAL = re.compile(r"[a-z0-9](?![?*+{])", re.ASCII)
+_NOT_AFTER = re.compile(r"\(\?<!([a-z0-9 ]+)\)", re.ASCII)
 _NUMBERED = re.compile(r"\?P<ip\d>")
 
 
@@ -22,31 +23,57 @@ def begins_with_address(branch: str) -> bool:
 def skippable(branch: str) -> str:
     """A pattern without alternatives at its top; another that matches the same, at the same
     places, with the same groups."""
-    edge = branch.startswith(r"\b")
-    rest = branch[2:] if edge else branch
+    asked, rest = _asked_before(branch)
+    end = 0
+    heads = _heads(rest, asked)
     if rest.startswith("(?:"):
         end = around_end(rest, 0)
-        if rest[end : end + 1] in ("?", "*", "+", "{"):
-            return branch
-        heads = [_edge_after(one, edge, 1) for one in branches(rest[3 : end - 1])]
-        if None in heads:
-            return branch
-        return f"(?:{'|'.join(map(str, heads))}){rest[end:]}"
-    return _edge_after(rest, edge, None) or branch
-
-
-def _edge_after(branch: str, edge: bool, most: int | None) -> str | None:
-    """What begins with a literal, an edge before it (by itself, or given) moved behind at most so
-    many characters of it; None if it begins with anything else."""
-    if branch.startswith(r"\b"):
-        edge, branch = True, branch[2:]
-    found = _LITERAL.match(branch)
-    if not found or not found[0]:
-        return None
-    if not edge:
+        once = not rest.startswith(("?", "*", "+", "{"), end)
+        heads = _all_heads(rest[3 : end - 1], asked) if once else None
+    if heads is None:
         return branch
-    length = min(found.end(), most or found.end())
-    return f"{branch[:length]}(?<!\\w{branch[:length]}){branch[length:]}"
+    found = f"(?:{'|'.join(heads)}){rest[end:]}" if end else heads[0]
+    return found if len(found) <= MAX_PATTERN else branch
+
+
+def _asked_before(branch: str) -> tuple[tuple[str, ...], str]:
+    """What must not stand before it, and the rest."""
+    asked: tuple[str, ...] = ()
+    while True:
+        if branch.startswith(r"\b"):
+            asked, branch = (*asked, r"\w"), branch[2:]
+        elif found := _NOT_AFTER.match(branch):
+            asked, branch = (*asked, found[1]), branch[found.end() :]
+        else:
+            return asked, branch
+
+
+def _all_heads(alternatives: str, asked: tuple[str, ...]) -> list[str] | None:
+    found: list[str] = []
+    for one in branches(alternatives):
+        heads = _heads(one, asked)
+        if heads is None:
+            return None
+        found += heads
+    return found
+
+
+def _heads(branch: str, asked: tuple[str, ...]) -> list[str] | None:
+    """The same as alternatives that all begin with a literal, what is asked of the text before
+    it moved behind this; None if it begins with anything else."""
+    more, branch = _asked_before(branch)
+    asked += more
+    if branch.startswith("(?:"):
+        end = around_end(branch, 0)
+        rest = branch[end:]
+        if "(?P<" in rest or rest.startswith(("?", "*", "+", "{")):
+            return None
+        heads = _all_heads(branch[3 : end - 1], asked)
+        return None if heads is None else [head + rest for head in heads]
+    if not _LITERAL.match(branch):
+        return None
+    char = branch[0]
+    return [char + "".join(f"(?<!{one}{char})" for one in asked) + branch[1:]]
 
 
 # "[" and the first digit of an IPv4 address, as `%IP%` lets one begin.
