@@ -16,6 +16,10 @@ MAX_LINES = 128
 _CODE = re.compile(r"([2-5][0-5][0-9])(?:[ \t-]|$)")
 # RFC 3463 section 2, and the Exchange oddities "5.7.51 1" (= 5.7.511) and "#5.7.1".
 _ENHANCED = re.compile(r"[#(]?([245])\.(\d{1,3})\.(\d{1,3})(?:\)|:|;|(?=[\s,<\[-])|$)[ \t]*")
+# Most replies: one line, a code and an enhanced code of its class as they ought to be written.
+_USUAL = re.compile(
+    r"([245])[0-5][0-9] (\1\.(?:0|[1-9][0-9]{0,2})\.(?:0|[1-9][0-9]{0,2})) (?=[^\s\d])"
+)
 _SPLIT_DIGIT = re.compile(r"(\d)(?=[ \t]|$)[ \t]*")
 # A logged reply sometimes comes as one line; the second "550-5.7.1 " inside it is no text.
 _INNER = re.compile(r"\s+([2-5][0-5][0-9])[- #]([245]\.\d{1,3}\.\d{1,3})\s+")
@@ -47,6 +51,13 @@ def parse_reply(raw: bytes | str) -> Reply:
     if "\n" not in text and "\\n" in text:
         text = text.replace("\\n", "\n")
     if "\n" not in text and "\r" not in text:
+        usual = _USUAL.match(text)
+        if usual:
+            digits = text[:3]
+            line = text[usual.end() :].rstrip()
+            if digits in line:
+                line = _drop_repeats(line, digits)
+            return Reply(int(digits), usual[2], line)
         code, enhanced, line = _parse_line(text.strip(), 0, None)
         return Reply(code, enhanced, line)
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")

@@ -10,6 +10,7 @@ import ipaddress
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import islice
 from typing import Literal, NamedTuple
 
@@ -163,6 +164,7 @@ def _v6_in(text: str) -> list[tuple[int, Range | None]]:
     return places
 
 
+@lru_cache(maxsize=1024)  # ours, again and again
 def _v4(token: str) -> Range | None:
     a, b, c, d = map(int, token.split("."))
     if a > 255 or b > 255 or c > 255 or d > 255:

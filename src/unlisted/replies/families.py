@@ -13,6 +13,9 @@ from typing import Literal
 import msgspec
 
 
+REMEMBERED = 1024
+
+
 class Family(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """zones: domain suffixes of zones and of the list's own pages; words: as in texts (lower
     case); tokens: names used where a zone would stand ("cm-csi-v11")."""
@@ -32,6 +35,7 @@ class Families:
     def __init__(self, rows: Sequence[Family]) -> None:
         self._by_zone: dict[str, str] = {}
         self._by_token: dict[str, str] = {}
+        self._asked: dict[str, str | None] = {}
         self._kind = {row.name: row.kind for row in rows}
         for row in rows:
             self._by_token[row.name] = row.name
@@ -58,6 +62,14 @@ class Families:
 
     def of_zone(self, zone: str) -> str | None:
         """By the longest known suffix; else by a name used in a zone's place."""
+        known = self._asked
+        if zone not in known:
+            if len(known) >= REMEMBERED:
+                known.clear()
+            known[zone] = self._of_zone(zone)
+        return known[zone]
+
+    def _of_zone(self, zone: str) -> str | None:
         zone = zone.strip("[]()<>'\"., ").lower()
         labels = zone.split(".")
         for cut in range(len(labels) - 1):

@@ -94,7 +94,7 @@ _STAGE_WORDS = (
 )
 _BOGUS_END = " '\"#>"
 # Without a code inside nothing is quoted; the first class lets `re` skip.
-_INSIDE = re.compile(r"[245](?<![\w.:/=-].)[0-57][0-9](?=[ -]|$)", re.ASCII)
+_INSIDE = re.compile(r"[245][0-57][0-9](?=[ -]|$)(?<![\w.:/=-]...)", re.ASCII)
 # An enhanced code further in ("554 mx cmsmtp 5.7.1 Service unavailable"); no address, no version.
 _LATE_ENHANCED = re.compile(r"[45](?<![\w.:/=-].)\.\d{1,3}\.\d{1,3}(?![\w-]|\.\w)", re.ASCII)
 MAX_LATE = 120
@@ -117,6 +117,19 @@ class Unwrapped(msgspec.Struct, frozen=True, gc=False):
 
 def unwrap(reply: Reply) -> Unwrapped:
     text = _line(reply.text)
+    if (
+        reply.enhanced is not None
+        and reply.code
+        and not _INSIDE.search(text, 1)
+        and "<<< " not in text
+        and "giving up on " not in text
+        and "(in reply to" not in text
+    ):
+        return Unwrapped(reply, text, reply.code, reply.enhanced, False, None)
+    return _unwrapped(reply, text)
+
+
+def _unwrapped(reply: Reply, text: str) -> Unwrapped:
     relayed = False
     stage: str | None = None
     inner = reply
