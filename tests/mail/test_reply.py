@@ -25,6 +25,13 @@ from unlisted.mail.reply import MAX_REPLY, Reply, ReplyError, parse_reply, rende
         ("5.7.1 no code", Reply(0, "5.7.1", "no code")),
         ("connection refused", Reply(0, None, "connection refused")),
         ("", Reply(0, None, "")),
+        ("571 5.7.1 Message refused", Reply(571, "5.7.1", "Message refused")),
+        ("571-one\r\n571 two", Reply(571, None, "one\ntwo")),
+        ("591 5.7.1 refused", Reply(591, "5.7.1", "refused")),
+        ("591 4.7.1 refused", Reply(0, None, "591 4.7.1 refused")),
+        ("590 messages queued", Reply(0, None, "590 messages queued")),
+        ("550 5.07.01 zeroes", Reply(550, "5.7.1", "zeroes")),
+        ("550 5.7.1  two spaces", Reply(550, "5.7.1", "two spaces")),
         ("999 Unable to deliver", Reply(0, None, "999 Unable to deliver")),
         (b"554 \xff\xfe", Reply(554, None, "\ufffd\ufffd")),
     ],
@@ -40,7 +47,15 @@ def test_a_reply_beyond_the_bound_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("raw", "temporary"),
-    [("450 x", True), ("550 x", False), ("timeout", True), ("5.1.1 x", False), ("4.4.1 x", True)],
+    [
+        ("450 x", True),
+        ("550 x", False),
+        ("571 x", False),
+        ("475 x", True),
+        ("timeout", True),
+        ("5.1.1 x", False),
+        ("4.4.1 x", True),
+    ],
 )
 def test_temporary_follows_the_code(raw: str, temporary: bool) -> None:
     assert parse_reply(raw).temporary is temporary

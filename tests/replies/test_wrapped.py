@@ -80,3 +80,11 @@ def test_the_public_answer_has_the_public_names() -> None:
 def test_a_zone_as_it_was_asked_loses_the_address() -> None:
     found = classify("550 5.7.1 192.0.2.10 listed at 10.2.0.192.bl.foo.example", ours=OURS)
     assert (found.blames, found.subject_value) == ("bl.foo.example", "192.0.2.10")
+
+
+@pytest.mark.parametrize("zone", ["dnsbl.foo.example", "rbl.foo.example", "dnsbl-3.foo.example"])
+def test_a_zone_whose_name_begins_like_a_list_is_the_zone(zone: str) -> None:
+    for before in ("Connection from [192.0.2.10] refused,", "192.0.2.10"):
+        text = f"550 {before} listed at {zone}, see https://foo.example/"
+        found = classify(text, ours=OURS)
+        assert (found.refusal, found.blames, found.ours) == ("yes", zone, "yes"), text

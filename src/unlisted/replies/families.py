@@ -12,7 +12,6 @@ from typing import Literal
 
 import msgspec
 
-
 REMEMBERED = 1024
 
 
