@@ -156,18 +156,18 @@ class _Kept(dict[bytes, bytes]):
         self._starts = frozenset(map(tuple, self._parts))
 
     def __missing__(self, word: bytes) -> bytes:
-        kept = word if self._wanted(word) else b""
-        if len(word) <= LONGEST_NUMBERED or (word.isalpha() and len(word) <= LONGEST_REMEMBERED):
+        # Three letters beginning no part at any place: most ids end here, and are not kept.
+        if self._starts.isdisjoint(zip(word, word[1:], word[2:], strict=False)):
+            kept = word if word in self._whole else b""
+            if len(word) > LONGEST_NUMBERED and not word.isalpha():
+                return kept
+        else:
+            kept = word if self.matching(word) else b""
+        if len(word) <= LONGEST_REMEMBERED:
             if len(self) >= REMEMBERED:
                 self.clear()
             self[word] = kept
         return kept
-
-    def _wanted(self, word: bytes) -> bool:
-        # Three letters beginning no part at any place: most ids end here.
-        if self._starts.isdisjoint(zip(word, word[1:], word[2:], strict=False)):
-            return word in self._whole
-        return bool(self.matching(word))
 
     def matching(self, word: bytes) -> list[Word]:
         found = [self._whole[word]] if word in self._whole else []
