@@ -103,6 +103,9 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True):
     loopback: Annotated[
         bool, Meta(description="what 127.0.0.1 takes has left; false: it is a content filter")
     ] = False
+    history: Annotated[bool, Meta(description="keep the attempts as unlisted history add does")] = (
+        False
+    )
 
 
 class Http(msgspec.Struct, frozen=True, kw_only=True):

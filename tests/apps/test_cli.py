@@ -210,6 +210,22 @@ def test_help_teaches(run: Run, noun: tuple[str, ...]) -> None:
         assert "example: unlisted" in out
 
 
+EVERY = [(), *((noun,) for noun in cli.NOUNS)]
+EVERY += [(noun, verb) if verb else (noun,) for noun, verb, *_ in cli.COMMANDS]
+
+
+@pytest.mark.parametrize("words", EVERY, ids=" ".join)
+def test_every_line_of_help_and_of_a_usage_error_fits_80_columns(
+    run: Run, words: tuple[str, ...]
+) -> None:
+    code, out, _ = run(*words, "--help")
+    assert code == 0 and [line for line in out.splitlines() if len(line) > 80] == []
+    for wrong in (["--nothing-of-this-name"], ["x" * 60, "y", "z", "q"], ["--config"]):
+        code, out, err = run(*words, *wrong)
+        assert [line for line in (out + err).splitlines() if len(line) > 80] == []
+        assert code != 0 or not err
+
+
 def test_every_command_s_example_is_a_command(run: Run) -> None:
     for noun, verb, _, example, _ in cli.COMMANDS:
         words = ["unlisted", noun, verb] if verb else ["unlisted", noun]

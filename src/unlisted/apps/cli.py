@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import io
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -107,8 +108,8 @@ COMMANDS: tuple[tuple[str, str, str, str, tuple[Argument, ...]], ...] = (
     (
         "classify",
         "",
-        "what replies and bounce mails mean: refused for what, blamed on which list, what to do",
-        "unlisted classify bounces/ --ours 192.0.2.0/24   (or: … | unlisted classify --json)",
+        "what replies and bounce mails mean: which list refused, and what to do",
+        "unlisted classify bounces/ --ours 192.0.2.0/24   (or: … | … --json)",
         (
             (("files",), {"nargs": "*", "type": Path, "metavar": "FILE",
              "help": "mails, folders of mails, mbox, or replies one per line; none: standard input"}),
@@ -203,11 +204,11 @@ COMMANDS: tuple[tuple[str, str, str, str, tuple[Argument, ...]], ...] = (
       (("--publish",), {"action": "store_true",
        "help": "onto the running service's public page and its APIs"}), ZONE, JSON)),
     ("health", "lint", "the faults of a record; those that block publishing give exit code 1",
-     "unlisted health lint incident.html   (or: unlisted health lint UL000001)",
+     "unlisted health lint incident.html   (or an incident's id: UL000001)",
      ((("id",), {"metavar": "FILE|ID", "help": "a file, - for standard input, or an incident here"}),
       ZONE, JSON)),
     ("health", "post", "publish a post of an open incident; its figures must be measured",
-     "unlisted health post UL000001 --file post.txt --next-update-by 2026-11-23T14:00Z",
+     "unlisted health post UL000001 --file post.txt",
      ((("id",), CERTAIN),
       (("--file",), {"required": True, "metavar": "FILE",
        "help": "sections as 'Label: text', {{ name }} for a figure; - for standard input"}),
@@ -260,7 +261,7 @@ COMMANDS: tuple[tuple[str, str, str, str, tuple[Argument, ...]], ...] = (
       (("--zone",), {"metavar": "ZONE", "help": "of stamps without one (this machine's)"}), JSON)),
     ("history", "info", "what is kept, by day", "unlisted history info", (JSON,)),
     ("history", "query", "ask it in SQL: attempts, minutes, exposure",
-     'unlisted history query "select receiver, sum(refusals) from minutes group by receiver"',
+     'unlisted history query "select sum(refusals) from minutes"',
      ((("sql",), {"metavar": "SQL"}), JSON)),
     ("history", "erase", "forget a person in what is kept", "unlisted history erase bob@example.net",
      ((("name",), {"metavar": "NAME", "help": "an address, or a sender as login:anna"}),)),
@@ -273,6 +274,7 @@ COMMANDS: tuple[tuple[str, str, str, str, tuple[Argument, ...]], ...] = (
       (("--once",), {"action": "store_true", "help": "to the end of the files, then the sum"}),
       (("--ours",), {"action": "append", "default": [], "metavar": "CIDR",
                      "help": "an address or network the MTA sends by (repeatable)"}),
+      (("--history",), {"action": "store_true", "help": "keep the attempts, as history add does"}),
       JSON)),
     ("people", "add", "let somebody sign in, or give them other roles and a new password",
      "unlisted people add ada --role communicator --role approver",
@@ -316,7 +318,14 @@ NOUNS = {
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> None:  # type: ignore[override]
-        self.exit(USAGE, f"{self.prog}: {message}\nTry: {self.prog} --help\n")
+        said = textwrap.fill(f"{self.prog}: {_bounded(message)}", 80, subsequent_indent="  ")
+        self.exit(USAGE, f"{said}\nTry: {self.prog} --help\n")
+
+
+def _bounded(message: str) -> str:
+    """Without the list of everything that there is: --help has it."""
+    head, offered, _ = message.partition(" (choose from ")
+    return head if offered and len(message) > 60 else message
 
 
 def parser() -> argparse.ArgumentParser:

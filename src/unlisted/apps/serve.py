@@ -237,7 +237,9 @@ class _Platform:
         from unlisted.apps.watching import feeds_of, follow
 
         people = People(self.secret)
-        make = partial(feeds_of, logs, self.config, people, self.clock.now)
+        folder = self.settings.state / "history"
+        history = (folder, self.secret) if self.config.watch.history else None
+        make = partial(feeds_of, logs, self.config, people, self.clock.now, (), history)
         return asyncio.ensure_future(follow(make, runner, self.clock, self.stopping))
 
     async def _import_history(self, runner: Runner) -> None:

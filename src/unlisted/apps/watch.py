@@ -61,7 +61,9 @@ def watch(args: argparse.Namespace) -> int:
         station = Station(runner, say)
         single = [str(one.network_address) for one in ours if one.num_addresses == 1]
         config = watched(found.config, single, station)
-        feeds = feeds_of(logs, found.config, People(secret), time.time, ours)
+        kept = args.history or found.config.watch.history
+        history = (found.state / "history", secret) if kept else None
+        feeds = feeds_of(logs, found.config, People(secret), time.time, ours, history)
         for feed in feeds:
             feed.restore(runner.journal.kept, time.time())
             feed.survey(time.time())

@@ -24,6 +24,7 @@ from unlisted.edge.journal import JournalError
 from unlisted.edge.log_addresses import Addresses
 from unlisted.edge.log_facts import Told
 from unlisted.edge.log_feed import Feed
+from unlisted.edge.log_history import LogHistory
 from unlisted.edge.log_plain import LineParser
 from unlisted.edge.log_reader import LogError, zone_of
 from unlisted.edge.people import People
@@ -54,8 +55,10 @@ def feeds_of(
     people: People,
     clock_now: Callable[[], float],
     more: Sequence[Network] = (),
+    history: tuple[Path, bytes] | None = None,
 ) -> list[Feed]:
-    """A feed for each log; `more`: networks of ours beside the pools'. Raises WatchError."""
+    """A feed for each log; `more`: networks of ours beside the pools'; `history`: folder and key
+    of the history that they feed. Raises WatchError."""
     try:
         zone = zone_of(config.watch.zone or None)
     except LogError as exc:
@@ -69,7 +72,17 @@ def feeds_of(
         return _parser(format, calendar), calendar
 
     told, loopback = config.watch.addresses, config.watch.loopback
-    return [Feed(path, people, Addresses(told, ours), make, loopback=loopback) for path in logs]
+    return [
+        Feed(
+            path,
+            people,
+            Addresses(told, ours),
+            make,
+            loopback=loopback,
+            history=LogHistory(*history, ours) if history else None,
+        )
+        for path in logs
+    ]
 
 
 def _parser(format: Format, calendar: Calendar) -> LineParser:

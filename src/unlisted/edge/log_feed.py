@@ -19,6 +19,7 @@ import msgspec
 from unlisted.edge.feed_gauge import Gauge
 from unlisted.edge.log_addresses import Addresses
 from unlisted.edge.log_facts import Facts, Told
+from unlisted.edge.log_history import LogHistory
 from unlisted.edge.log_plain import LineParser
 from unlisted.edge.log_state import StateError, frozen, thaw
 from unlisted.edge.log_tail import READ_BYTES, Line, Place, Tail, decoded
@@ -48,6 +49,7 @@ class Feed:
         make: Callable[[Format], tuple[LineParser, Calendar]],
         *,
         loopback: bool = False,
+        history: LogHistory | None = None,
     ) -> None:
         self.name = str(path)
         self.path = path
@@ -57,6 +59,7 @@ class Feed:
         self.last_at: float | None = None  # stamp of the last attempt
         self.tail = Tail(path)
         self._make = make
+        self._history = history
         self.format: Format | None = None  # told by the first lines
         self._parser: LineParser | None = None
         self._calendar: Calendar | None = None
@@ -139,6 +142,8 @@ class Feed:
     def close(self) -> None:
         """Let go of the file."""
         self.tail.close()
+        if self._history is not None:
+            self._history.flush()
 
     def _fed(self, lines: list[Line], now: float) -> Iterator[Told]:
         texts = [_text(line.data) for line in lines]
@@ -165,6 +170,8 @@ class Feed:
             self.last_at = attempt.at
             if not self._live:  # a backlog: its stamps tell the rhythm
                 self.gauge.heard(attempt.at)
+            if self._history is not None:
+                self._history.add(attempt)
             yield from self._facts.of(attempt)
 
     # ------------------------------------------------------------ checkpoint
@@ -185,6 +192,8 @@ class Feed:
             or place.offset - written.offset >= MEMORY_EVERY_BYTES
             or now - self._written_at >= MEMORY_EVERY_S
         ):
+            if self._history is not None:
+                self._history.flush()  # first: lines before this place are not read again
             keep(f"watch memory {self.name}", self._memory())
             self._written, self._written_at, self._files = place, now, self.tail.files
             self._apart = False
