@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
+from datetime import UTC
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,7 @@ def added(state: Path, capsys: pytest.CaptureFixture[str], *logs: Path) -> dict[
     return counts
 
 
-def rows(state: Path, table: str, columns: str = "* exclude (id)") -> list[object]:
+def rows(state: Path, table: str, columns: str = "*") -> list[object]:
     reader = History(state / "history").query(f"select {columns} from {table} order by all")
     return [row for batch in reader for row in batch.to_pylist()]
 
@@ -117,7 +118,7 @@ def test_while_another_writes_the_history_the_rows_wait(
     log.write_bytes(Traffic().message(at=START))
     watch(tmp_path / "state", log)
     root = tmp_path / "state" / "history"
-    parser = PostfixParser([Calendar(__import__("datetime").UTC, START)], [Tally()])
+    parser = PostfixParser([Calendar(UTC, START)], [Tally()])
     for number, line in enumerate(Traffic().message(at=START + 9).decode().splitlines(), start=1):
         parser.feed(line, 0, number)
     kept = LogHistory(root, (tmp_path / "state" / "secret").read_bytes())

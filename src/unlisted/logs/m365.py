@@ -42,11 +42,13 @@ _SUMMARY: dict[str, Status] = {
     "failed": "bounced",
     "pending": "deferred",
 }
-# Said of mail on its way or kept from our own mailboxes: documented, and no attempts.
+# Said of mail on its way or kept from our own mailboxes, and no attempts. The first five are the
+# -Status values of Get-MessageTraceV2 (Microsoft Learn, 2025; None until October 2025), the others
+# events of the same trace that some exports have in this column.
 _NO_OUTCOME = frozenset(
     (
         "expanded", "filteredasspam", "quarantined", "gettingstatus", "none", "resolved",
-        "transferred", "receive", "received", "processing", "redirected", "junked",
+        "transferred", "receive", "received", "redirected",
     )
 )  # fmt: skip
 # Words of `recipient_status` ("Receive, Send") and events, with blanks taken out.
