@@ -198,6 +198,23 @@ def test_a_line_of_200_megabytes_is_skipped_in_bounded_memory_and_counted() -> N
     assert peak < 64 * 1024 * 1024
 
 
+@pytest.mark.parametrize("name", ["mail.log", "mail.log.gz"])
+def test_a_line_of_64_megabytes_in_a_file_is_skipped_in_bounded_memory(
+    name: str, tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    with gzip.open(path, "wb", 1) if name.endswith(".gz") else path.open("wb") as file:
+        for _ in range(64):
+            file.write(b"x" * (1 << 20))
+        file.write(b"\n" + line(7))
+    tracemalloc.start()
+    attempts, report = read(path, format="postfix")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert [a.line for a in attempts] == [2] and report.files[0].not_read == 1
+    assert peak < 32 << 20
+
+
 @pytest.mark.parametrize("length", [LINE_LIMIT - 2, LINE_LIMIT - 1, LINE_LIMIT, LINE_LIMIT * 3])
 def test_line_numbers_hold_across_long_lines_and_small_blocks(length: int, tmp_path: Path) -> None:
     data = line(1) + b"y" * length + b"\n" + line(2) + b"z" * length + b"\n" + line(3)
