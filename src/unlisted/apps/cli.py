@@ -225,7 +225,7 @@ COMMANDS: tuple[tuple[str, str, str, str, tuple[Argument, ...]], ...] = (
      ((("id",), CERTAIN), (("number",), {"type": _count, "metavar": "NUMBER"}),
       (("--reason",), {"required": True, "metavar": "TEXT"}), JSON)),
     ("health", "revise", "change what an incident tells; every revision is kept, and public",
-     'unlisted health revise UL000001 --start 2026-11-23T08:00Z --why "a call"',
+     'unlisted health revise UL000001 --end 2026-11-23T08:00Z --why "log"',
      ((("id",), CERTAIN),
       (("--title",), TEXT), (("--impact",), TEXT), (("--info",), TEXT), (("--scope",), TEXT),
       (("--start",), TIME), (("--end",), TIME),
