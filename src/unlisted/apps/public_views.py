@@ -266,4 +266,6 @@ def shown(value: float | None, unit: str) -> str:
         return "unknown"
     if unit == "share":
         return f"{value:.1%}"
+    if value == 1 and unit.endswith("s"):
+        unit = unit[:-1]
     return f"{value:,.0f} {unit}" if value == int(value) else f"{value:,.2f} {unit}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from functools import cache
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
@@ -139,7 +140,8 @@ def failed(request: Request, status: int, message: str, headers: Any = None) -> 
     if request.url.path.startswith("/api/"):
         answer = data(request, {"error": {"code": status, "message": message}}, status)
     else:
-        answer = page(request, "error.html", status, code=status, message=message)
+        phrase = HTTPStatus(status).phrase
+        answer = page(request, "error.html", status, code=status, phrase=phrase, message=message)
     answer.headers.update(headers or {})
     return answer
 
