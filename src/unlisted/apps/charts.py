@@ -70,9 +70,7 @@ def per_hour(
         hour = first + i
         if hour % every == 0 and LEFT + i * step < WIDTH - 50:
             shown = (
-                words.clock(hour * 3600.0)[11:16]
-                if every < 24
-                else words.clock(hour * 3600.0)[5:10]
+                words.clock(hour * 3600.0)[11:16] if hour % 24 else words.clock(hour * 3600.0)[5:10]
             )
             ticks.append((round(LEFT + i * step, 1), shown))
     return Chart(

@@ -50,6 +50,7 @@ def _environment() -> Environment:
     made.filters["clock"] = words.clock
     made.filters["minute"] = lambda at: words.clock(at, seconds=False)
     made.filters["iso"] = words.iso
+    made.filters["basis"] = lambda basis: words.BASIS.get(basis, basis)
     made.filters["span"] = words.span
     return made
 
