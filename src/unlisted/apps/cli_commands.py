@@ -78,12 +78,15 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]], soft: Sequence[in
             print("  ".join(parts).rstrip())
 
 
+_BREAKS = (" @:/|", "-", ".")  # the best first
+
+
 def _folded(text: str, size: int) -> list[str]:
     """The text in lines of this size, broken after a space or a sign of a name where there is one."""
     lines = []
     while len(text) > size:
-        at = max((text.rfind(sign, 0, size) + 1 for sign in " .@:-/|"), default=0)
-        at = at if at > size // 3 else size
+        ends = [max(text.rfind(sign, 0, size) + 1 for sign in signs) for signs in _BREAKS]
+        at = next((end for end in ends if end > size // 3), size)
         lines.append(text[:at].rstrip())
         text = text[at:].lstrip()
     return [*lines, text]
@@ -97,7 +100,15 @@ def short(at: str | None) -> str:
 def wrapped(text: str, indent: str = "", then: str | None = None) -> None:
     """A paragraph; `then`: what its later lines begin with, if not the same."""
     later = indent if then is None else then
-    say(textwrap.fill(text, WIDTH, initial_indent=indent, subsequent_indent=later))
+    say(
+        textwrap.fill(
+            text,
+            WIDTH,
+            initial_indent=indent,
+            subsequent_indent=later,
+            break_on_hyphens=False,  # a name that is cut in two can be copied by nobody
+        )
+    )
 
 
 def minute(at: str | None) -> str:
