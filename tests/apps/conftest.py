@@ -327,12 +327,15 @@ class Answer:
 
 
 class Faces:
-    """Both faces on real sockets, in a thread of their own. `acts`: what was recorded."""
+    """Both faces on real sockets, in a thread of their own. `acts`: what was recorded; `letters`:
+    what answers the links of reports; `writable`: whether the journal is."""
 
     TOKEN = "t" * 43
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, letters: Any = None) -> None:
         self.path = path
+        self.letters = letters
+        self.writable = True
         self.acts: list[tuple[str, str, str, str]] = []
         self.signins: list[tuple[str, str, str]] = []
         self.audited: list[Observed] = []
@@ -356,8 +359,11 @@ class Faces:
             model, self.TOKEN, self._act, lambda: T0 + 110_000, name=name, staff=self.staff,
             audit=self._audit,
         )  # fmt: skip
+        public = Public(
+            model, name, lambda: T0 + 110_000, letters=self.letters, writable=lambda: self.writable
+        )
         faces = [
-            HttpServer(Public(model, name, lambda: T0 + 110_000).app, "127.0.0.1", 0),
+            HttpServer(public.app, "127.0.0.1", 0),
             HttpServer(self.operator_app.app, "127.0.0.1", 0),
         ]
         self.public, self.operator = [await face.start() for face in faces]

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from unlisted.apps import cli
+from unlisted.apps import cli, cli_commands
 from unlisted.edge.journal import Journal
 from unlisted.facts import Queued, Row
 
@@ -271,3 +273,10 @@ def test_help_takes_less_than_0_3_cpu_seconds() -> None:
             break
         time.sleep(0.1)
     assert best < 0.3
+
+
+@given(st.text("ab.-@: /|", max_size=60), st.integers(1, 30))
+def test_a_cell_is_folded_and_nothing_of_it_is_lost(text: str, size: int) -> None:
+    lines = cli_commands._folded(text, size)
+    assert all(len(line) <= size for line in lines)
+    assert "".join("".join(lines).split()) == "".join(text.split())

@@ -1,17 +1,22 @@
 """Every page that can be reached by links, in Chromium: axe, widths, print, and what it fetches."""
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, get_args
 from urllib.parse import urljoin, urlsplit
 
 import msgspec
 import pytest
+from tests.apps.conftest import T0, Faces, Handmade
 from tests.apps.test_access import people
 from tests.apps.test_approving import Approving
+from tests.apps.test_operator_resend import Site as Resends
 from tests.apps.test_posting import ID
 from tests.browser import Chromium, Page
 from tests.health import records
 
+from unlisted.apps import letters
 from unlisted.facts import RecordImported, ReviewWritten
 from unlisted.health.importer import read_record
 
@@ -99,6 +104,10 @@ def test_no_page_stumbles(
         if face == "operator":
             found += [urljoin(start, "/message?id=m1"), urljoin(start, "/incidents/MX1/post")]
             found.append(urljoin(start, "/incidents/MX1/review"))
+            wanted = ("/episode?id=", "/sender?id=", "/incidents/MX1")
+        else:
+            wanted = ("/incidents/MX1", "/posts/1", "MX1/review", "MX100200", "MX100200/review")
+        assert all(any(part in url for url in found) for part in wanted), found
         assert len(found) > 2
         faults = [f"{url}: {told}" for url in found for told in look_over(page, url, axe)]
         assert not faults, "\n".join(faults)
@@ -108,17 +117,86 @@ def test_no_page_stumbles(
 
 
 def look_over(page: Page, url: str, axe: str) -> list[str]:
-    faults = []
-    for scheme, medium, width in (
-        ("light", "screen", 1400),
-        ("dark", "screen", 360),
-        ("light", "print", 700),
+    """Faults in light and dark, on a phone, a wide screen and paper, with and without script."""
+    faults, said = [], set()
+    for scheme, medium, width, script in (
+        ("light", "screen", 1400, True),
+        ("dark", "screen", 360, True),
+        ("dark", "screen", 1400, False),
+        ("light", "screen", 360, False),
+        ("light", "print", 700, False),
     ):
+        page.script(script)
         page.media(scheme, medium)
         page.size(width, 900)
         page.goto(url)
         if over := page.overflow():
             faults.append(f"{over} pixels too wide at {width} ({medium})")
         if medium == "screen":
+            dark = page.ground() < 128
+            faults += [] if dark is (scheme == "dark") else [f"not {scheme}"]
+            said.add(re.sub(r"\d+", "#", page.look("document.body.textContent")))  # clocks run
+        if script:
             faults += [f"{scheme}: {each}" for each in serious(page, axe)]
-    return faults
+    page.script(True)
+    return faults if len(said) == 1 else [*faults, "says something else without script"]
+
+
+class Links:
+    """What the links of reports lead to: a token is the state of its letter, or a refusal."""
+
+    REFUSED: ClassVar = {"expired": letters.EXPIRED, "forged": letters.FORGED, "gone": letters.GONE}
+
+    def shown(self, token: str) -> letters.Letter | letters.Refused:
+        if token in self.REFUSED:
+            return self.REFUSED[token]
+        again = token in ("waits", "sent")
+        return letters.Letter(
+            accepted_at=T0, domain="a-long-name-of-a-receiver.students.example.net",
+            receiver="mx.example.net", refused_at=T0 + 60, cause="It refused our mail servers.",
+            state=token, words=letters._WORDS[token], until=T0 + 259_200,  # type: ignore[arg-type,index]
+            again_at=T0 + 9000 if again else None, confirm="ab12" if token == "click" else "",
+        )  # fmt: skip
+
+
+@pytest.fixture
+def old_copies(handmade: Handmade) -> Iterator[Faces]:
+    """The open story with a report's links, on a journal that can no longer be written."""
+    made = Faces(handmade.journal.path, letters=Links())
+    made.writable = False
+    yield made
+    made.close()
+
+
+def test_no_old_copy_and_no_reports_link_stumbles(
+    old_copies: Faces, browser: Chromium, axe: str
+) -> None:
+    host, port = old_copies.public
+    start = f"http://{host}:{port}/"
+    with browser.page() as page:
+        found = pages_of(page, start)
+        page.goto(start)
+        assert "This is an old copy" in page.text() and "open incident" in page.text()
+        found += [start + f"mail/{one}" for one in (*get_args(letters.State), *Links.REFUSED)]
+        found += [start + "no-such-page", start + "incidents/MX9"]
+        faults = [f"{url}: {told}" for url in found for told in look_over(page, url, axe)]
+        assert not faults, "\n".join(faults)
+        assert {urlsplit(url)[1] for url in page.requests} == {urlsplit(start)[1]}
+
+
+def test_the_switch_of_a_resend_does_not_stumble(
+    tmp_path: Path, browser: Chromium, axe: str
+) -> None:
+    site = Resends(tmp_path / "journal.db")
+    try:
+        with browser.page() as page:
+            page.goto(site.link())
+            start = urljoin(page.look("location.href"), "/")
+            found = pages_of(page, start)
+            assert any("/episode?id=" in url for url in found)
+            page.goto(start)
+            assert "Sending again" in page.text()
+            faults = [f"{url}: {told}" for url in found for told in look_over(page, url, axe)]
+            assert not faults, "\n".join(faults)
+    finally:
+        site.close()

@@ -54,7 +54,7 @@ def test_an_imported_record_has_its_row_its_page_and_a_page_of_each_post(
     page = faces.get("/incidents/MX100200").text
     assert re.findall(r'<article id="post-(\d+)">', page) == ["6", "5", "4", "3", "2", "1"]
     assert page.count(">kept</span>") == 4 and "4 of 4" in page
-    assert "zone -08:00" in page and "printed as 03-Mar-2025 01:20 (UTC-08:00)" in page
+    assert "zone UTC-08:00" in page and "printed as 03-Mar-2025 01:20 (UTC-08:00)" in page
     assert "Published elsewhere and imported here." in page
     one = faces.get("/incidents/MX100200/posts/2").text
     assert re.findall(r'<article id="post-(\d+)">', one) == ["2"]

@@ -57,10 +57,21 @@ from unlisted.rates.interval import binomial_interval
 
 LONG = 300  # characters of a reply's text
 SHARES = 4
-_RANKED = {"at", "episode", "verdict", "named", "shares", "window_s", "need", "because"}
+_RANKED = {
+    "at", "episode", "verdict", "named", "shares", "window_s", "need", "because", "drawn", "rival",
+    "range_probability", "error_probability", "nobody_odds", "others_share", "weighed",
+    "episodes_needed", "reason",
+}  # fmt: skip
+# `log_e` is told as a reason: how much likelier the draws are.
 _SHARE = {
     "sender", "tenant", "share", "low", "high", "reasons", "campaigns", "messages", "guilty",
+    "standing", "by", "kind", "probability", "log_e", "episodes_for", "episodes_against",
 }  # fmt: skip
+_BY = {
+    "answers": "what it sent and how that was answered",
+    "draws": "the draw of addresses",
+    "both": "what it sent and the draw of addresses",
+}
 
 
 def told(model: ReadModel, fact: Fact) -> str:
@@ -119,20 +130,65 @@ def _plain(model: ReadModel, value: Any) -> str:
 
 
 def ranked_extras(model: ReadModel, fact: CausesRanked) -> list[str]:
-    """What a ranking says beyond the fields that are told by name."""
-    return extras(model, fact, _RANKED)
+    """What a ranking says beyond its verdict and its shares."""
+    said = []
+    if not fact.drawn:
+        said.append("Our routing did not draw the address, so the draw says nothing here")
+    if fact.weighed > 1:
+        said.append(f"{fact.weighed} listings were weighed together")
+    if fact.nobody_odds is not None:
+        said.append(
+            f"If nobody here had caused a tenth of the listings, their draws would be "
+            f"{fact.nobody_odds:.3g} times as likely"
+        )
+    if fact.others_share is not None:
+        said.append(f"Share of the evidence that is nobody's listed here: {fact.others_share:.1%}")
+    for what, probability in (
+        ("the list named a whole range", fact.range_probability),
+        ("the list was wrong", fact.error_probability),
+    ):
+        if probability:
+            said.append(f"Probability that {what}: {probability:.1%}")
+    if fact.rival:
+        said.append(f"What explains it without a sender of ours: {fact.rival}")
+    if fact.episodes_needed:
+        more = several(fact.episodes_needed, "more listing")
+        said.append(f"About {more} would name the likeliest")
+    if fact.reason:
+        said.append(fact.reason)
+    return said + extras(model, fact, _RANKED)
+
+
+def several(count: int, what: str) -> str:
+    """1 listing, 2 listings."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def share(model: ReadModel, one: Share) -> str:
-    """A sender's share with its interval, its reasons, and what else is said of it."""
+    """A sender's share with its interval; `reasons` says why."""
     who = model.person(one.sender) + (" (named)" if one.guilty else "")
-    said = [
+    return (
         f"{who} {one.share:.0%} of the evidence ({one.low:.0%} to {one.high:.0%}; "
-        f"{one.messages} messages)",
-        *one.reasons,
-        *extras(model, one, _SHARE),
-    ]
-    return "; ".join(said)
+        f"{several(one.messages, 'message')})"
+    )
+
+
+def reasons(model: ReadModel, one: Share) -> tuple[str, ...]:
+    """What speaks for or against a sender, and how it stands by that."""
+    said = list(one.reasons)
+    if one.standing:
+        by = f" by {_BY.get(one.by, one.by)}" if one.by else ""
+        said.append(f"so it stands as {one.standing}{by}")
+    if one.kind != "sender":
+        said.append(f"its {one.kind} stands for it")
+    if one.probability is not None:
+        said.append(f"probability that it caused a listing: {one.probability:.1%}")
+    if one.episodes_for:
+        said.append(f"it likely caused {', '.join(one.episodes_for)}")
+    if one.episodes_against:
+        came = ", ".join(one.episodes_against)
+        said.append(f"it mailed by another address only when {came} came")
+    return (*said, *extras(model, one, _SHARE))
 
 
 def _reply(fact: Any) -> str:
@@ -175,7 +231,7 @@ def _ranked(model: ReadModel, f: Any) -> str:
         said.append(f"Shares of the evidence: {', '.join(parts)}{more}")
     if f.need:
         said.append(f"To settle it: {f.need}")
-    return ". ".join([*said, *extras(model, f, _RANKED)])
+    return ". ".join([*said, *ranked_extras(model, f)])
 
 
 def _probe(model: ReadModel, f: Any) -> str:

@@ -13,6 +13,8 @@ from unlisted.apps import words
 
 WIDTH, HEIGHT, LEFT, BOTTOM = 640, 180, 44, 22
 HOURS = 96
+# Between the times on an axis: they stand on round ones.
+STEPS = (300.0, 900.0, 1800.0, 3600.0, 7200.0, 21600.0, 43200.0, 86400.0)
 
 
 class Bar(msgspec.Struct, frozen=True):
@@ -59,7 +61,7 @@ def per_hour(
     """Counts by hour of the epoch, from `first` to now."""
     last = int(now // 3600)
     values = [counts.get(hour, 0) for hour in range(first, last + 1)]
-    top = _round_up(max(values, default=0))
+    top = round_up(max(values, default=0))
     step = (WIDTH - LEFT) / len(values)
     bars = _bars(values, top, lambda i, n: f"{_hour((first + i) * 3600.0)}: {n}")
     ticks = []
@@ -68,9 +70,7 @@ def per_hour(
         hour = first + i
         if hour % every == 0 and LEFT + i * step < WIDTH - 50:
             shown = (
-                words.clock(hour * 3600.0)[11:16]
-                if every < 24
-                else words.clock(hour * 3600.0)[5:10]
+                words.clock(hour * 3600.0)[11:16] if hour % 24 else words.clock(hour * 3600.0)[5:10]
             )
             ticks.append((round(LEFT + i * step, 1), shown))
     return Chart(
@@ -93,7 +93,7 @@ def part_of(
     title: str, query: str, part: Sequence[int], whole: Sequence[int], start: float, step_s: float
 ) -> Chart:
     """A count before the count it is a part of, in steps of time."""
-    top = _round_up(max(whole, default=0))
+    top = round_up(max(whole, default=0))
     width = (WIDTH - LEFT) / max(1, len(whole))
 
     def said(i: int, _: int) -> str:
@@ -110,24 +110,26 @@ def part_of(
         bar_width=round(max(0.8, width - min(1.0, width / 4)), 1),
         bars=_bars(part, top, said),
         top=top,
-        ticks=_dated(start, step_s, len(whole)),
+        ticks=dated(start, start + step_s * len(whole), LEFT, WIDTH),
         total=sum(part),
         behind=_bars(whole, top, said),
     )
 
 
-def _dated(start: float, step_s: float, count: int) -> tuple[tuple[float, str], ...]:
+def dated(
+    start: float, end: float, left: float, right: float, *, most: int = 9
+) -> tuple[tuple[float, str], ...]:
     """Hours on a short axis, days on a long one; as many as there is room for."""
-    end = start + step_s * count
-    if end - start <= 36 * 3600:
-        every, shown = 6 * 3600.0, slice(11, 16)
-    else:
-        every, shown = 86400.0 * max(1, round((end - start) / 86400 / 9)), slice(5, 10)
+    every = next((one for one in STEPS if (end - start) / one <= most), STEPS[-1])
+    while (end - start) / every > most:
+        every *= 2
     first = -(-start // every) * every
     ticks = []
     while first < end:
-        x = LEFT + (first - start) / (end - start) * (WIDTH - LEFT)
-        if x < WIDTH - 40:
+        x = left + (first - start) / (end - start) * (right - left)
+        if x < right - 40:
+            # A time of day, but the date where one begins.
+            shown = slice(11, 16) if first % 86400 else slice(5, 10)
             ticks.append((round(x, 1), words.clock(first)[shown]))
         first += every
     return tuple(ticks)
@@ -149,7 +151,7 @@ def _hour(at: float) -> str:
     return words.clock(at, seconds=False)
 
 
-def _round_up(value: int) -> int:
+def round_up(value: int) -> int:
     """The next of 1, 2, 5 times a power of ten: an axis people can read."""
     size = 1
     while True:

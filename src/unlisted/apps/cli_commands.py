@@ -18,6 +18,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -61,7 +62,7 @@ def show(value: Any) -> None:
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]], soft: Sequence[int]) -> None:
-    """Columns as wide as they need; those in `soft` are cut, the widest first, to fit a line."""
+    """Columns as wide as they need; those in `soft` are folded, the widest first, to fit a line."""
     width = max(40, min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns))
     cells = [[plain(cell.replace("\n", " "), " ") for cell in row] for row in (heads, *rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(heads))]
@@ -71,12 +72,24 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]], soft: Sequence[in
             break
         widths[widest] -= 1
     for row in cells:
-        parts = [_cut(cell, size).ljust(size) for cell, size in zip(row, widths, strict=True)]
-        print("  ".join(parts).rstrip())
+        folded = [_folded(cell, size) for cell, size in zip(row, widths, strict=True)]
+        for lines in zip_longest(*folded, fillvalue=""):
+            parts = [line.ljust(size) for line, size in zip(lines, widths, strict=True)]
+            print("  ".join(parts).rstrip())
 
 
-def _cut(text: str, size: int) -> str:
-    return text if len(text) <= size else text[: max(1, size - 1)] + "…"
+_BREAKS = (" @:/|", "-", ".")  # the best first
+
+
+def _folded(text: str, size: int) -> list[str]:
+    """The text in lines of this size, broken after a space or a sign of a name where there is one."""
+    lines = []
+    while len(text) > size:
+        ends = [max(text.rfind(sign, 0, size) + 1 for sign in signs) for signs in _BREAKS]
+        at = next((end for end in ends if end > size // 3), size)
+        lines.append(text[:at].rstrip())
+        text = text[at:].lstrip()
+    return [*lines, text]
 
 
 def short(at: str | None) -> str:
@@ -84,9 +97,18 @@ def short(at: str | None) -> str:
     return f"{at[:10]} {at[11:16]}" if at else "-"
 
 
-def wrapped(text: str, indent: str = "") -> None:
-    """A paragraph."""
-    say(textwrap.fill(text, WIDTH, initial_indent=indent, subsequent_indent=indent))
+def wrapped(text: str, indent: str = "", then: str | None = None) -> None:
+    """A paragraph; `then`: what its later lines begin with, if not the same."""
+    later = indent if then is None else then
+    say(
+        textwrap.fill(
+            text,
+            WIDTH,
+            initial_indent=indent,
+            subsequent_indent=later,
+            break_on_hyphens=False,  # a name that is cut in two can be copied by nobody
+        )
+    )
 
 
 def minute(at: str | None) -> str:

@@ -65,6 +65,10 @@ def _say_sections(told: explained.Explained) -> None:
         say(f"\n{section.heading}")
         for line in section.lines:
             wrapped(line, "  ")
+        for share in section.shares:
+            wrapped(f"{share.said}:", "  ")
+            for reason in share.reasons:
+                wrapped(f"- {reason}", "    ", "      ")
 
 
 def _say_chain(found: Chain) -> None:
@@ -76,7 +80,9 @@ def _say_chain(found: Chain) -> None:
         because = ", ".join(str(n) for n in step.because[:6])
         more = f" and {len(step.because) - 6} more" if len(step.because) > 6 else ""
         reason = f", because of {because}{more}" if because else ""
-        say(f"{'*' if step.observed else ' '} {step.n}  {words.clock(step.at)}{reason}")
+        wrapped(
+            f"{step.n}  {words.clock(step.at)}{reason}", "* " if step.observed else "  ", "    "
+        )
         wrapped(step.text, "    ")
     if found.more:
         say(f"  … and {found.more} more")
@@ -171,12 +177,12 @@ def _say_cause(cause: dict[str, Any]) -> None:
             f"  {share['share']:4.0%} ({share['low']:.0%} to {share['high']:.0%})  "
             f"{share['sender']}{mark}"
         )
-        if share["reasons"]:
-            wrapped("; ".join(share["reasons"]), "      ")
+        for reason in share["reasons"]:
+            wrapped(f"- {reason}", "      ", "        ")
     if cause["need"]:
         wrapped(f"What would settle it: {cause['need']}", "  ")
     for text in cause["more"]:
-        wrapped(f"{text}", "  ")
+        wrapped(f"{text}.", "  ")
 
 
 def sender_explain(args: Args) -> int:

@@ -26,11 +26,19 @@ SOURCES = {
 }
 
 
+class Reasons(msgspec.Struct, frozen=True):
+    """A statement and what it rests on."""
+
+    said: str
+    reasons: tuple[str, ...]
+
+
 class Section(msgspec.Struct, frozen=True):
-    """Paragraphs under a heading; empty: said of itself."""
+    """Paragraphs under a heading, then statements with their reasons."""
 
     heading: str
     lines: tuple[str, ...]
+    shares: tuple[Reasons, ...] = ()
 
 
 class Explained(msgspec.Struct, frozen=True):
@@ -63,7 +71,7 @@ def episode(model: ReadModel, name: str) -> Explained | None:
     sections = (
         Section("What it waits for", tuple(waits)),
         Section("Which it was", tuple(_which(one))),
-        Section(CAUSE, tuple(_cause(model, one))),
+        Section(CAUSE, tuple(_cause(model, one)), _shares(model, one)),
         Section("Its dates", tuple(_dates(one))),
         Section("What it cost in mail", tuple(_cost(one))),
         Section("Relistings", tuple(_relistings(one))),
@@ -93,7 +101,9 @@ def waits_for(model: ReadModel, one: Episode) -> list[str]:
     if resting:
         more = f" … and {len(resting) - WAITS} more" if len(resting) > WAITS else ""
         named = ", ".join(resting[:WAITS])
-        out.append(f"{len(resting)} receiver(s) to take its mail again: {named}{more}.")
+        out.append(
+            f"{chain_words.several(len(resting), 'receiver')} to take its mail again: {named}{more}."
+        )
     elif one.recovery is not None and (one.delisted is not None or not opened.zone):
         recovery = one.recovery
         out.append(
@@ -146,9 +156,15 @@ def _cause(model: ReadModel, one: Episode) -> list[str]:
         return [f"As of episode {parent}, whose listing it belongs to."] if parent else []
     names = ", ".join(model.person(sender) for sender in found.named)
     out = [f"{found.verdict}{f': {names}' if names else ''} (ranked {words.clock(found.at)})."]
-    out += [f"{chain_words.share(model, part)}." for part in found.shares[:WAITS]]
     out += [f"{text}." for text in chain_words.ranked_extras(model, found)]
     return out
+
+
+def _shares(model: ReadModel, one: Episode) -> tuple[Reasons, ...]:
+    shares = one.causes.shares[:WAITS] if one.causes else ()
+    return tuple(
+        Reasons(chain_words.share(model, part), chain_words.reasons(model, part)) for part in shares
+    )
 
 
 def _dates(one: Episode) -> list[str]:
@@ -248,14 +264,13 @@ def _ranked(model: ReadModel, person: str) -> list[tuple[CausesRanked, Share]]:
 def _share(model: ReadModel, person: str, fact: CausesRanked, part: Share) -> Section:
     opened = model.episodes[fact.episode].opened
     others = "" if part.guilty or not fact.named else "; others were named"
-    lines = [
-        f"{chain_words.share(model, part)}{others}.",
-        *_met(model, person, opened.address, opened.since - fact.window_s, opened.at),
-    ]
+    lines = _met(model, person, opened.address, opened.since - fact.window_s, opened.at)
     if fact.need:
         lines.append(f"To settle it: {fact.need}.")
     lines += [f"{text}." for text in chain_words.ranked_extras(model, fact)]
-    return Section(f"Episode {fact.episode} ({opened.address}): {fact.verdict}", tuple(lines))
+    share = Reasons(chain_words.share(model, part) + others, chain_words.reasons(model, part))
+    heading = f"Episode {fact.episode} ({opened.address}): {fact.verdict}"
+    return Section(heading, tuple(lines), (share,))
 
 
 def _met(model: ReadModel, person: str, address: str, since: float, until: float) -> list[str]:

@@ -22,6 +22,7 @@ from starlette.routing import Route
 
 from unlisted.apps import incident_report, operator_api, review, web
 from unlisted.apps.letters import Letters
+from unlisted.apps.public_charts import trends
 from unlisted.apps.public_copies import Copies, Marked, always
 from unlisted.apps.public_letters import letter_pages
 from unlisted.apps.public_views import (
@@ -159,6 +160,8 @@ class Public:
             return None
         one, posts, record = found
         kept = deadlines(record)
+        mine = self.model.incidents.get(name)
+        drawn = trends(mine.posts) if mine else []
         body = b""
         # Posts are as long as somebody made them; a page a phone can load comes before all of them.
         for whole, room, headlines in SIZES:
@@ -169,6 +172,7 @@ class Public:
                 older=posts[whole:][:headlines],
                 more=max(0, len(posts) - whole - headlines),
                 deadlines=kept[:headlines],
+                trends=drawn,
                 alone=False,
             )
             if len(body) <= MAX_PAGE:
@@ -193,6 +197,7 @@ class Public:
                 older=[],
                 more=0,
                 deadlines=[],
+                trends=[],
                 alone=True,
             )
             if len(body) <= MAX_PAGE:

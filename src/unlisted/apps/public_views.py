@@ -14,6 +14,7 @@ import msgspec
 from unlisted.edge.readmodel import Incident
 from unlisted.facts import Figure, IncidentRevised, Posted
 from unlisted.health import own
+from unlisted.health.figures import counted
 from unlisted.health.graph import RESOLVED
 from unlisted.health.record import Entry, Record
 
@@ -266,4 +267,4 @@ def shown(value: float | None, unit: str) -> str:
         return "unknown"
     if unit == "share":
         return f"{value:.1%}"
-    return f"{value:,.0f} {unit}" if value == int(value) else f"{value:,.2f} {unit}"
+    return counted(value, unit)

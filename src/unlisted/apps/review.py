@@ -17,6 +17,7 @@ from unlisted.apps import web, words
 from unlisted.edge.readmodel import ReadModel
 from unlisted.facts import FactError, Figure, ReviewWritten, decode
 from unlisted.health import measured, review
+from unlisted.health.figures import counted
 from unlisted.health.review import Review
 from unlisted.health.review_notes import Item, Numbered
 
@@ -83,7 +84,7 @@ def shown(figure: Figure) -> str:
         if figure.low is not None and figure.high is not None:
             interval = f", {figure.low:.1%} to {figure.high:.1%}"
         return f"{figure.value:.1%} (n = {figure.n}{interval})"
-    return f"{figure.value:.0f} {figure.unit}"
+    return counted(figure.value, figure.unit)
 
 
 def masked(model: ReadModel, found: Review) -> Callable[[str], str]:
@@ -99,7 +100,8 @@ def masked(model: ReadModel, found: Review) -> Callable[[str], str]:
         for number, one in enumerate(several, 1)
         if one
     }
-    return _replacing(names)
+    replaced = _replacing(names)
+    return lambda text: replaced(text).replace("tenant tenant ", "tenant ")
 
 
 def readable(model: ReadModel, found: Review) -> Callable[[str], str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from functools import cache
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
@@ -49,6 +50,7 @@ def _environment() -> Environment:
     made.filters["clock"] = words.clock
     made.filters["minute"] = lambda at: words.clock(at, seconds=False)
     made.filters["iso"] = words.iso
+    made.filters["basis"] = lambda basis: words.BASIS.get(basis, basis)
     made.filters["span"] = words.span
     return made
 
@@ -139,7 +141,8 @@ def failed(request: Request, status: int, message: str, headers: Any = None) -> 
     if request.url.path.startswith("/api/"):
         answer = data(request, {"error": {"code": status, "message": message}}, status)
     else:
-        answer = page(request, "error.html", status, code=status, message=message)
+        phrase = HTTPStatus(status).phrase
+        answer = page(request, "error.html", status, code=status, phrase=phrase, message=message)
     answer.headers.update(headers or {})
     return answer
 

@@ -13,6 +13,13 @@ STATES = {
     "booked": "bounced; kept for a re-send",
 }
 
+# What an episode was opened on.
+BASIS = {
+    "reply+dns": "a refusal, and the list's own answer",
+    "shift": "its replies shifted, its neighbours' did not",
+    "replies": "the words of several refusals; no list was asked",
+}
+
 # What holds of a bounced letter that may be sent again, or what became of it.
 LEFT_OUT = {
     "now": "goes now",

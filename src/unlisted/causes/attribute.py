@@ -194,7 +194,7 @@ def _causes(
         told = other.reasons.get(unit[1], ()) if other and unit[0] == "sender" else ()
         reason = (
             f"its draws are {math.exp(min(tried.log_e[place], 600.0)):.3g} times likelier had it "
-            f"caused listings; {len(for_it)} episodes for, {len(against)} against"
+            f"caused listings; {len(for_it)} episode{'' if len(for_it) == 1 else 's'} for, {len(against)} against"
         )
         out.append(
             Cause(

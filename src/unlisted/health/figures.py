@@ -32,6 +32,13 @@ def count(name: str, query: str, value: int, unit: str, start: float, end: float
     )
 
 
+def counted(value: float, unit: str) -> str:
+    """1 message, 2,000 messages; 1 of 8."""
+    if value == 1 and unit.endswith("s"):
+        unit = unit.removesuffix("es" if unit.endswith("sses") else "s")
+    return f"{value:,.0f} {unit}" if value == int(value) else f"{value:,.2f} {unit}"
+
+
 def clock(at: float) -> str:
     """A time as posts print it, with its zone."""
     return datetime.fromtimestamp(at, UTC).strftime("%A, %d %B %Y, %H:%M UTC")

@@ -134,7 +134,7 @@ def _measured(figures: dict[str, Figure]) -> str:
     return (
         f"Refused: {in_words(figures['refused_share'])}. "
         f"Sending addresses blocked: {in_words(figures['blocked_addresses'])}. "
-        f"Messages waiting: {in_words(figures['waiting'])}."
+        f"Messages waiting: {int(figures['waiting'].value or 0)}."
     )
 
 
@@ -145,7 +145,12 @@ def _done(story: Story) -> str:
     if story.stopped:
         steps.append("Nothing of theirs left any more, which we checked.")
     if story.resent:
-        steps.append(f"{story.resent} messages that had bounced were sent again by us.")
+        again = (
+            "message that had bounced was"
+            if story.resent == 1
+            else "messages that had bounced were"
+        )
+        steps.append(f"{story.resent} {again} sent again by us.")
     return " ".join(steps)
 
 
@@ -153,6 +158,8 @@ def _advice(story: Story, figures: dict[str, Figure]) -> str:
     waiting = int(figures["waiting"].value or 0)
     if story.final:
         return _OVER
+    if waiting == 1:
+        return "You need not re-send: 1 waiting message goes out by itself."
     return f"You need not re-send: {waiting} waiting messages go out by themselves."
 
 
