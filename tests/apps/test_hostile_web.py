@@ -192,7 +192,7 @@ def sent(at: tuple[str, int], head: str, chunk: bytes, count: int) -> tuple[byte
 @pytest.mark.parametrize("chunked", [False, True])
 def test_ten_megabytes_are_413_and_not_taken_in(faces: Faces, face: str, chunked: bool) -> None:
     size = 10 << 20
-    path = "/v1.0/admin/serviceAnnouncement/issues" if face == "public" else "/api/records"
+    path = "/v1.0/admin/serviceAnnouncement/issues" if face == "public" else "/api/signin-links"
     how = "transfer-encoding: chunked" if chunked else f"content-length: {size}"
     head = (
         f"POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {Faces.TOKEN}\r\n{how}\r\n\r\n"
