@@ -118,6 +118,7 @@ class Runner:
 
     def snapshot(self) -> None:
         """At a stop: keep the states for the next start, unless the journal is followed as fast."""
+        self.commit()
         kept = self.snapshots
         if kept is not None and self._since >= WORTH and kept.write(self.states, self.journal.last):
             self._since = 0
