@@ -81,8 +81,8 @@ class Snapshots:
         for path in _files(self._journal.path):
             try:
                 return self._read(path)
-            except (SnapshotError, OSError) as exc:
-                log.warning("%s is not used: %s", path.name, exc)
+            except (SnapshotError, OSError, MemoryError) as exc:
+                log.warning("%s is not used: %s", path.name, exc or type(exc).__name__)
                 self._unusable.add(path)
         return None
 
