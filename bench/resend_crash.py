@@ -291,13 +291,15 @@ def seed_journal(relay: Relay, letters: int) -> None:
     from unlisted.commands import Deliver, SendNdr
     from unlisted.edge.people import People, derived
     from unlisted.edge.runner import Runner
+    from unlisted.edge.snapshot import Snapshots
     from unlisted.facts import Bounce, Due, Reception, Recipient, Woken
     from unlisted.mail.message import body_digest, body_text
 
     secret = bytes.fromhex("5e" * 32)
     relay.state.mkdir(parents=True)
     people = People(secret)
-    runner = Runner(Journal(relay.journal, secret, durable=False), derived(secret, "draw"))
+    journal, key = Journal(relay.journal, secret, durable=False), derived(secret, "draw")
+    runner = Runner(journal, key, Snapshots(journal, key))
     at = time.time() - 3600.0
     runner.append(configured(config.parse(relay.config)[0], at))
     text = DOUBTFUL.decode()[10:]
@@ -331,7 +333,8 @@ def seed_journal(relay: Relay, letters: int) -> None:
         if n % 500 == 499:
             runner.commit()
     runner.commit()
-    runner.journal.close()
+    runner.snapshot()
+    journal.close()
 
 
 async def _load(port: int, letters: int) -> None:

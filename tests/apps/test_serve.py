@@ -250,3 +250,28 @@ def test_it_is_ready_within_1_5_cpu_seconds(served: Served) -> None:
     ticks = int(fields[11]) + int(fields[12])
     assert ticks / os.sysconf("SC_CLK_TCK") <= 1.5
     served.stop(process)
+
+
+def test_a_stop_keeps_the_states_and_a_start_takes_them_or_says_why_not(served: Served) -> None:
+    history = json.loads((served.folder / "history.jsonl").read_text())
+    lines = [json.dumps({**history, "sender": f"login:user{n}"}) for n in range(1100)]
+    (served.folder / "history.jsonl").write_text("\n".join(lines) + "\n")
+
+    def turn(*words: str) -> str:
+        process = served.start(*words)
+        served.ready(process)
+        code, err = served.stop(process)
+        assert code == 0, err
+        return err
+
+    turn("--no-snapshot")
+    assert not list(served.state.glob("*.snapshot"))
+    turn()
+    (kept,) = served.state.glob("*.snapshot")
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert "snapshot" not in turn()
+    kept.write_bytes(kept.read_bytes()[:-1])
+    assert "snapshot" not in turn("--no-snapshot")
+    assert f"{kept.name} is not used: it is cut short" in turn()
+    assert "snapshot" not in turn()  # a whole one took its place
+    assert served.typed("journal", "replay").returncode == 0

@@ -90,7 +90,16 @@ REPORT: tuple[Argument, ...] = (
                    "help": "refused attempts remembered for --resend (300000)"}),
 )  # fmt: skip
 COMMANDS: tuple[tuple[str, str, str, str, tuple[Argument, ...]], ...] = (
-    ("serve", "", "run the service", "unlisted serve --config /etc/unlisted.toml", ()),
+    (
+        "serve",
+        "",
+        "run the service",
+        "unlisted serve --config /etc/unlisted.toml",
+        (
+            (("--no-snapshot",), {"action": "store_true",
+             "help": "start by following the whole journal, and keep no snapshot of the states"}),
+        ),
+    ),
     (
         "backup",
         "",
@@ -409,7 +418,7 @@ def _run(args: argparse.Namespace) -> int:
     if args.noun == "serve":
         from unlisted.apps import serve, settings
 
-        return serve.serve(settings.load(args.config, args.state))
+        return serve.serve(settings.load(args.config, args.state), snapshots=not args.no_snapshot)
     from importlib import import_module
 
     name = f"{args.noun}_{args.verb}" if getattr(args, "verb", None) else args.noun

@@ -30,7 +30,7 @@ from unlisted.apps.terminal import complain
 from unlisted.config import ConfigError
 from unlisted.config_rules import endpoint, route_target
 from unlisted.edge import pattern_cache
-from unlisted.edge.clock import Clock, ClockError, new_event_loop, open_clock
+from unlisted.edge.clock import Clock, ClockError, WallClock, new_event_loop, open_clock
 from unlisted.edge.files import write_whole
 from unlisted.edge.http import MAX_BODY, HttpServer
 from unlisted.edge.journal import Journal, JournalError
@@ -41,6 +41,7 @@ from unlisted.edge.runner import Runner
 from unlisted.edge.service import Service, open_runner
 from unlisted.edge.service import Settings as RelaySettings
 from unlisted.edge.smtp_server import Listener
+from unlisted.edge.snapshot import EVERY
 from unlisted.edge.staff import Staff
 from unlisted.edge.users import RelayHost, Users, UsersError, read_users
 from unlisted.facts import (
@@ -66,8 +67,9 @@ class StartError(Exception):
     """Why the service cannot start, in a sentence."""
 
 
-def serve(settings: Settings) -> int:
-    """Run until told to stop; the exit code."""
+def serve(settings: Settings, *, snapshots: bool = True) -> int:
+    """Run until told to stop; the exit code. Not `snapshots`: the whole journal is followed, and
+    no snapshot of the states is made."""
     logging.basicConfig(
         level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
     )
@@ -82,7 +84,7 @@ def serve(settings: Settings) -> int:
     loop = new_event_loop(clock)
     asyncio.set_event_loop(loop)
     try:
-        return loop.run_until_complete(_Platform(settings, clock, secret).run())
+        return loop.run_until_complete(_Platform(settings, clock, secret).run(snapshots))
     except ConfigError as exc:
         complain(str(exc))
         return 2
@@ -114,17 +116,21 @@ class _Platform:
         self.secret = secret
         self.stopping = asyncio.Event()
 
-    async def run(self) -> int:
+    async def run(self, snapshots: bool) -> int:
         loop = asyncio.get_running_loop()
         for one in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(one, self.stopping.set)
         told = read_telling(self.settings, self.secret)
         relay = replace(relay_settings(self.settings), hooks=told.hooks, board=told.board)
-        runner = open_runner(self.settings.state, self.secret)
+        # Under another process's clock none while running: the time it takes is nobody's there.
+        every = EVERY if isinstance(self.clock, WallClock) else None
+        runner = open_runner(self.settings.state, self.secret, snapshots=snapshots, every=every)
         try:
             # Only now: with the journal's lock a file of this name can be nobody else's.
             self.settings.ready.unlink(missing_ok=True)
-            return await self._run(runner, relay, told)
+            code = await self._run(runner, relay, told)
+            runner.snapshot()
+            return code
         finally:
             self.settings.ready.unlink(missing_ok=True)
             runner.journal.close()

@@ -30,6 +30,7 @@ from unlisted.edge.log_facts import Told
 from unlisted.edge.log_feed import Feed
 from unlisted.edge.people import People
 from unlisted.edge.service import open_runner
+from unlisted.edge.snapshot import EVERY
 from unlisted.facts import Configured, Fact, FeedHeard, FeedSilent, Pool, ProbeAnswered, encode
 from unlisted.loop._fixpoint import Followed
 
@@ -53,7 +54,7 @@ def watch(args: argparse.Namespace) -> int:
         return USAGE
     found.state.mkdir(parents=True, exist_ok=True, mode=0o700)
     secret = site_secret(found)
-    runner = open_runner(found.state, secret)
+    runner = open_runner(found.state, secret, every=EVERY)
     words = Words(runner)
     feeds: list[Feed] = []
     say = _json if args.json else words.say
@@ -69,10 +70,12 @@ def watch(args: argparse.Namespace) -> int:
             feed.survey(time.time())
         if args.once:
             once(station, feeds, config)
+            runner.snapshot()
             if not args.json:
                 words.sum(feeds)
             return unread(feeds)
         asyncio.run(_Live(station, feeds, config, WallClock()).run())
+        runner.snapshot()
         return OK
     except WatchError as exc:
         complain(f"unlisted watch: {exc}")

@@ -3,6 +3,7 @@
 Facts recorded in one turn of the event loop share a commit. Nothing leaves (a 250, a command)
 before the commit returned. If it fails, the states in memory are ahead of the disk: they are
 rebuilt from the journal and every caller of that commit gets the error (SMTP: 451).
+States begin with the newest snapshot, where there are snapshots, and the facts after it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from unlisted.commands import Notify, SetTimer
 from unlisted.edge.journal import Journal, JournalError, Line, NotBegun
+from unlisted.edge.snapshot import WORTH, Snapshots
 from unlisted.facts import Fact, Observed, StationFault, TimerFired
 from unlisted.loop._fixpoint import LATER_S, Fault, Followed, States, follow, quarantine
 from unlisted.loop._telling import of_fault
@@ -27,10 +29,12 @@ class Quarantined(Exception):
 class Runner:
     """Journal and states. `on_commit` gets what to do once it is durable."""
 
-    def __init__(self, journal: Journal, key: bytes) -> None:
+    def __init__(self, journal: Journal, key: bytes, snapshots: Snapshots | None = None) -> None:
         self.journal = journal
         self.key = key
-        self.states = replayed(journal, key)
+        self.snapshots = snapshots
+        self._since = 0  # inputs that the newest snapshot has not seen
+        self.states = self._replayed()
         self.on_commit: Callable[[Followed], None] = lambda _: None
         self.faults = 0
         self._told: dict[str, float] = {}  # station: when a fault of it was last told
@@ -110,6 +114,14 @@ class Runner:
         except JournalError as exc:
             self._lost(exc)
             raise
+        self._durable()
+
+    def snapshot(self) -> None:
+        """At a stop: keep the states for the next start, unless the journal is followed as fast."""
+        self.commit()
+        kept = self.snapshots
+        if kept is not None and self._since >= WORTH and kept.write(self.states, self.journal.last):
+            self._since = 0
 
     def _append(
         self, fact: Observed, body: bytes | None, personal: Mapping[str, str] | None
@@ -145,7 +157,9 @@ class Runner:
         if faulty:
             self.faults += 1
             self.journal.commit()
-            self.states = replayed(self.journal, self.key)
+            self.states = self._replayed()
+        else:
+            self._since += 1
         return followed, faulty
 
     def _said(self, fact: Observed, n: int, fault: Fault) -> tuple[Notify, ...]:
@@ -154,6 +168,19 @@ class Runner:
             return ()
         self._told[fault.station] = fact.at
         return of_fault(self.states, n, fault.station)
+
+    def _durable(self) -> None:
+        """After a commit, when the states have seen what the disk has and nothing else."""
+        kept = self.snapshots
+        if kept is None or kept.every is None:
+            return
+        if not kept.reap() and self._since >= kept.every:
+            kept.write_aside(self.states, self.journal.last)
+            self._since = 0
+
+    def _replayed(self) -> States:
+        states, self._since = _followed(self.journal.lines, self.key, self.snapshots)
+        return states
 
     def _flush(self) -> None:
         self._scheduled = False
@@ -164,6 +191,7 @@ class Runner:
             self._waiting = waiting
             self._lost(exc)
             return
+        self._durable()
         for future, n, followed, faulty in waiting:
             try:
                 self.on_commit(followed)
@@ -182,7 +210,7 @@ class Runner:
             return
         log.error("%s; states rebuilt from the journal", exc)
         self.journal.rollback()
-        self.states = replayed(self.journal, self.key)
+        self.states = self._replayed()
         waiting, self._waiting = self._waiting, []
         for future, *_ in waiting:
             if not future.done():
@@ -207,14 +235,25 @@ def replayed(journal: Journal, key: bytes) -> States:
 
 def states_of(lines: Callable[[], Iterable[Line]], key: bytes) -> States:
     """The same, of journal rows that can be read again from the beginning."""
+    return _followed(lambda _: lines(), key, None)[0]
+
+
+def _followed(
+    lines: Callable[[int], Iterable[Line]], key: bytes, snapshots: Snapshots | None
+) -> tuple[States, int]:
+    """The same, begun with a snapshot; and how many inputs came after it. `lines`: after a fact."""
     left_out: set[int] = set()
     while True:
-        states = States(key)
+        # Read again after a fault: the states that met it are half stepped.
+        found = snapshots.newest() if snapshots is not None else None
+        n, states = found or (0, States(key))
+        followed = 0
         try:
-            for number, fact in _inputs(lines()):
+            for number, fact in _inputs(lines(n)):
                 if number not in left_out:
                     follow(states, fact, number)
-            return states
+                    followed += 1
+            return states, followed
         except Fault as fault:
             log.error("replay: fact %d is left out: %s", number, fault)
             left_out.add(number)

@@ -22,6 +22,7 @@ from unlisted.edge.routes import Routes
 from unlisted.edge.runner import Runner
 from unlisted.edge.smtp_client import Dial, dial_tcp
 from unlisted.edge.smtp_server import Listener, SmtpServer
+from unlisted.edge.snapshot import Snapshots
 from unlisted.edge.users import RelayHost, Users
 from unlisted.edge.webhook import Hook, Webhooks
 
@@ -50,9 +51,14 @@ class Settings:
     board: Board | None = None
 
 
-def open_runner(state: Path, secret: bytes) -> Runner:
-    """The journal of a state folder, its states replayed. Raises JournalError."""
-    return Runner(Journal(state / journal.FILE, secret), derived(secret, "draw"))
+def open_runner(
+    state: Path, secret: bytes, *, snapshots: bool = True, every: int | None = None
+) -> Runner:
+    """The journal of a state folder, its states from the newest snapshot on. `every`: inputs after
+    which a snapshot is made while running; None: at a stop only. Raises JournalError."""
+    opened = Journal(state / journal.FILE, secret)
+    key = derived(secret, "draw")
+    return Runner(opened, key, Snapshots(opened, key, every) if snapshots else None)
 
 
 class Service:
