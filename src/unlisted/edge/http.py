@@ -19,6 +19,7 @@ from http import HTTPStatus
 from typing import Any
 
 import uvicorn
+from starlette.exceptions import HTTPException
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
@@ -61,7 +62,7 @@ class Guarded:
             event = await receive()
             taken += len(event.get("body", b""))
             if taken > self._max_body:
-                raise _TooLarge
+                raise _TooLarge(413, f"a request body is {self._max_body} bytes at most")
             return event
 
         async def safe_send(event: Any) -> None:
@@ -83,7 +84,7 @@ class Guarded:
                 return
             length = _content_length(scope)
             if length is None or length > self._max_body:
-                raise _TooLarge
+                raise _TooLarge(413)
             await self.app(scope, bounded_receive, safe_send)
         except _TooLarge:
             if not started:
@@ -94,8 +95,8 @@ class Guarded:
                 await _refuse(safe_send, 500, "the page failed; the log says why")
 
 
-class _TooLarge(Exception):
-    pass
+class _TooLarge(HTTPException):
+    """Of Starlette's kind: an application answers it as it answers its own refusals."""
 
 
 def _head_size(scope: Any) -> int:
