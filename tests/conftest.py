@@ -13,7 +13,7 @@ import socket
 import sys
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -23,7 +23,8 @@ ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))  # for `bench`, which is no part of the installed source
 
-from tests.browser import Chromium  # noqa: E402
+if TYPE_CHECKING:
+    from tests.browser import Chromium
 
 # Derandomized by default: a change fails by its own fault, not by the day's luck. A hunt with
 # fresh examples is `./dev test --hypothesis-profile=hunt`.
@@ -143,8 +144,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 @pytest.fixture(scope="session")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+def browser(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Chromium]":
     """One headless Chromium for the run (of this worker): `with browser.page(360) as page`."""
+    from tests.browser import Chromium
+
     made = Chromium(require("chromium"), tmp_path_factory.mktemp("browser"))
     yield made
     made.close()

@@ -20,7 +20,7 @@ from unlisted_sandbox.home import message_id
 from unlisted_sandbox.lanes import Lane
 from unlisted_sandbox.people import Directory, population
 from unlisted_sandbox.script import Submission
-from unlisted_sandbox.verdicts import answers
+from unlisted_sandbox.verdicts import Answers, answers
 from unlisted_sandbox.viewer import Viewer, moment
 from unlisted_sandbox.worldfile import World
 
@@ -334,10 +334,16 @@ def _rounded(value: float | None) -> float | None:
 
 
 def table(scores: dict[str, Score]) -> str:
-    """The scores side by side, at most 80 columns."""
+    """The scores side by side, at most 80 columns; without the rows on rival explanations where
+    the world had none, so that it fits a terminal."""
     names = list(scores)
     lines = [f"{'':<24}" + "".join(f"{name:>16}" for name in names)]
+    rivals = ("mistakes", "range_listings", "list_drops")
+    some = any(getattr(one, field) for one in scores.values() for field in rivals)
+    left_out = () if some else Answers.__struct_fields__
     for field in Score.__struct_fields__:
+        if field in left_out:
+            continue
         cells = [_cell(getattr(scores[name], field)) for name in names]
         lines.append(f"{field:<24}" + "".join(f"{cell:>16}" for cell in cells))
     return "\n".join(lines)

@@ -259,9 +259,6 @@ class FastPostfix:
             tag = self._tag(int(told.codes[line]))
             rest = text[int(told.ids[line] - told.starts[line]) :]
             entry = Entry(at, tag.host, tag.tag, rest)
-        if entry is not None:
-            # Lines that it does not see have passed: what waited for too long waits no more.
-            self._parser.expire(entry.at)
         if entry is None:
             self._parser.feed(text, work.file, work.first_line + line)
         else:

@@ -77,6 +77,7 @@ class PostfixParser:
         """One line whose stamp, host and program are known already."""
         tally = self._tallies[file]
         self._fed += 1
+        self.expire(entry.at)  # first: who sees only some of the lines must come to the same
         self._now = entry.at
         why = self._told(entry, file, number)
         if why is None:
