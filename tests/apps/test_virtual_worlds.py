@@ -94,10 +94,11 @@ def test_the_demo_plays_a_world_made_for_virtual_time_on_it(
         "--world", made_for_virtual_time, "--seed", "3", "--json", str(tmp_path / "out.json")
     )
     assert found.returncode == 0, found.stderr
-    assert "on virtual time" in found.stderr and "honest_named" in found.stdout
+    assert "on virtual time" in found.stderr and "culprits_missed" in found.stdout
     result = json.loads((tmp_path / "out.json").read_bytes())
     assert result["seed"] == 3 and list(result["platforms"]) == ["unlisted"]
     assert result["platforms"]["unlisted"]["duplicates"] == 0
+    assert result["platforms"]["unlisted"]["honest_named"] == 0
 
 
 def test_what_virtual_time_lacks_is_refused(made_for_virtual_time: str) -> None:
