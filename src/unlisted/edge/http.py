@@ -62,7 +62,8 @@ class Guarded:
             event = await receive()
             taken += len(event.get("body", b""))
             if taken > self._max_body:
-                raise _TooLarge(413, f"a request body is {self._max_body} bytes at most")
+                words = f"a request body is {self._max_body} bytes at most"
+                raise _TooLarge(413, words, {"connection": "close"})
             return event
 
         async def safe_send(event: Any) -> None:
