@@ -206,6 +206,13 @@ def test_ten_megabytes_are_413_and_not_taken_in(faces: Faces, face: str, chunked
     assert faces.get("/").status == 200
 
 
+def test_whoever_is_answered_before_the_body_was_read_is_hung_up_on(faces: Faces) -> None:
+    head = "POST /v1.0/admin/serviceAnnouncement/issues HTTP/1.1\r\nhost: x\r\n"
+    answer, _ = sent(faces.public, head + "transfer-encoding: chunked\r\n\r\n", b"1\r\nx\r\n", 1)
+    assert answer.split()[1] in (b"401", b"405")
+    assert b"\r\nconnection: close\r\n" in answer.lower()
+
+
 def test_a_body_over_the_bound_is_told_so_to_a_client_that_waits(faces: Faces) -> None:
     for face, path in (("public", "/"), ("operator", "/signin")):
         head = f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {10 << 20}\r\n\r\n"

@@ -29,6 +29,7 @@ MAX_BODY = 64 << 10
 MAX_HEAD = 16 << 10
 MAX_CONNECTIONS = 256
 REQUEST_S = 30.0
+_BODY_HEADERS = (b"content-length", b"transfer-encoding")
 SECURITY_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -55,12 +56,14 @@ class Guarded:
         if scope["type"] != "http":
             return
         taken = 0
+        more = any(name in _BODY_HEADERS for name, _ in scope["headers"])
         started = False
 
         async def bounded_receive() -> Any:
-            nonlocal taken
+            nonlocal taken, more
             event = await receive()
             taken += len(event.get("body", b""))
+            more = event.get("more_body", False)
             if taken > self._max_body:
                 words = f"a request body is {self._max_body} bytes at most"
                 raise _TooLarge(413, words, {"connection": "close"})
@@ -71,9 +74,13 @@ class Guarded:
             if event["type"] == "http.response.start":
                 started = True
                 event = dict(event)
-                present = {name.lower() for name, _ in event.get("headers", ())}
+                given = list(event.get("headers", ()))
+                present = {name.lower() for name, _ in given}
+                if more and b"connection" not in present:
+                    # Answered before the body was here: the rest of it is not waited for.
+                    given.append((b"connection", b"close"))
                 event["headers"] = [
-                    *event.get("headers", ()),
+                    *given,
                     *(pair for pair in SECURITY_HEADERS if pair[0] not in present),
                     (b"date", formatdate(time.time(), usegmt=True).encode()),
                 ]
