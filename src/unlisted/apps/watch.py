@@ -31,7 +31,7 @@ from unlisted.edge.log_feed import Feed
 from unlisted.edge.people import People
 from unlisted.edge.service import open_runner
 from unlisted.edge.snapshot import EVERY
-from unlisted.facts import Configured, Fact, FeedHeard, FeedSilent, Pool, ProbeAnswered, encode
+from unlisted.facts import Configured, Fact, FeedHeard, FeedSilent, Pool, encode
 from unlisted.loop._fixpoint import Followed
 
 POLL_S = SimSeconds(1.0)
@@ -219,17 +219,7 @@ class _Live:
 
     async def _probe(self, command: Probe) -> None:
         with self.clock.hold("probe") as hold:
-            answer = await self.prober.probe(command.zone, command.address, hold)
-            fact = ProbeAnswered(
-                at=self.clock.now(),
-                done=command.key,
-                zone=command.zone,
-                address=command.address,
-                state=answer.state,
-                codes=answer.codes,
-                texts=answer.texts,
-                why=answer.why,
-            )
+            fact = await self.prober.answered(command, hold)
             self.station.tell([Told(fact, {})])
             self.station.commit()
 

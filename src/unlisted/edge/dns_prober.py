@@ -13,8 +13,10 @@ from typing import Literal
 
 import msgspec
 
+from unlisted.commands import Probe
 from unlisted.edge.clock import Clock, Hold
 from unlisted.edge.dns_client import DnsClient, DnsError
+from unlisted.facts import ProbeAnswered
 from unlisted.watch import answers
 from unlisted.watch.catalogue import ListRow, lookup
 from unlisted.watch.query import QueryError, reverse_name, test_names
@@ -36,6 +38,20 @@ class DnsProber:
         self._clock = clock
         self._client = client
         self._tested: dict[tuple[str, str], tuple[float, bool | None, bool | None]] = {}
+
+    async def answered(self, command: Probe, hold: Hold) -> ProbeAnswered:
+        """The fact that the command ends in; never raises."""
+        answer = await self.probe(command.zone, command.address, hold)
+        return ProbeAnswered(
+            at=self._clock.now(),
+            done=command.key,
+            zone=command.zone,
+            address=command.address,
+            state=answer.state,
+            codes=answer.codes,
+            texts=answer.texts,
+            why=answer.why,
+        )
 
     async def probe(self, zone: str, address: str, hold: Hold) -> answers.Answer:
         """The list's word about the address; never raises."""

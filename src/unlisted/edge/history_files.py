@@ -13,16 +13,16 @@ folder of a newer layout.
 from __future__ import annotations
 
 import datetime
-import fcntl
 import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import IO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from unlisted.edge.only_writer import NotHeld, only_writer
 
 LAYOUT = 1
 ATTEMPTS = "attempts"
@@ -102,7 +102,10 @@ class Writing(Files):
 
     def __init__(self, root: Path) -> None:
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._lock = _locked(root / "history.lock")
+        try:
+            self._lock = only_writer(root / "history.lock", "history")
+        except NotHeld as exc:
+            raise HistoryError(str(exc)) from exc
         super().__init__(root)
         layout = root / "layout.json"
         if not layout.exists():
@@ -208,16 +211,3 @@ def _sync(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _locked(path: Path) -> IO[str]:
-    try:
-        handle = path.open("w")
-    except OSError as exc:
-        raise HistoryError(f"{path}: cannot be written: {exc.strerror}") from None
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        handle.close()
-        raise HistoryError(f"{path}: another process writes this history") from None
-    return handle

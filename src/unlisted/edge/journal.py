@@ -8,7 +8,6 @@ Bodies are sealed (AES-GCM, key derived from the site's secret), so a copied fil
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import hmac
 import os
@@ -16,7 +15,7 @@ import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -24,6 +23,7 @@ from unlisted import commands, facts
 from unlisted.commands import CancelTimer, Command, SetTimer
 from unlisted.edge import queue
 from unlisted.edge.journal_room import PATIENCE_MS, Room
+from unlisted.edge.only_writer import NotHeld, only_writer
 from unlisted.facts import Fact, Observed
 
 FILE = "journal.db"  # its name in a state folder
@@ -70,7 +70,10 @@ class Journal:
     def __init__(self, path: Path, secret: bytes, *, durable: bool = True) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
-        self._lock = _lock(path.with_suffix(".lock"))
+        try:
+            self._lock = only_writer(path.with_suffix(".lock"), "journal")
+        except NotHeld as exc:
+            raise JournalError(str(exc)) from exc
         self._seal = AESGCM(hmac.new(secret, b"bodies", hashlib.sha256).digest())
         try:
             self._db = _connected(path, durable)
@@ -298,19 +301,6 @@ def lines(db: sqlite3.Connection, after: int = 0) -> Iterator[Line]:
         # SQLite quotes the row it stumbled over, people's names included: not repeated here.
         words = str(exc).partition(" with text ")[0]
         raise JournalError(f"the journal is damaged after fact {last}: {words}") from exc
-
-
-def _lock(path: Path) -> IO[str]:
-    try:
-        handle = path.open("w")
-    except OSError as exc:
-        raise JournalError(f"{path}: cannot be written: {exc.strerror}") from exc
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        handle.close()
-        raise JournalError(f"{path}: another process writes this journal") from None
-    return handle
 
 
 def _connected(path: Path, durable: bool) -> sqlite3.Connection:

@@ -47,7 +47,6 @@ from unlisted.facts import (
     NotAttempted,
     Observed,
     PathTested,
-    ProbeAnswered,
     TimerFired,
     TransientFailure,
     Woken,
@@ -337,17 +336,7 @@ class Performer:
         )
 
     async def _probe(self, command: Probe, hold: Hold) -> None:
-        answer = await self._prober.probe(command.zone, command.address, hold)
-        fact = ProbeAnswered(
-            at=self._clock.now(),
-            done=command.key,
-            zone=command.zone,
-            address=command.address,
-            state=answer.state,
-            codes=answer.codes,
-            texts=answer.texts,
-            why=answer.why,
-        )
+        fact = await self._prober.answered(command, hold)
         await self._record(lambda: fact)
 
     async def _notify(self, command: SendNdr) -> None:

@@ -41,8 +41,6 @@ def kept(states: States, fact: PostSubmitted, n: int) -> PostPending | PostRefus
     """A person's post, which would be published, as a draft that waits."""
     incident = states.tell.incident
     assert incident is not None
-    if len(incident.drafts) >= MOST_DRAFTS:
-        return _too_many(incident, fact.at, fact.author, n)
     found = PostPending(
         at=fact.at,
         incident=incident.id,
@@ -56,16 +54,13 @@ def kept(states: States, fact: PostSubmitted, n: int) -> PostPending | PostRefus
         corrects=fact.corrects,
         because=(n,),
     )
-    _keep(incident, found)
-    return found
+    return _kept(incident, found, n)
 
 
 def revision(states: States, fact: RevisionSubmitted, n: int) -> PostPending | PostRefused:
     """A revision that would be told, as a draft that waits. Raises nothing: it was answered."""
     incident = _revise.found(states, fact.incident)
     assert incident is not None
-    if len(incident.drafts) >= MOST_DRAFTS:
-        return _too_many(incident, fact.at, fact.author, n)
     found = PostPending(
         at=fact.at,
         incident=incident.id,
@@ -79,8 +74,14 @@ def revision(states: States, fact: RevisionSubmitted, n: int) -> PostPending | P
         why=fact.why,
         because=(n,),
     )
-    _keep(incident, found)
-    return found
+    return _kept(incident, found, n)
+
+
+def _kept(incident: Incident, draft: PostPending, n: int) -> PostPending | PostRefused:
+    if len(incident.drafts) >= MOST_DRAFTS:
+        return _too_many(incident, draft.at, draft.author, n)
+    _keep(incident, draft)
+    return draft
 
 
 def revised(
