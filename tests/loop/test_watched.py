@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from unlisted import facts as kinds
-from unlisted.commands import Command, Probe
+from unlisted.commands import Command, Probe, SetTimer
 from unlisted.facts import (
     Bounce,
     Carried,
@@ -44,14 +44,15 @@ START = 1_795_000_000.0
 class Log:
     """A watched site: facts in, everything that followed kept."""
 
-    def __init__(self, *, lookups: bool = False) -> None:
+    def __init__(self, *, lookups: bool = False, term_s: float | None = None) -> None:
         self.states = States(b"k" * 32)
         self.n = 0
         self.at = START
         self.derived: list[Fact] = []
         self.commands: list[Command] = []
+        self.due: dict[str, float | None] = {}
         pool = Pool(name="mta", addresses=(A, B), helo="mta.example", watched=True)
-        lists = (ListTerm(zone=ZONE),)
+        lists = (ListTerm(zone=ZONE, term_s=term_s),)
         self.put(Configured(at=self.at, hostname="h", pools=(pool,), lists=lists, lookups=lookups))
 
     def put(self, fact: Observed) -> None:
@@ -60,6 +61,8 @@ class Log:
         self.n += len(followed.facts)
         self.derived += [one for _, one, _ in followed.facts]
         self.commands += followed.commands
+        for one in followed.timers:
+            self.due[one.key] = one.due if isinstance(one, SetTimer) else None
 
     def row(self, number: int, sender: str) -> Row:
         return Row(
@@ -251,3 +254,70 @@ def test_a_relay_beside_the_watched_mta_sends_by_its_own_addresses_only() -> Non
 def test_old_rows_and_pools_are_written_as_before() -> None:
     row = Row(key="k", message="m", sender="s", tenant="", recipient="p", domain="d", first_at=1.0)
     assert b"watched" not in kinds.encode(Queued(at=1.0, row=row))
+
+
+def idle(log: Log, days: float) -> None:
+    """Time passes in which nobody writes to that receiver."""
+    end = log.at + days * 86_400
+    (key,) = (f"idle|{episode}" for episode in log.states.verify.checks)
+    while (due := log.due[key]) is not None and due <= end:
+        log.due[key] = None
+        log.put(TimerFired(at=due, key=key))
+    log.at = end
+
+
+def test_where_nobody_writes_any_more_an_episode_ends_by_its_list_s_term_and_says_inferred() -> (
+    None
+):
+    log = Log(term_s=86_400.0)
+    log.take(50)
+    log.refuse(5)
+    last = log.at
+    idle(log, 1.9)
+    assert not found(log, EpisodeClosed)
+    idle(log, 0.2)
+    (over,) = found(log, EpisodeClosed)
+    assert isinstance(over, EpisodeClosed)
+    assert over.how == "inferred: the list's term is over, nothing refused since"
+    assert over.at == last + 2 * 86_400
+
+
+def test_a_refusal_in_between_begins_the_term_anew() -> None:
+    log = Log(term_s=86_400.0)
+    log.take(50)
+    log.refuse(5)
+    idle(log, 1.9)
+    log.refuse(1)
+    idle(log, 1.9)
+    assert not found(log, EpisodeClosed)
+    idle(log, 0.2)
+    assert found(log, EpisodeClosed)
+
+
+def test_of_a_list_without_a_known_term_two_weeks_without_a_refusal_are_waited_for() -> None:
+    log = Log()
+    log.take(50)
+    log.refuse(5)
+    idle(log, 14)
+    assert not found(log, EpisodeClosed)
+    idle(log, 1.5)
+    assert found(log, EpisodeClosed)
+
+
+def test_a_list_that_is_asked_and_still_lists_ends_nothing_however_long_nobody_writes() -> None:
+    log = Log(lookups=True, term_s=86_400.0)
+    log.take(50)
+    log.refuse(5)
+    for probe in [one for one in log.commands if isinstance(one, Probe)]:
+        log.put(ProbeAnswered(at=log.at, done=probe.key, zone=ZONE, address=A, state="listed"))
+    idle(log, 30)
+    assert found(log, EpisodeOpened) and not found(log, EpisodeClosed)
+
+
+def test_a_silent_feed_ends_no_episode_by_its_term() -> None:
+    log = Log(term_s=86_400.0)
+    log.take(50)
+    log.refuse(5)
+    log.put(FeedSilent(at=log.at, feed="mail.log", last_at=log.at - 900, usual_s=300))
+    idle(log, 30)
+    assert not found(log, EpisodeClosed)

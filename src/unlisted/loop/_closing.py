@@ -124,6 +124,8 @@ def close(
             yield _account.dated(states, episode, at, n, check.recurrence)
     yield CancelTimer(key=f"control|{episode}")
     yield CancelTimer(key=f"band|{episode}")
+    if states.deliver.only_watched(opened.address):
+        yield CancelTimer(key=f"idle|{episode}")
     _dropped.ended(states, episode)
     cost = states.verify.accounts.close(episode)
     yield EpisodeClosed(
@@ -161,7 +163,10 @@ def _source(states: States, episode: str, check: Check) -> str:
 
 
 def _evidence(check: Check, bands: list[Band]) -> str:
-    said = f"{len(check.reopened)} of {len(check.paths)} refused paths accept again"
+    seen = (
+        "accept again" if len(check.reopened) >= len(check.paths) else "were seen to accept again"
+    )
+    said = f"{len(check.reopened)} of {len(check.paths)} refused paths {seen}"
     if not bands:
         return said
     refused, attempts = sum(b.refused for b in bands), sum(b.attempts for b in bands)

@@ -197,6 +197,7 @@ def refused_watched(states: States, fact: Refusal | Suspicion) -> None:
         opened = states.sense.episodes[episode]
         if opened.address == fact.address and opened.receiver in (None, fact.receiver):
             check.paths.add(path)
+            check.refused_at = fact.at
             if check.reopened.pop(path, None) is not None:
                 check.band_since = None
 

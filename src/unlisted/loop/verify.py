@@ -34,7 +34,7 @@ from unlisted.facts import (
     TimerFired,
     Woken,
 )
-from unlisted.loop import _account, _band, _closing, _dropped, _paths, _relisting
+from unlisted.loop import _account, _band, _closing, _dropped, _idle, _paths, _relisting
 from unlisted.loop._account import Accounts
 from unlisted.loop._band import Bands
 from unlisted.loop._dropped import Doubts
@@ -57,6 +57,7 @@ class Check:
         "dropped",
         "paths",
         "recurrence",
+        "refused_at",
         "reopened",
         "stopped",
         "waits",
@@ -68,6 +69,7 @@ class Check:
         self.control = ""  # a receiver known to ask the list, and to accept since it let go
         self.delisted_at: float | None = None
         self.stopped = False
+        self.refused_at: float | None = None  # of watched mail: the last refusal
         self.dropped: list[str] = []  # receivers that dropped the list
         self.recurrence = recurrence
         self.band_since: float | None = None  # since when only the band is waited for
@@ -156,6 +158,7 @@ def _opened(states: States, fact: EpisodeOpened, n: int) -> Iterator[Out]:
     clean = state.accounts.clean.get((fact.zone or "", fact.address))
     state.accounts.open(fact, clean)
     state.bands.trouble(fact.address, fact.since)
+    yield from _idle.opened(states, fact.episode, fact.at)
 
 
 def _fired(states: States, fact: TimerFired, n: int) -> Iterator[Out]:
@@ -165,6 +168,8 @@ def _fired(states: States, fact: TimerFired, n: int) -> Iterator[Out]:
         yield from _paths.canary(states, (address, receiver), fact.at, n)
     elif kind in ("control", "band") and name in states.verify.checks:
         yield from _closing.closes(states, name, fact.at, n)
+    elif kind == "idle" and name in states.verify.checks:
+        yield from _idle.fired(states, name, fact.at, n)
     elif kind == "relisting":
         zone, _, address = name.partition("|")
         yield from _relisting.fired(states, (zone, address), fact.at, n)
