@@ -17,6 +17,7 @@ BUCKET_S = 900.0  # exposures: short against the hourly draw
 KEPT_BUCKETS = int(WINDOW_S / BUCKET_S)
 KEPT_DAYS = 8
 HOURS_KEPT = 200  # of a day's letters to strangers
+FEW = 5  # a campaign to fewer strangers says nothing once its window is over
 
 
 class Ledger:
@@ -45,16 +46,24 @@ class Ledger:
         row = self.buckets.get(bucket)
         if row is None:
             row = self.buckets[bucket] = [0] * 6
-            oldest = bucket - KEPT_BUCKETS
-            for old in [b for b in self.buckets if b < oldest]:
-                del self.buckets[old]
-            for key in [k for k in self.left if k[0] < oldest]:
-                del self.left[key]
+            self._let_go(bucket - KEPT_BUCKETS)
         for place, count in enumerate(counts):
             row[place] += count
         self.strangers += counts[2] if len(counts) > 2 else 0
         self.first_at = self.first_at or at
         self.last_at = at
+
+    def _let_go(self, oldest: int) -> None:
+        for old in [b for b in self.buckets if b < oldest]:
+            del self.buckets[old]
+        for key in [k for k in self.left if k[0] < oldest]:
+            del self.left[key]
+
+    def sweep(self, at: float) -> None:
+        """Let go of what no window reaches any more."""
+        if self.buckets or self.left:
+            self._let_go(int(at // BUCKET_S) - KEPT_BUCKETS)
+        self._sums = self._traffic = None
 
     def leave(
         self, at: float, address: str, probability: float, stranger: bool, count: int = 1
@@ -157,6 +166,18 @@ class Sender:
             for old in [one for one in self.days if one <= number - KEPT_DAYS]:
                 del self.days[old]
         return found
+
+    def sweep(self, at: float) -> None:
+        """Let go of what is old: a sender that mails no more would keep it for good."""
+        self.all.sweep(at)
+        self.strangers.sweep(at)
+        for name, ledger in list(self.campaigns.items()):
+            age = at - ledger.last_at
+            if age > WINDOW_S and (ledger.strangers < FEW or age > KEPT_DAYS * 86400.0):
+                del self.campaigns[name]
+        oldest = int(at // 86400) - KEPT_DAYS
+        for old in [one for one in self.days if one <= oldest]:
+            del self.days[old]
 
     def new(self, at: float) -> int:
         """Recipients of the last days that were new to it."""

@@ -9,6 +9,7 @@ until a day after the last. `_verdict.py` makes one verdict of both.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 
 MESSAGES_KEPT = 200_000
 CAMPAIGNS_PER_SENDER = 200
+SWEPT = 2  # senders that a letter lets go of old counts of
 COMPLAINTS = ("abuse", "fraud", "virus", "other")  # RFC 5965 section 7.3; not RFC 6591's kinds
 CONTENT = ("spamdetected", "policyviolation", "contenterror", "virusdetected")
 DOUBT = 5.0  # evidence (log ratio) from which on a sender's mail to strangers is only sampled
@@ -59,8 +61,12 @@ class State:
 
     def __init__(self) -> None:
         self.senders: dict[str, Sender] = {}
-        self.campaigns: dict[str, Ledger] = {}
-        self.messages: dict[str, tuple[str, str, bool]] = {}  # sender, campaign, to strangers
+        # Those seen longest ago go first.
+        self.campaigns: OrderedDict[str, Ledger] = OrderedDict()
+        # Of each letter its sender, its campaign, and whether it went to strangers.
+        self.messages: OrderedDict[str, tuple[str, str, bool]] = OrderedDict()
+        self.rota: list[Sender] = []  # all senders; whose turn to be swept it is: `swept`
+        self.swept = 0
         self.book = ExposureBook()
         self.drawn: dict[str, tuple[str, float, float]] = {}  # row -> address, chance, until
         self.people = [0] * 24  # mail to acquaintances, by hour of the day
@@ -82,7 +88,14 @@ class State:
         found = self.senders.get(sender)
         if found is None:
             found = self.senders[sender] = Sender(tenant)
+            self.rota.append(found)
         return found
+
+    def sweep(self, at: float) -> None:
+        """Let go of what is old of the next senders: as mail comes in, each has its turn."""
+        for _ in range(SWEPT):
+            self.swept = (self.swept + 1) % len(self.rota)
+            self.rota[self.swept].sweep(at)
 
     def submits(self, sender: str) -> bool:
         """Whether its mail passes through our hands, so that a hold would hold anything."""
@@ -240,10 +253,15 @@ def _received(states: States, fact: Reception) -> None:
     sender.ours = True
     known = [states.accept.knows(fact.sender, one.person, fact.at) for one in fact.recipients]
     strangers = known.count(False)
-    state.campaigns.setdefault(campaign, Ledger())
-    sender.campaigns.setdefault(campaign, Ledger())
-    for stale in list(sender.campaigns)[:-CAMPAIGNS_PER_SENDER]:
-        del sender.campaigns[stale]
+    state.sweep(fact.at)
+    if campaign in state.campaigns:
+        state.campaigns.move_to_end(campaign)
+    else:
+        state.campaigns[campaign] = Ledger()
+    if campaign not in sender.campaigns:
+        sender.campaigns[campaign] = Ledger()
+        while len(sender.campaigns) > CAMPAIGNS_PER_SENDER:
+            del sender.campaigns[next(iter(sender.campaigns))]
     for ledger in _parts(states, fact.sender, campaign, strangers > 0):
         if ledger is sender.strangers:
             ledger.add(fact.at, 1, strangers, strangers)
@@ -259,9 +277,9 @@ def _received(states: States, fact: Reception) -> None:
         state.people[hour] += 1
     state.messages[fact.id] = (fact.sender, campaign, strangers > 0)
     if len(state.messages) > MESSAGES_KEPT:
-        del state.messages[next(iter(state.messages))]
+        state.messages.popitem(last=False)
     if len(state.campaigns) > MESSAGES_KEPT:
-        del state.campaigns[next(iter(state.campaigns))]
+        state.campaigns.popitem(last=False)
 
 
 def _answered(states: States, row: Row, at: float, *, unknown: bool) -> None:
