@@ -16,22 +16,40 @@ WINDOW_S = 48 * 3600.0
 BUCKET_S = 900.0  # exposures: short against the hourly draw
 KEPT_BUCKETS = int(WINDOW_S / BUCKET_S)
 KEPT_DAYS = 8
+WIDTH = 7  # of a row
 HOURS_KEPT = 200  # of a day's letters to strangers
 FEW = 5  # a campaign to fewer strangers says nothing once its window is over
+
+
+class Left:
+    """Messages that left by one address within a bucket; `probability` of that draw, 1.0: not drawn."""
+
+    __slots__ = ("address", "bucket", "first", "last", "messages", "probability", "strangers")
+
+    def __init__(self, bucket: int, address: str, probability: float, at: float) -> None:
+        self.bucket = bucket
+        self.address = address
+        self.probability = probability
+        self.first = self.last = at
+        self.messages = self.strangers = 0
+
+    @property
+    def key(self) -> tuple[int, str, float]:
+        return self.bucket, self.address, self.probability
 
 
 class Ledger:
     """Counts of one sender, one part of its mail, or one campaign, in buckets of 15 minutes.
 
-    A bucket: messages, recipients, strangers, answered, unknown users, complaints.
-    `left`: (bucket, address, drawn with 1/n) to first time, last time, messages, strangers.
+    A row: bucket, messages, recipients, strangers, answered, unknown users, complaints; oldest
+    first, all in one array, because there are hundreds of thousands of ledgers with a row or two.
     """
 
-    __slots__ = ("_sums", "_traffic", "buckets", "first_at", "last_at", "left", "strangers")
+    __slots__ = ("_rows", "_sums", "_traffic", "first_at", "last_at", "left", "strangers")
 
     def __init__(self) -> None:
-        self.buckets: dict[int, list[int]] = {}
-        self.left: dict[tuple[int, str, float], list[float]] = {}
+        self._rows = array("q")
+        self.left: list[Left] = []
         self.first_at = 0.0
         self.last_at = 0.0
         self.strangers = 0  # since the first
@@ -40,29 +58,43 @@ class Ledger:
         self._traffic: tuple[int, Traffic] | None = None
 
     def add(self, at: float, *counts: int) -> None:
-        """Add counts in a bucket's order (the rest are 0)."""
-        bucket = int(at // BUCKET_S)
+        """Add counts in a row's order (the rest are 0)."""
         self._sums = self._traffic = None
-        row = self.buckets.get(bucket)
-        if row is None:
-            row = self.buckets[bucket] = [0] * 6
-            self._let_go(bucket - KEPT_BUCKETS)
-        for place, count in enumerate(counts):
-            row[place] += count
+        place = self._place(int(at // BUCKET_S))
+        for column, count in enumerate(counts, place + 1):
+            self._rows[column] += count
         self.strangers += counts[2] if len(counts) > 2 else 0
         self.first_at = self.first_at or at
         self.last_at = at
 
-    def _let_go(self, oldest: int) -> None:
-        for old in [b for b in self.buckets if b < oldest]:
-            del self.buckets[old]
-        for key in [k for k in self.left if k[0] < oldest]:
-            del self.left[key]
+    def _place(self, bucket: int) -> int:
+        """Where the bucket's row begins; a new one lets go of the old."""
+        rows = self._rows
+        place = len(rows) - WIDTH
+        while place >= 0 and rows[place] > bucket:
+            place -= WIDTH
+        if place >= 0 and rows[place] == bucket:
+            return place
+        place += WIDTH
+        rows[place:place] = array("q", (bucket, 0, 0, 0, 0, 0, 0))
+        return place - self._let_go(bucket - KEPT_BUCKETS)
+
+    def _since(self, oldest: int) -> int:
+        """Where the rows of a window begin."""
+        rows = self._rows
+        return next((i for i in range(0, len(rows), WIDTH) if rows[i] >= oldest), len(rows))
+
+    def _let_go(self, oldest: int) -> int:
+        gone = self._since(oldest)
+        if gone:
+            del self._rows[:gone]
+        if self.left and self.left[0].bucket < oldest:
+            self.left = [one for one in self.left if one.bucket >= oldest]
+        return gone
 
     def sweep(self, at: float) -> None:
         """Let go of what no window reaches any more."""
-        if self.buckets or self.left:
-            self._let_go(int(at // BUCKET_S) - KEPT_BUCKETS)
+        self._let_go(int(at // BUCKET_S) - KEPT_BUCKETS)
         self._sums = self._traffic = None
 
     def leave(
@@ -71,18 +103,27 @@ class Ledger:
         """A message left by an address; `probability` of that draw, 1.0: not drawn."""
         key = (int(at // BUCKET_S), address, probability)
         self._traffic = None
-        seen = self.left.setdefault(key, [at, at, 0.0, 0.0])
-        seen[1] = at
-        seen[2] += count
-        seen[3] += count * int(stranger)
+        found = None
+        for one in reversed(self.left):
+            if one.bucket < key[0]:
+                break
+            if one.key == key:
+                found = one
+                break
+        if found is None:
+            found = Left(*key, at)
+            self.left.append(found)
+        found.last = at
+        found.messages += count
+        found.strangers += count * int(stranger)
 
     def total(self, at: float, window_s: float = WINDOW_S) -> list[int]:
         """The counts of the window that ends now."""
         oldest = int((at - window_s) // BUCKET_S)
         known = self._sums
         if known is None or known[:2] != (oldest, window_s):
-            rows = [row for bucket, row in self.buckets.items() if bucket >= oldest]
-            sums = [sum(column) for column in zip(*rows, strict=True)] if rows else [0] * 6
+            first = self._since(oldest)
+            sums = [sum(self._rows[first + column :: WIDTH]) for column in range(1, WIDTH)]
             known = self._sums = (oldest, window_s, sums)
         return known[2]
 
@@ -92,18 +133,19 @@ class Ledger:
         if self._traffic is not None and self._traffic[0] == oldest:
             return self._traffic[1]
         sums = self.total(at)
-        first = min((b for b in self.buckets if b >= oldest), default=int(at // BUCKET_S))
+        place = self._since(oldest)
+        first = self._rows[place] if place < len(self._rows) else int(at // BUCKET_S)
         exposures = tuple(
             Exposure(
-                address=address,
-                first_at=seen[0],
-                last_at=seen[1],
-                messages=int(seen[2]),
-                strangers=int(seen[3]),
-                probability=probability,
+                address=one.address,
+                first_at=one.first,
+                last_at=one.last,
+                messages=one.messages,
+                strangers=one.strangers,
+                probability=one.probability,
             )
-            for (bucket, address, probability), seen in sorted(self.left.items())
-            if bucket >= oldest
+            for one in sorted(self.left, key=lambda one: one.key)
+            if one.bucket >= oldest
         )
         found = Traffic(
             messages=sums[0],

@@ -70,7 +70,7 @@ def quick(states: States, at: float) -> tuple[Causes | None, dict[str, SenderEvi
     found = [
         name
         for name in sorted(state.senders)
-        if any(address in addresses for _, address, _ in state.senders[name].all.left)
+        if any(one.address in addresses for one in state.senders[name].all.left)
     ]
     if len(found) > SENDERS_WEIGHED:
         found.sort(key=lambda name: (-_telling(state.senders[name], at), name))
