@@ -82,7 +82,8 @@ def worth_asking(states: States, path: Path, episode: Episode, at: float) -> boo
 
 def asked(states: States, path: Path, episode: Episode, at: float, n: int) -> Iterator[Out]:
     """Ask a follower of the list whether it still is one: without mail, or where only mail tells,
-    by one new letter (one that waits was refused before: it is not spent on a question)."""
+    by one new letter (one that waits was refused before: it is not spent on a question). Once: until
+    there is one, nothing more can be asked."""
     address, receiver = path
     pool = states.deliver.pool_of.get(address)
     if pool is None or pool.watched:
@@ -90,7 +91,7 @@ def asked(states: States, path: Path, episode: Episode, at: float, n: int) -> It
     if not states.sense.needs_mail(receiver):
         key = f"drop/{address}/{receiver}/{n}"
         yield TestPath(key=key, address=address, helo=pool.helo, receiver=receiver)
-    else:
+    elif not states.deliver.rests[path].trial:
         yield _tried(states, path, episode.id, at, n, why="does it still follow the list?")
 
 

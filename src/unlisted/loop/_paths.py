@@ -61,7 +61,8 @@ def canary(states: States, path: Path, at: float, n: int) -> Iterator[Out]:
     holds = listing(states, path)
     if holds is not None:
         if path in states.verify.doubts.open:
-            yield from _dropped.tried_on(states, path, at, n)
+            if not rest.trial:  # else nothing waits, and the next letter goes
+                yield from _dropped.tried_on(states, path, at, n)
         elif _dropped.worth_asking(states, path, holds, at):
             yield from _dropped.asked(states, path, holds, at, n)
     else:

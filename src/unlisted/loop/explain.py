@@ -4,7 +4,7 @@ Keeps, per sender and per near-duplicate campaign, what left by which address in
 which recorded draw, and how it was answered (unknown users, complaints, contents). `causes` decides,
 this station only counts: a quick answer whenever evidence has come in while an episode is open, the
 whole one over four weeks of draws (`_weighing.py`) when a listing begins or ends, and every hour
-until a day after the last. `_verdict.py` makes one verdict of both.
+while one is open or, for a day, undecided. `_verdict.py` makes one verdict of both.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from unlisted.causes.book import NOT_DRAWN, ExposureBook
 from unlisted.causes.profile import SenderProfile, profile
-from unlisted.commands import SetTimer, Wake
+from unlisted.commands import CancelTimer, SetTimer, Wake
 from unlisted.facts import (
     Carried,
     Delisted,
@@ -36,6 +38,7 @@ from unlisted.facts import (
     TimerFired,
 )
 from unlisted.filter.verdict import MessageFacts, Standing, answered_well, judge
+from unlisted.loop._grounds import Grounds
 from unlisted.loop._ledger import HOURS_KEPT, Ledger, Sender
 from unlisted.loop._verdict import Answer, verdicts
 from unlisted.loop._verdict import answer as answered
@@ -53,6 +56,7 @@ CONTENT = ("spamdetected", "policyviolation", "contenterror", "virusdetected")
 DOUBT = 5.0  # evidence (log ratio) from which on a sender's mail to strangers is only sampled
 WHOLE_EVERY_S = 3600.0
 ROWS_AN_HOUR = 500_000
+DECIDED = ("guilty", "nobody here")
 RECENT_S = 24 * 3600.0  # so long after its end an episode is still weighed
 
 
@@ -79,6 +83,7 @@ class State:
         self.whole_at = self.weighed_at = 0.0
         self.standing: dict[str, Standing] = {}
         self.told: dict[str, tuple[str, tuple[str, ...], str]] = {}  # verdict, named, rival
+        self.grounds = Grounds()
         self.fresh = 0  # pieces of evidence since the last ranking
         self.carried = False  # whether mail left since the last whole answer
         self.doubted: set[str] = set()  # probable: mail to strangers waits, a sample goes out
@@ -159,6 +164,7 @@ def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
     state = states.explain
     if isinstance(fact, EpisodeOpened) and fact.parent is None:
         state.fresh += 1
+        state.grounds.opened[fact.episode] = n
         yield from _ranked(states, fact.at, n, anew=True)
         yield SetTimer(key="explain", due=fact.at + states.accept.policy.explain_every_s)
     elif isinstance(fact, TimerFired) and fact.key == "explain":
@@ -179,20 +185,28 @@ def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
         if not states.sense.open_episodes():
             state.standing = {}
             yield from _doubted(states, fact.at, n)
+            if not _undecided(states, fact.at):
+                yield CancelTimer(key="explain")
     else:
-        _count(states, fact)
+        _count(states, fact, n)
 
 
 def _again(states: States, at: float, n: int) -> Iterator[Out]:
-    """Weigh again: soon while an episode is open and there is news, by the hour until a day
-    after the last one."""
+    """Weigh again: soon while an episode is open and there is news, by the hour while one that
+    ended within a day may still be decided."""
     state = states.explain
-    if states.sense.open_episodes():
-        yield SetTimer(key="explain", due=at + states.accept.policy.explain_every_s)
-    elif recent(states, at):
-        yield SetTimer(key="explain", due=at + WHOLE_EVERY_S)
     if state.fresh or (state.carried and at - state.whole_at >= _whole_every(state)):
         yield from _ranked(states, at, n, anew=False)
+    if states.sense.open_episodes():
+        yield SetTimer(key="explain", due=at + states.accept.policy.explain_every_s)
+    elif _undecided(states, at):
+        yield SetTimer(key="explain", due=at + WHOLE_EVERY_S)
+
+
+def _undecided(states: States, at: float) -> bool:
+    """Whether of an episode of late it may still turn out who caused it."""
+    told = states.explain.told
+    return any(told.get(one.id, ("",))[0] not in DECIDED for one in recent(states, at))
 
 
 def _whole_every(state: State) -> float:
@@ -203,7 +217,7 @@ def _whole_every(state: State) -> float:
 # ---------------------------------------------------------------- counting
 
 
-def _count(states: States, fact: Fact) -> None:
+def _count(states: States, fact: Fact, n: int) -> None:
     state = states.explain
     if isinstance(fact, Reception):
         _received(states, fact)
@@ -217,9 +231,9 @@ def _count(states: States, fact: Fact) -> None:
     elif isinstance(fact, Carried):
         _carried(states, fact)
     elif isinstance(fact, Failed):
-        _failed(states, fact)
+        _failed(states, fact, n)
     elif isinstance(fact, FeedbackReceived):
-        _complained(states, fact)
+        _complained(states, fact, n)
     elif isinstance(fact, SenderHistory):
         state.sender(fact.sender, fact.tenant).profile = profile(fact.days)
     elif isinstance(fact, ProbeAnswered) and fact.state == "clean":
@@ -292,7 +306,7 @@ def _answered(states: States, row: Row, at: float, *, unknown: bool) -> None:
         day.unknown += int(unknown)
 
 
-def _failed(states: States, fact: Failed) -> None:
+def _failed(states: States, fact: Failed, n: int) -> None:
     state, row = states.explain, fact.row
     if row.watched and row.sender:
         state.sender(row.sender, row.tenant)
@@ -301,8 +315,10 @@ def _failed(states: States, fact: Failed) -> None:
     if fact.reason == "userunknown":
         _answered(states, row, fact.at, unknown=True)
         state.fresh += 1
+        state.grounds.against(row.sender, n)
     elif fact.reason in CONTENT and row.sender in state.senders:
         state.senders[row.sender].day(fact.at).content += 1
+        state.grounds.against(row.sender, n)
 
 
 def _routed(states: States, fact: Routed) -> None:
@@ -349,7 +365,7 @@ def _carried(states: States, fact: Carried) -> None:
             state.carried = True
 
 
-def _complained(states: States, fact: FeedbackReceived) -> None:
+def _complained(states: States, fact: FeedbackReceived, n: int) -> None:
     if fact.feedback_type not in COMPLAINTS or fact.message is None:
         return
     found = states.explain.messages.get(fact.message)
@@ -357,6 +373,7 @@ def _complained(states: States, fact: FeedbackReceived) -> None:
         return
     sender, campaign, strangers = found
     states.explain.fresh += 1
+    states.explain.grounds.against(sender, n)
     for ledger in _parts(states, sender, campaign, strangers):
         ledger.add(fact.at, 0, 0, 0, 0, 0, 1)
     if sender in states.explain.senders:
@@ -385,6 +402,7 @@ def _ranked(states: States, at: float, n: int, *, anew: bool) -> Iterator[Out]:
     if not episodes:
         return
     state.fresh, state.weighed_at = 0, at
+    changed = n if anew else 0
     early, evidence = quick(states, at)
     # Whoever the quick answer names first changes what is left to explain.
     anew |= early is not None and any(one not in state.convicted for one in early.named)
@@ -403,7 +421,7 @@ def _ranked(states: States, at: float, n: int, *, anew: bool) -> Iterator[Out]:
         if before == said or (ended and set(told.named) <= set(before[1] if before else ())):
             continue
         state.told[told.episode] = said
-        yield told
+        yield msgspec.structs.replace(told, because=state.grounds.of(told, changed))
 
 
 def _doubted(states: States, at: float, n: int) -> Iterator[Out]:
