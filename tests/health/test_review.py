@@ -138,7 +138,7 @@ def test_a_review_tells_what_stands_by_the_last_revision_of_each_field(tmp_path:
         pages.page(found).decode()
     )
     assert "zdenka" not in text and "by a communicator: a school called" in text
-    assert "Start revised: from Monday, 23 November 2026, 00:01 UTC to Sunday, 22 Nov" in text
+    assert "Start revised from Monday, 23 November 2026, 00:01 UTC to Sunday, 22 Nov" in text
 
 
 def test_what_a_review_measures_is_from_the_start_and_to_the_end_as_revised(tmp_path: Path) -> None:

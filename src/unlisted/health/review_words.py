@@ -25,24 +25,8 @@ from unlisted.facts import (
     SourceStopped,
 )
 from unlisted.health.figures import clock
-from unlisted.health.incident import FIELDS
-from unlisted.health.own import seconds
+from unlisted.health.own import revised
 from unlisted.health.review_notes import Item
-
-
-def _revised(fact: IncidentRevised) -> str:
-    """A revision; who made it is not said, as on the public page."""
-    label = FIELDS.get(fact.field) or fact.field.capitalize()
-    who = "the service" if fact.author == "policy" else "a communicator"
-    before = f" from {_value(fact.field, fact.old)}" if fact.old else ""
-    return f"{label} revised:{before} to {_value(fact.field, fact.new)}, by {who}: {fact.why}"
-
-
-def _value(field: str, text: str) -> str:
-    if not text:
-        return "nothing"
-    return clock(seconds(text)) if field in ("start", "end") else f"“{text}”"
-
 
 _TOLD: dict[type[Fact], Callable[[Any], str]] = {
     IncidentOpened: lambda f: f"Incident {f.incident} opened: {f.title}",
@@ -63,7 +47,7 @@ _TOLD: dict[type[Fact], Callable[[Any], str]] = {
     Posted: lambda f: f"Post {f.number} ({f.post}, by {f.author})" if f.author != "policy" else "",
     FeedSilent: lambda f: f"Input {f.feed} fell silent",
     FeedHeard: lambda f: f"Input {f.feed} spoke again",
-    IncidentRevised: _revised,
+    IncidentRevised: revised,
     IncidentClosed: lambda f: f"Incident {f.incident} closed",
 }  # fmt: skip
 
