@@ -20,7 +20,17 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from unlisted.apps import access, charts, explained, operator_api, public_views, story, web, words
+from unlisted.apps import (
+    access,
+    charts,
+    explained,
+    operator_api,
+    public_views,
+    story,
+    untold,
+    web,
+    words,
+)
 from unlisted.apps.operator_drafts import Drafts
 from unlisted.apps.operator_explain import Explanations
 from unlisted.apps.operator_incident import Incidents
@@ -209,6 +219,9 @@ class Operator:
             now=now,
             faults=model.faults,
             silent=list(model.silent.values()),
+            overdue=untold.overdue(model),
+            untold=untold.rows(model, now - untold.SHOWN_S),
+            untold_new=len(untold.rows(model, now - untold.NEWS_S)),
             incidents=[
                 {
                     **public_views.view(one, now),
