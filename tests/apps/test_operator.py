@@ -292,6 +292,17 @@ def test_an_episode_tells_which_receivers_dropped_its_list(faces: Any, handmade:
     assert found["dropped_by"][0]["at"].endswith("Z") and found["closed_at"] is None
 
 
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [("/api/people", "GET, HEAD, POST"), ("/api/holds", "GET, HEAD"), ("/signout", "POST")],
+)
+def test_a_method_that_is_not_served_is_answered_with_all_that_are(
+    faces: Any, path: str, methods: str
+) -> None:
+    answer = faces.ask(faces.operator, path, "DELETE")
+    assert (answer.status, answer.headers["allow"]) == (405, methods)
+
+
 # ---------------------------------------------------------------- what was not told
 
 NOW = T0 + 110_000  # of the face

@@ -24,6 +24,7 @@ from unlisted.apps import (
     access,
     charts,
     explained,
+    openapi_operator,
     operator_api,
     public_views,
     story,
@@ -109,6 +110,7 @@ class Operator:
                     *Explanations(self).routes(),
                     *self._resends.routes(),
                     *[Route(f"/api/{kind}", self._list(kind)) for kind in operator_api.LISTS],
+                    Route("/api/openapi.json", self.described),
                     Route("/style.css", web.style),
                     Route("/favicon.ico", web.icon),
                     Route("/favicon.svg", web.icon),
@@ -310,6 +312,9 @@ class Operator:
             return web.data(request, operator_api.LISTS[kind](self.model))
 
         return answer
+
+    async def described(self, request: Request) -> Response:
+        return web.data(request, openapi_operator.document(self.name))
 
     async def messages(self, request: Request) -> Response:
         asked = request.query_params
