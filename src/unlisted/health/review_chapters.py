@@ -109,7 +109,7 @@ def speed(notes: Notes) -> Part:
         n, fact = found[-1] if kind is EpisodeClosed else found[0]
         query = f"from {notes.beginning} to fact {n}"
         figure = notes.span("time_to", query, notes.since, fact.at)
-        items.append(Item(f"Until {words}.", fact.at, (("after", figure),), (n,)))
+        items.append(Item(f"Until {words}.", fact.at, (("", figure),), (n,)))
     return part("Detection and response", items)
 
 
@@ -132,7 +132,8 @@ def causes(notes: Notes) -> Part:
             last[fact.episode] = (n, fact)
     items = []
     for name, (n, fact) in last.items():
-        items.append(Item(f"{name}: {fact.verdict}. {fact.need}".strip(), fact.at, (), (n,)))
+        need = f" What would settle it: {fact.need}" if fact.need else ""
+        items.append(Item(f"{name}: {fact.verdict}.{need}", fact.at, (), (n,)))
         for share in fact.shares[:5]:
             figure = notes.say(
                 Figure(
@@ -227,7 +228,7 @@ def deadlines(notes: Notes) -> Part:
     met = sum(post.deadline_met is True for _, post in judged)
     kept = notes.count("deadlines_met", "posts not later than promised", met, "deadlines")
     whole = notes.count("deadlines", "posts whose time was promised", len(judged), "deadlines")
-    items = [Item("Promised updates.", None, (("in time", kept), ("of", whole)))]
+    items = [Item("Promised updates.", None, (("", whole), ("kept", kept)))]
     for n, post in judged:
         if post.deadline is not None:
             margin = notes.span(
