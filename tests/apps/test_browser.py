@@ -89,6 +89,39 @@ def test_a_sign_in_link_followed_from_another_site_signs_in(
         assert "Sign in" not in page.text()
 
 
+OUT_OF_ITS_CARD = """[...document.querySelectorAll('article')].some(card =>
+    [...card.querySelectorAll('time, p, td')].some(one =>
+        one.getBoundingClientRect().right > card.getBoundingClientRect().right + 1))"""
+LABELLED_TWICE = """[...document.querySelectorAll('table.stack td')].filter(
+    cell => cell.childNodes.length > 1).map(cell => cell.innerHTML)"""
+
+
+def test_on_a_phone_nothing_leaves_its_card_and_a_cell_is_one_beside_its_label(
+    ended_faces: Any, browser: Chromium
+) -> None:
+    host, port = ended_faces.public
+    with browser.page(360) as page:
+        page.goto(f"http://{host}:{port}/incidents/MX1")
+        assert page.look(OUT_OF_ITS_CARD) is False and page.look(LABELLED_TWICE) == []
+        page.goto(ended_faces.link())
+        host, port = ended_faces.operator
+        page.goto(f"http://{host}:{port}/incidents/MX1/review")
+        assert page.overflow() == 0 and page.look(LABELLED_TWICE) == []
+        assert page.look("document.querySelector('.scrolled img').clientWidth") > 600
+
+
+def test_in_print_every_figure_stands_with_its_query_and_colours_are_those_of_paper(
+    ended_faces: Any, browser: Chromium
+) -> None:
+    host, port = ended_faces.public
+    with browser.page(794) as page:
+        page.media("dark", "print")
+        page.goto(f"http://{host}:{port}/incidents/MX1")
+        shown = "[...document.querySelectorAll('details td')].every(one => one.checkVisibility())"
+        assert page.look("document.querySelectorAll('details:not([open])').length") > 0
+        assert page.look(shown) and page.ground() > 200 and page.overflow() == 0
+
+
 def test_text_that_runs_over_the_edge_would_be_seen(ended_faces: Any, browser: Chromium) -> None:
     host, port = ended_faces.public
     with browser.page(360) as page:

@@ -4,11 +4,19 @@ import re
 from typing import Any
 
 import pytest
-from tests.apps.conftest import T0, post
+from tests.apps.conftest import HOSTILE, T0, post
 
-from unlisted.facts import DutyCalled, PostDrafted, ReceiverDropped
+from unlisted.facts import (
+    DeadlineMissed,
+    DutyCalled,
+    NoticeLost,
+    PostDrafted,
+    ReceiverDropped,
+    WebhookEnded,
+    WebhookLost,
+)
 
-LISTS = ["episodes", "causes", "holds", "messages", "pools", "incidents"]
+LISTS = ["episodes", "causes", "holds", "messages", "pools", "incidents", "untold"]
 TIMES = {"episodes": "opened_at", "incidents": "opened_at"}
 
 
@@ -282,3 +290,76 @@ def test_an_episode_tells_which_receivers_dropped_its_list(faces: Any, handmade:
     found = {one["id"]: one for one in faces.api("/api/episodes").json()}[episode["id"]]
     assert [one["receiver"] for one in found["dropped_by"]] == ["mx.one.example"]
     assert found["dropped_by"][0]["at"].endswith("Z") and found["closed_at"] is None
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [("/api/people", "GET, HEAD, POST"), ("/api/holds", "GET, HEAD"), ("/signout", "POST")],
+)
+def test_a_method_that_is_not_served_is_answered_with_all_that_are(
+    faces: Any, path: str, methods: str
+) -> None:
+    answer = faces.ask(faces.operator, path, "DELETE")
+    assert (answer.status, answer.headers["allow"]) == (405, methods)
+
+
+# ---------------------------------------------------------------- what was not told
+
+NOW = T0 + 110_000  # of the face
+
+
+def untold(handmade: Any, at: float, **more: str) -> None:
+    """A promise that passed, a webhook lost, one ended, a notice lost; a minute apart."""
+    why = more.get("why", "the address does not answer")
+    handmade.tick(
+        at,
+        DeadlineMissed(at=at, incident="MX1", deadline=at - 1),
+        WebhookLost(at=at + 60, hook="3f9a01", delivery="msg_1", event="post.published", attempts=8, why=why),
+        WebhookEnded(at=at + 120, hook="77c0de"),
+        NoticeLost(at=at + 180, notice="n9", what="duty", attempts=1, why=f"no service took it {HOSTILE}"),
+    )  # fmt: skip
+
+
+def test_what_was_not_told_stands_where_the_person_on_duty_looks_first(
+    handmade: Any, faces: Any
+) -> None:
+    cookie = faces.sign_in()
+    assert "Not told" not in faces.ask(faces.operator, "/", cookie=cookie).text
+    untold(handmade, NOW - 3600)
+    page = faces.ask(faces.operator, "/", cookie=cookie).text
+    first = page.index("Deadline missed:")
+    assert first < page.index("Not told: 4 in the last day.") < page.index('class="charts"')
+    assert "MX1 promised an update by" in page and '<a href="/incidents/MX1/post">Write it' in page
+    for said in (
+        "post.published to webhook 3f9a01</td>", "the address does not answer, after 8 tries",
+        "webhook 77c0de</td>", "it answered 410", "the notice “duty” to the operator&#39;s people",
+        "after 1 try<", "2026-11-24 05:36:20 UTC",
+    ):  # fmt: skip
+        assert said in page, said
+    assert "<script" not in page
+    rows = faces.api("/api/untold").json()
+    assert [one["kind"] for one in rows] == [
+        "NoticeLost", "WebhookEnded", "WebhookLost", "DeadlineMissed"
+    ]  # fmt: skip
+    assert rows[-1]["why"] == "nobody has posted it" and all(one["what"] for one in rows)
+
+
+def test_a_late_update_ends_the_call_and_the_record_says_how_late(
+    handmade: Any, faces: Any
+) -> None:
+    untold(handmade, NOW - 3600)
+    post(handmade, 4, NOW - 1801)
+    page = faces.ask(faces.operator, "/", cookie=faces.sign_in()).text
+    assert "Deadline missed:" not in page and "posted 30 min late, as post 4" in page
+
+
+def test_what_was_not_told_long_ago_is_no_banner_and_then_only_in_the_api(
+    handmade: Any, faces: Any
+) -> None:
+    cookie = faces.sign_in()
+    untold(handmade, NOW - 2 * 86_400)
+    page = faces.ask(faces.operator, "/", cookie=cookie).text
+    assert "Not told:" not in page and 'id="untold"' in page
+    for i in range(80):
+        untold(handmade, T0 - 30 * 86_400 + i)
+    assert len(faces.api("/api/untold").json()) == 200

@@ -7,11 +7,11 @@ from typing import Any
 from xml.etree import ElementTree
 
 import msgspec
-from tests.apps.conftest import HOSTILE, T0, Handmade, figures
+from tests.apps.conftest import HOSTILE, T0, Handmade, figures, post
 from tests.health import records
 
 from unlisted.apps.incident_report import report
-from unlisted.facts import DeadlineMoved, Posted, RecordImported
+from unlisted.facts import DeadlineMoved, IncidentRevised, Posted, RecordImported
 from unlisted.health.importer import read_record
 from unlisted.health.record import Entry, Record
 
@@ -113,6 +113,77 @@ def test_a_correction_shows_everywhere_and_the_corrected_post_stays(
     (data,) = faces.get("/api/incidents.json").json()
     assert data["posts"][3]["corrects"] == 3 and data["deadlines_moved"][0]["post"] == 4
     assert "'ada'" not in str(data)
+
+
+def entries_of(faces: Any) -> tuple[str, dict[str, dict[str, str]]]:
+    """`updated` of the feed, and each entry's texts by its id."""
+    feed = ElementTree.fromstring(faces.get("/feed.atom").body)
+    names = ("title", "published", "updated", "content")
+    return feed.findtext(f"{ATOM}updated") or "", {
+        one.findtext(f"{ATOM}id") or "": {
+            **{name: one.findtext(ATOM + name) or "" for name in names},
+            "links": " ".join(link.get("href", "") for link in one.findall(f"{ATOM}link")),
+        }
+        for one in feed.findall(f"{ATOM}entry")
+    }
+
+
+def revise(made: Handmade, at: float, field: str, old: str, new: str, why: str) -> None:
+    made.tick(
+        at,
+        IncidentRevised(
+            at=at, incident="MX1", field=field, old=old, new=new, author="zdenka", why=why
+        ),
+    )
+
+
+def test_in_the_feed_a_corrected_post_keeps_its_id_and_says_that_it_was_corrected(
+    handmade: Handmade, faces: Any
+) -> None:
+    _, before = entries_of(faces)
+    correct(handmade, 4, 3, T0 + 4000, T0 + 11_200)
+    updated, after = entries_of(faces)
+    (old,) = [place for place in before if place.endswith("/incidents/MX1/posts/3")]
+    (new,) = set(after) - set(before)
+    assert set(before) < set(after) and new.endswith("/posts/4")
+    assert after[old]["published"] == before[old]["published"] == before[old]["updated"]
+    assert after[old]["updated"] == after[new]["published"] == updated == "2026-11-23T01:06:40Z"
+    assert after[old]["content"] == "Corrected by post 4.\n\n" + before[old]["content"]
+    assert after[old]["title"] == before[old]["title"] + ". Corrected by post 4."
+    assert after[old]["links"] == f"{old} {new}"
+    untouched = set(before) - {old}
+    assert {place: after[place] for place in untouched} == {p: before[p] for p in untouched}
+
+
+def test_in_the_feed_a_revision_moves_the_last_update_and_stands_before_its_text(
+    handmade: Handmade, faces: Any
+) -> None:
+    _, before = entries_of(faces)
+    (last,) = [place for place in before if place.endswith("/posts/3")]
+    revise(
+        handmade, T0 + 4000, "title", "Some messages are delayed", f"Late {HOSTILE}\x0b", "clearer"
+    )
+    revise(handmade, T0 + 4100, "start", "2026-11-23T00:01:02Z", "2026-11-22T23:00:00Z", "a call")
+    updated, after = entries_of(faces)
+    assert next(iter(after)) == last and set(after) == set(before)
+    assert after[last]["updated"] == updated == "2026-11-23T01:08:20Z"
+    assert after[last]["published"] == before[last]["published"]
+    assert after[last]["title"] == before[last]["title"] + ". Revised since."
+    first, second, rest = after[last]["content"].split("\n\n", 2)
+    said = "Title revised from “Some messages are delayed” to “Late"
+    assert first.startswith(said) and first.endswith("by a communicator: clearer")
+    assert second == (
+        "Start revised from Monday, 23 November 2026, 00:01 UTC to Sunday, 22 November 2026, "
+        "23:00 UTC by a communicator: a call"
+    )
+    assert rest == before[last]["content"] and "zdenka" not in str(after)
+    others = set(before) - {last}  # what was told is not changed behind anybody's back
+    assert {place: after[place] for place in others} == {p: before[p] for p in others}
+    # What a later update tells is not news of the one before, and nothing is told twice.
+    post(handmade, 4, T0 + 5000)
+    updated, then = entries_of(faces)
+    assert then[last] == after[last] and updated == "2026-11-23T01:23:20Z"
+    assert "revised" not in next(then[p]["content"] for p in then if p.endswith("/posts/4"))
 
 
 def test_hostile_records_are_text_on_a_page_of_50_kilobytes(handmade: Handmade, faces: Any) -> None:

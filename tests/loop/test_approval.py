@@ -58,12 +58,12 @@ def test_nothing_is_public_before_somebody_approved_it(play: Play) -> None:
     (first,) = pb.found(PostPending)
     assert (first.author, first.draft, first.post) == ("policy", 1, "current")
     assert pb.found(IncidentOpened) and not pb.found(Posted)
-    found = submit(pb, "We look at it. {{ waiting }} wait.")
+    found = submit(pb, "We look at it. Waiting: {{ waiting }}.")
     assert isinstance(found, PostPending) and found.draft == 2 and not pb.found(Posted)
     posted = review(pb, 2)
     assert isinstance(posted, Posted)
     assert (posted.author, posted.approver, posted.draft, posted.number) == ("ada", "bob", 2, 1)
-    assert "messages wait" in dict(posted.sections)["Current status"]
+    assert "Waiting: 1 message." in dict(posted.sections)["Current status"]
     assert posted.deadline is None  # nothing was promised in public
 
 

@@ -204,7 +204,7 @@ def test_the_source_has_stopped_when_nothing_of_the_scope_left_for_the_watch(
     pb.wait(Policy().stop_watch_s + 1)
     (stopped,) = pb.found(SourceStopped)
     assert stopped.senders == (sender,)
-    assert stopped.evidence and "1 of their submissions refused" in stopped.evidence
+    assert stopped.evidence and "1 submission of theirs refused" in stopped.evidence
     assert stopped.at - stopped.since >= Policy().stop_watch_s
     assert pb.found(DelistingAdvised)
 

@@ -33,7 +33,11 @@ def test_an_incident_opens_with_the_first_episode_and_posts_at_once(pb: Playbook
     assert opened.at == posted.at == pb.found(EpisodeOpened)[0].at
     assert posted.post == "current" and posted.number == 1
     assert posted.next_update_by == posted.at + POLICY.update_first_s
-    assert {one.name for one in posted.figures} >= {"refused_share", "waiting"}
+    by_name = {one.name: one for one in posted.figures}
+    assert set(by_name) == {"refused_share", "waiting", "blocked_addresses", "resent"}
+    resent = by_name["resent"]
+    assert (resent.value, resent.n, resent.unit) == (0.0, 0, "messages")
+    assert resent.query and (resent.start, resent.end) == (opened.at, posted.at)
 
 
 def test_no_incident_without_an_episode(pb: Playbook) -> None:

@@ -16,6 +16,7 @@ from unlisted.apps.chain_words import rate
 from unlisted.apps.story import Story
 from unlisted.edge.readmodel import Episode, ReadModel
 from unlisted.facts import CausesRanked, Share
+from unlisted.health.figures import counted
 
 WAITS = 5  # paths, episodes or senders told of in one section
 CAUSE = "Cause"
@@ -112,7 +113,7 @@ def waits_for(model: ReadModel, one: Episode) -> list[str]:
         )
         out += [chain_words.band(path) + "." for path in recovery.paths[:WAITS]]
         if len(recovery.paths) > WAITS:
-            out.append(f"… and {len(recovery.paths) - WAITS} more paths.")
+            out.append(f"… and {counted(len(recovery.paths) - WAITS, 'more paths')}.")
     if one.causes is None and opened.parent is None:
         out.append("its cause to be weighed: nothing was ranked yet.")
     elif one.causes is not None and one.causes.need:
@@ -136,13 +137,13 @@ def _which(one: Episode) -> list[str]:
         out.append(f"{one.closed.how}" + (f"; {source}" if source else "") + ".")
         out += [chain_words.band(path) + "." for path in one.closed.bands[:WAITS]]
         if len(one.closed.bands) > WAITS:
-            out.append(f"… and {len(one.closed.bands) - WAITS} more paths.")
+            out.append(f"… and {counted(len(one.closed.bands) - WAITS, 'more paths')}.")
     elif one.stopped:
         out.append(f"The source stopped: {one.stopped.evidence}.")
     for fact in one.dropped:
         others = ", ".join(receiver for receiver, _ in fact.controls)
         out.append(
-            f"{fact.receiver} dropped the list: it took {fact.taken} recipients in a row since "
+            f"{fact.receiver} dropped the list: it took {counted(fact.taken, 'recipients')} in a row since "
             f"{words.clock(fact.since)}, while the list said listed at "
             f"{words.clock(fact.listed_at)} and {others} still refused. That ended no listing."
         )
@@ -186,11 +187,11 @@ def _dates(one: Episode) -> list[str]:
 
 def _cost(one: Episode) -> list[str]:
     if one.closed is None or not one.closed.refused:
-        return [f"{one.refusals} refusals so far."] if one.closed is None else []
+        return [f"{counted(one.refusals, 'refusals')} so far."] if one.closed is None else []
     done = one.closed
     span = words.span(done.at - one.opened.since)
     return [
-        f"{done.refused} replies refused in {span}; {done.deferred} recipients had to wait, "
+        f"{counted(done.refused, 'replies')} refused in {span}; {counted(done.deferred, 'recipients')} had to wait, "
         f"{done.bounced} bounced; sent again: {done.resent}."
     ]
 
@@ -223,7 +224,7 @@ def sender(model: ReadModel, name: str) -> Explained | None:
     for fact, part in newest[:WAITS]:
         sections.append(_share(model, person, fact, part))
     if len(ranked) > WAITS:
-        more = f"… and {len(ranked) - WAITS} more episodes."
+        more = f"… and {counted(len(ranked) - WAITS, 'more episodes')}."
         sections.append(Section("Other episodes", (more,)))
     if not ranked:
         sections.append(
@@ -283,7 +284,7 @@ def _met(model: ReadModel, person: str, address: str, since: float, until: float
     left = sum(number for what, number in count.items() if what.startswith("left "))
     dead = count.get("failed userunknown", 0)
     answered = count.get("Delivery", 0) + dead
-    out = [f"In the {window}: {count.get('Reception', 0)} messages handed in."]
+    out = [f"In the {window}: {counted(count.get('Reception', 0), 'messages')} handed in."]
     if left:
         by_it = count.get(f"left {address}", 0)
         pool = next((one for one in model.pools if address in one.addresses), None)

@@ -24,6 +24,7 @@ import msgspec
 from unlisted.apps.cli import FOUND, OK
 from unlisted.apps.terminal import escaped, plain
 from unlisted.health import lint, own, record
+from unlisted.health.figures import counted
 from unlisted.health.importer import ImportFailed, read_record
 from unlisted.health.incident import FIELDS
 from unlisted.health.page import MAX_PAGE
@@ -234,7 +235,7 @@ def _publish(args: argparse.Namespace, found: Record) -> int:
         raise Unreadable(
             str(answer.get("error", {}).get("message", f"the service answered {status}"))
         )
-    print(plain(f"{found.id} is published; {answer['findings']} findings"))
+    print(plain(f"{found.id} is published; {counted(answer['findings'], 'findings')}"))
     return OK
 
 
@@ -320,7 +321,7 @@ def _print_findings(found: tuple[Finding, ...]) -> None:
     if not found:
         print("no findings")
         return
-    print(f"{len(found)} findings")
+    print(counted(len(found), "findings"))
     for finding in found:
         marks = ("  [blocks publishing]" if finding.strict else "") + (
             "  [for a person]" if finding.needs_person else ""

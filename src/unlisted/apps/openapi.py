@@ -7,6 +7,7 @@ taken at all.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -46,30 +47,61 @@ def _query(name: str, schema: Schema, said: str) -> Schema:
 
 def _choice(*names: str) -> Schema:
     one = "|".join(names)
-    return {"type": "string", "pattern": f"^({one})(,({one}))*$", "maxLength": 500}
+    # The pattern bounds the length: a maxLength beside it says nothing more.
+    return {"type": "string", "pattern": f"^({one})(,({one})){{0,{len(names) - 1}}}$"}
+
+
+# A filter in the shapes that clients send; parentheses, which no regular pattern can count, are taken too.
+_TEXT = "'([^']|''){0,60}'"
+_TIME = "(19|20)[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])(T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z)?"
+_ORDERED = "(eq|ne|gt|ge|lt|le)"
+
+
+def _filter(kinds: Mapping[str, odata.Kind], *examples: str) -> Schema:
+    """Up to 3 terms joined by and or or."""
+
+    def named(*wanted: odata.Kind) -> str:
+        return "(" + "|".join(name for name, kind in kinds.items() if kind in wanted) + ")"
+
+    words = named("string", "enum")
+    terms = [
+        f"{words} {_ORDERED} ({_TEXT}|null)",
+        f"{words} in \\({_TEXT}(, ?{_TEXT}){{0,2}}\\)",
+        f"(contains|startswith|endswith)\\({words}, ?{_TEXT}\\)",
+    ]
+    if "time" in kinds.values():
+        terms.append(f"{named('time')} {_ORDERED} ({_TIME}|null)")
+    if "bool" in kinds.values():
+        terms.append(f"{named('bool')} (eq|ne) (true|false|null)")
+    term = f"(not )?({'|'.join(terms)})"
+    return {
+        "type": "string",
+        "pattern": f"^{term}( (and|or) {term}){{0,2}}$",
+        "examples": list(examples),
+    }
 
 
 _NUMBER: Schema = {"type": "integer", "minimum": 0, "maximum": odata.MAX_TOP}
-_FILTER: Schema = {
-    "type": "string",
-    "minLength": 1,
-    "maxLength": odata.MAX_FILTER,
-    "examples": ["isResolved eq false", "contains(title,'refuse')"],
-}
-_ORDER = "|".join(graph.KINDS)
-_ORDERBY: Schema = {"type": "string", "pattern": f"^({_ORDER})( (asc|desc))?$", "maxLength": 100}
-_OVERVIEW_ORDER = "|".join(graph.OVERVIEW_KINDS)
+
+
+def _order(kinds: Mapping[str, odata.Kind]) -> Schema:
+    one = f"({'|'.join(kinds)})( (asc|desc))?"
+    return {"type": "string", "pattern": f"^{one}(, ?{one}){{0,2}}$"}
+
+
+_ORDERED_BY = "up to 10 properties with asc or desc, separated by commas"
 PARAMETERS: dict[str, Schema] = {
-    "filter": _query("$filter", _FILTER, "OData: and or not eq ne gt ge lt le in, contains startswith endswith"),
+    "filter": _query(
+        "$filter",
+        _filter(graph.KINDS, "isResolved eq false", "contains(title,'refuse')"),
+        f"OData: and or not eq ne gt ge lt le in, contains startswith endswith; up to {odata.MAX_TERMS} "
+        f"terms, parentheses up to {odata.MAX_DEPTH} levels deep",
+    ),
     "overviewFilter": _query(
-        "$filter", {**_FILTER, "examples": ["service eq 'Outgoing mail'"]}, "OData, as for issues"
+        "$filter", _filter(graph.OVERVIEW_KINDS, "service eq 'Outgoing mail'"), "OData, as for issues"
     ),
-    "orderby": _query("$orderby", _ORDERBY, "properties with asc or desc, separated by commas"),
-    "overviewOrderby": _query(
-        "$orderby",
-        {"type": "string", "pattern": f"^({_OVERVIEW_ORDER})( (asc|desc))?$", "maxLength": 100},
-        "properties with asc or desc, separated by commas",
-    ),
+    "orderby": _query("$orderby", _order(graph.KINDS), _ORDERED_BY),
+    "overviewOrderby": _query("$orderby", _order(graph.OVERVIEW_KINDS), _ORDERED_BY),
     "top": _query("$top", _NUMBER, "at most so many in all pages together"),
     "skip": _query("$skip", _NUMBER, "leave out so many"),
     "count": _query("$count", {"type": "boolean"}, "say how many match"),

@@ -117,19 +117,17 @@ _FIGURE = closed(
         **dict.fromkeys(("start", "end"), TIME_OR_NULL),
     }
 )
-_POST = closed(
-    {
-        "number": COUNT,
-        "at": TIME,
-        "kind": TEXT,
-        "corrects": {"type": ["integer", "null"]},
-        "status": TEXT,
-        **dict.fromkeys(("next_update_by", "deadline"), TIME_OR_NULL),
-        "deadline_met": {"type": ["boolean", "null"]},
-        "sections": many(closed({"label": TEXT, "text": TEXT})),
-        "figures": many(_FIGURE),
-    }
-)
+POST_FIELDS: dict[str, Schema] = {
+    "number": COUNT,
+    "at": TIME,
+    "kind": TEXT,
+    "corrects": {"type": ["integer", "null"]},
+    "status": TEXT,
+    **dict.fromkeys(("next_update_by", "deadline"), TIME_OR_NULL),
+    "deadline_met": {"type": ["boolean", "null"]},
+    "sections": many(closed({"label": TEXT, "text": TEXT})),
+    "figures": many(_FIGURE),
+}
 _INCIDENT = {
     # Open for more: what is added to an incident breaks no reader.
     **closed(
@@ -137,7 +135,7 @@ _INCIDENT = {
             **dict.fromkeys(("id", "title", "classification", "severity"), TEXT),
             **dict.fromkeys(("since", "opened_at", "updated_at"), TIME),
             "closed_at": TIME_OR_NULL,
-            "posts": many(_POST),
+            "posts": many(closed(POST_FIELDS)),
             "deadlines_moved": many({"type": "object"}),
         }
     ),

@@ -20,7 +20,18 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from unlisted.apps import access, charts, explained, operator_api, public_views, story, web, words
+from unlisted.apps import (
+    access,
+    charts,
+    explained,
+    openapi_operator,
+    operator_api,
+    public_views,
+    story,
+    untold,
+    web,
+    words,
+)
 from unlisted.apps.operator_drafts import Drafts
 from unlisted.apps.operator_explain import Explanations
 from unlisted.apps.operator_incident import Incidents
@@ -99,6 +110,7 @@ class Operator:
                     *Explanations(self).routes(),
                     *self._resends.routes(),
                     *[Route(f"/api/{kind}", self._list(kind)) for kind in operator_api.LISTS],
+                    Route("/api/openapi.json", self.described),
                     Route("/style.css", web.style),
                     Route("/favicon.ico", web.icon),
                     Route("/favicon.svg", web.icon),
@@ -209,6 +221,9 @@ class Operator:
             now=now,
             faults=model.faults,
             silent=list(model.silent.values()),
+            overdue=untold.overdue(model),
+            untold=untold.rows(model, now - untold.SHOWN_S),
+            untold_new=len(untold.rows(model, now - untold.NEWS_S)),
             incidents=[
                 {
                     **public_views.view(one, now),
@@ -297,6 +312,9 @@ class Operator:
             return web.data(request, operator_api.LISTS[kind](self.model))
 
         return answer
+
+    async def described(self, request: Request) -> Response:
+        return web.data(request, openapi_operator.document(self.name))
 
     async def messages(self, request: Request) -> Response:
         asked = request.query_params

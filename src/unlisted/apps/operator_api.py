@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from unlisted.apps import chain_words, words
+from unlisted.apps import chain_words, untold, words
 from unlisted.edge.readmodel import Episode, Hold, Incident, ReadModel
 from unlisted.facts import CausesRanked, Figure, IncidentRevised, Posted, PostPending, Row
 from unlisted.health import own
@@ -284,4 +284,5 @@ LISTS: dict[str, Callable[[ReadModel], list[Object]]] = {
     "rules": rules,
     "pools": pools,
     "incidents": incidents,
+    "untold": untold.listed,
 }

@@ -3,7 +3,7 @@
 Their one source is the figures of its posts, so a chart shows nothing that no post showed. One mark
 per post, at the end of the figure's window; a line through it: the 95 % interval; an unknown value is
 a question mark on the axis, never 0. A corrected post's figures are left out: its correction stands.
-Fewer than two known values make no chart.
+Fewer than two known values make no chart, nor does a count that was always 0.
 """
 
 from __future__ import annotations
@@ -56,7 +56,12 @@ def trends(posts: Sequence[Posted]) -> list[Trend]:
         figures = sorted(figures, key=lambda one: one.end)[-MOST:]
         # One place, one scale, one query: a figure that changed its meaning begins anew.
         figures = [one for one in figures if (one.query, one.unit) == _meaning(figures)]
-        if sum(one.value is not None for one in figures) > 1 and figures[0].end < figures[-1].end:
+        idle = all(one.value == 0 and one.unit != "share" for one in figures)
+        if (
+            not idle
+            and sum(one.value is not None for one in figures) > 1
+            and figures[0].end < figures[-1].end
+        ):
             found.append(_trend(title, figures))
     return found
 

@@ -40,7 +40,7 @@ def tell(found: Report) -> None:
     if cover.since is not None:
         say(f"{says.at(cover.since)} to {says.at(cover.until)}")
         say(
-            f"{says.times(cover.attempts)} attempts in {says.several(len(cover.files), 'file', 'files')}"
+            f"{says.several(cover.attempts, 'attempt', 'attempts')} in {says.several(len(cover.files), 'file', 'files')}"
         )
         print()
     for line in _lines(says.headline(found)):
@@ -215,8 +215,8 @@ def _coverage(cover: Coverage) -> None:
         wrapped(f"attempts: {counts}", "  ")
     if cover.doubtful or cover.unmatched:
         wrapped(
-            f"{says.times(cover.doubtful)} replies might mean a block and "
-            f"{says.times(cover.unmatched)} no rule knows; they count only where they shift",
+            f"replies that might mean a block: {says.times(cover.doubtful)}; that no rule knows: "
+            f"{says.times(cover.unmatched)}; both count only where they shift",
             "  ",
         )
     for said in cover.assumptions:

@@ -40,6 +40,7 @@ from unlisted.facts import (
     Suspicion,
     TransientFailure,
 )
+from unlisted.health.figures import counted
 
 _ID = re.compile(r"(m\d{1,18})(?:\.(\d{1,6}))?")
 _WHY = {
@@ -173,7 +174,9 @@ class _Teller:
     def accepted(self, fact: Accepted, n: int) -> None:
         if fact.size > 1:
             self.say(
-                fact, n, f"Near-duplicate: {fact.size} messages of campaign {fact.campaign} so far."
+                fact,
+                n,
+                f"Near-duplicate: {counted(fact.size, 'messages')} of campaign {fact.campaign} so far.",
             )
 
     def routed(self, fact: Routed, n: int) -> None:
@@ -280,7 +283,7 @@ class _Teller:
             Told(
                 opened.at,
                 f"Episode {opened.episode} opened: {opened.address} is {what} "
-                f"({opened.refusals} of {opened.attempts} attempts refused by then).",
+                f"({opened.refusals:,} of {counted(opened.attempts, 'attempts')} refused by then).",
                 opened.because,
                 "bad",
             )

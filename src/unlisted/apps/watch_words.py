@@ -26,6 +26,7 @@ from unlisted.facts import (
     ReleasePredicted,
     Relisted,
 )
+from unlisted.health.figures import counted
 from unlisted.loop._fixpoint import Followed
 from unlisted.rates.interval import binomial_interval
 
@@ -93,9 +94,9 @@ class Words:
         text = f"episode {fact.episode}: {fact.address} is blocked {where} since "
         text += f"{_time(fact.since)}; "
         if fact.basis == "replies":
-            text += f"{fact.refusals} replies say so"
+            text += f"said in {counted(fact.refusals, 'replies')}"
         else:
-            text += f"{fact.refusals} of {fact.attempts} attempts refused "
+            text += f"{fact.refusals:,} of {counted(fact.attempts, 'attempts')} refused "
             text += f"({share.low:.0%}-{share.high:.0%})"
         named = self._named.get(fact.address, {})
         if fact.zone is None and named:

@@ -18,6 +18,7 @@ from msgspec import structs
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match, Route
 
 from unlisted.apps import words
 from unlisted.apps.terminal import plain
@@ -163,7 +164,19 @@ async def on_error(request: Request, exc: Exception) -> Response:
     assert isinstance(exc, HTTPException)
     known = {404: "There is no such page.", 405: "This page cannot be used that way."}
     message = known.get(exc.status_code, exc.detail)
-    return failed(request, exc.status_code, message, exc.headers)
+    headers = dict(exc.headers or {})
+    if exc.status_code == 405:
+        headers["allow"] = _allowed(request)
+    return failed(request, exc.status_code, message, headers)
+
+
+def _allowed(request: Request) -> str:
+    """Every method of this address (RFC 9110 §10.2.1): Starlette names those of one route only."""
+    found: set[str] = set()
+    for route in request.app.routes:
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+            found |= route.methods or set()
+    return ", ".join(sorted(found))
 
 
 async def on_fault(request: Request, exc: Exception) -> Response:

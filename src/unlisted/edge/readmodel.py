@@ -24,6 +24,7 @@ from unlisted.facts import (
     Carried,
     CausesRanked,
     Configured,
+    DeadlineMissed,
     DeadlineMoved,
     Delisted,
     DelistingAdvised,
@@ -42,6 +43,7 @@ from unlisted.facts import (
     IncidentRevised,
     IncidentSplit,
     ListingDated,
+    NoticeLost,
     PathReopened,
     PathRested,
     Pool,
@@ -63,6 +65,8 @@ from unlisted.facts import (
     SenderHeld,
     SourceStopped,
     StationFault,
+    WebhookEnded,
+    WebhookLost,
     decode,
 )
 from unlisted.health import own
@@ -73,6 +77,7 @@ log = logging.getLogger("unlisted.readmodel")
 HOUR_S = 3600.0
 KEPT_HOURS = 14 * 24  # of the charts
 KEPT_FAULTS = 50
+KEPT_UNTOLD = 200
 KEPT_RETURNED = 20  # drafts of an incident
 SLICE = 2000
 _TRAFFIC = frozenset({"Refusal", "Delivery", "Carried"})  # by the thousand, on no public page
@@ -89,6 +94,7 @@ select what, count(*), min(n), max(n) from (
                  'FeedbackReceived')
     and coalesce(json_extract(body, '$.sender'), json_extract(body, '$.row.sender')) = ?3)
 group by what order by what"""
+Untold = DeadlineMissed | NoticeLost | WebhookEnded | WebhookLost
 _RECORD = msgspec.json.Decoder(Record)
 _ROW = msgspec.json.Decoder(Row)
 
@@ -126,6 +132,7 @@ class Hold:
 @dataclass
 class Incident:
     """An incident, its posts oldest first. `draft`, `called`: since the last update, for a person.
+    `missed`: the promise that passed without an update, until one comes.
     `drafts`: what waits for an approver; `returned`: what went back to its author, with the draft.
     `merged`: where it went; `absorbed`: what was merged into it; `parts`, `part_of`: splits.
     """
@@ -135,6 +142,7 @@ class Incident:
     moves: list[DeadlineMoved] = field(default_factory=list)
     draft: PostDrafted | None = None
     called: DutyCalled | None = None
+    missed: DeadlineMissed | None = None
     closed: IncidentClosed | None = None
     drafts: dict[int, PostPending] = field(default_factory=dict)
     returned: list[tuple[PostPending, PostReturned]] = field(default_factory=list)
@@ -202,6 +210,7 @@ class ReadModel:
         self.addresses: dict[str, Address] = {}
         self.pools: tuple[Pool, ...] = ()
         self.faults: list[StationFault] = []
+        self.untold: list[Untold] = []  # what should have been told and was not, oldest first
         self.silent: dict[str, FeedSilent] = {}  # inputs that say nothing, by name
         self.records: dict[str, Record] = {}
         self.rules: dict[str, RuleStepped] = {}
@@ -350,6 +359,11 @@ class ReadModel:
     def _fault(self, fact: Any) -> None:
         self.faults = [*self.faults[-(KEPT_FAULTS - 1) :], fact]
 
+    def _untold(self, fact: Any) -> None:
+        self.untold = [*self.untold[1 - KEPT_UNTOLD :], fact]
+        if isinstance(fact, DeadlineMissed) and fact.incident in self.incidents:
+            self.incidents[fact.incident].missed = fact
+
     def _rule(self, fact: Any) -> None:
         self.rules[fact.rule] = fact
 
@@ -366,7 +380,7 @@ class ReadModel:
             incident.posts.append(fact)
             incident.drafts.pop(fact.draft, None)
             if fact.corrects is None:
-                incident.draft = incident.called = None
+                incident.draft = incident.called = incident.missed = None
 
     def _pending(self, fact: Any) -> None:
         if fact.incident in self.incidents:
@@ -514,6 +528,7 @@ def _takes() -> dict[str, Callable[[ReadModel, Fact], None]]:
         Relisted: ReadModel._relisted,
         ReceiverDropped: ReadModel._dropped,
         StationFault: ReadModel._fault,
+        **dict.fromkeys((DeadlineMissed, NoticeLost, WebhookEnded, WebhookLost), ReadModel._untold),
         RuleStepped: ReadModel._rule,
         RecordImported: ReadModel._imported,
         IncidentOpened: ReadModel._incident,

@@ -1,5 +1,7 @@
-"""An Atom feed (RFC 4287) with one entry per post, newest first; ids never change.
+"""An Atom feed (RFC 4287) with one entry per post, last changed first; ids never change.
 
+An entry keeps the title that was told; a correction of the post, or a revision of the incident that
+came after it, moves its `updated` (section 4.2.15) and stands before its text.
 Built with the standard library's XML writer, which escapes; characters that XML 1.0 (section 2.2)
 does not allow are left out, so a hostile title breaks no reader.
 """
@@ -25,11 +27,11 @@ def atom(name: str, url: str, records: Iterable[Record], at: float) -> bytes:
         for number, post in enumerate(record.posts, 1)
         if post.at is not None
     ]
-    posts.sort(key=lambda found: (-(found[0].at or 0.0), found[2].id or "", -found[1]))
+    posts.sort(key=lambda found: (-_changed(*found[1:]), found[2].id or "", -found[1]))
     root = XML.Element(f"{{{ATOM}}}feed")
     _text(root, "id", f"{url}feed.atom")
     _text(root, "title", name)
-    _text(root, "updated", iso(posts[0][0].at if posts else at) or "")
+    _text(root, "updated", iso(_changed(*posts[0][1:]) if posts else at) or "")
     _link(root, "self", f"{url}feed.atom")
     _link(root, "alternate", url)
     author = XML.SubElement(root, f"{{{ATOM}}}author")
@@ -45,14 +47,26 @@ def _entry(root: XML.Element, url: str, post: Entry, number: int, record: Record
     entry = XML.SubElement(root, f"{{{ATOM}}}entry")
     _text(entry, "id", place)
     by = record.corrected.get(number)
-    changed = record.posts[by - 1].at if by is not None else post.at
-    said = note(post, by)
-    title = f"{record.id}: {record.title} (post {number})"
+    since = [words for _, words in record.revised_since(number)]
+    said = " ".join(filter(None, (note(post, by), "Revised since." if since else "")))
+    title = f"{record.id}: {post.sections.get('Title') or record.title} (post {number})"
     _text(entry, "title", f"{title}. {said}" if said else title)
     _text(entry, "published", iso(post.at) or "")
-    _text(entry, "updated", iso(changed) or "")
+    _text(entry, "updated", iso(_changed(number, record)) or "")
     _link(entry, "alternate", place)
-    _text(entry, "content", body(post, said)).set("type", "text")
+    if by is not None:
+        _link(entry, "related", f"{url}incidents/{record.id}/posts/{by}")
+    _text(entry, "content", body(post, "\n\n".join(filter(None, (note(post, by), *since))))).set(
+        "type", "text"
+    )
+
+
+def _changed(number: int, record: Record) -> float:
+    """When what the entry says last changed: by a correction or a revision, else it was posted."""
+    post, by = record.posts[number - 1], record.corrected.get(number)
+    stamps = [at for at, _ in record.revised_since(number)]
+    stamps += [at for one in (post, *([record.posts[by - 1]] if by else ())) if (at := one.at)]
+    return max(stamps, default=0.0)
 
 
 def _text(parent: XML.Element, name: str, text: str) -> XML.Element:

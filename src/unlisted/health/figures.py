@@ -33,8 +33,10 @@ def count(name: str, query: str, value: int, unit: str, start: float, end: float
 
 
 def counted(value: float, unit: str) -> str:
-    """1 message, 2,000 messages; 1 of 8."""
-    if value == 1 and unit.endswith("s"):
+    """1 message, 0 messages, 2,000 messages; 1 reply; 1 of 8."""
+    if value == 1 and unit.endswith("ies"):
+        unit = unit.removesuffix("ies") + "y"
+    elif value == 1 and unit.endswith("s"):
         unit = unit.removesuffix("es" if unit.endswith("sses") else "s")
     return f"{value:,.0f} {unit}" if value == int(value) else f"{value:,.2f} {unit}"
 
@@ -54,7 +56,7 @@ def in_words(figure: Figure) -> str:
         low, high = figure.low or 0.0, figure.high or 0.0
         part = round(figure.value * figure.n)
         return (
-            f"{part} of {figure.n} attempts in the last {window} "
+            f"{part:,} of {counted(figure.n, 'attempts')} in the last {window} "
             f"({figure.value:.1%}; 95 % interval {low:.1%} to {high:.1%})"
         )
-    return f"{figure.value:.0f} {figure.unit}"
+    return counted(figure.value, figure.unit)

@@ -13,6 +13,7 @@ from itertools import zip_longest
 from msgspec.structs import replace
 
 from unlisted.health import labels, lint, row, stamps, zone
+from unlisted.health.figures import counted
 from unlisted.health.page import Line, PageError, lines_of
 from unlisted.health.record import Entry, Finding, Kind, Record
 
@@ -264,7 +265,7 @@ def _disorder(posts: Sequence[Entry]) -> list[Finding]:
             where="posts",
             printed=printed,
             normalised="sorted by time",
-            text=f"{len(found)} posts stand out of the order of their times",
+            text=f"{counted(len(found), 'posts')} out of the order of their times",
         )
     ]
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from unlisted.facts import Figure, Policy
+from unlisted.health.figures import counted
 
 TRANSITIONS = {
     ("", "serviceDegradation"),
@@ -123,6 +124,6 @@ def classified(extent: Extent, policy: Policy) -> tuple[str, str]:
 def measured(extent: Extent) -> str:
     """The measures in words, as the reason of a revision."""
     return (
-        f"measured at most: {extent.blocked} of {extent.addresses} sending addresses blocked, "
+        f"measured at most: {extent.blocked} of {counted(extent.addresses, 'sending addresses')} blocked, "
         f"{extent.refused:.1%} of an hour's attempts refused at least, {extent.waiting} waiting"
     )

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from unlisted.health import stamps
+from unlisted.health.figures import counted
 from unlisted.health.record import Entry, Finding, Record
 
 DAY_S = 86_400.0
@@ -58,7 +59,7 @@ def start_missing(record: Record) -> Iterator[Finding]:
             code="start_missing",
             where="post " + ranges(missing),
             normalised=stamps.long_form(record.start) if record.start is not None else None,
-            text=f"{len(missing)} posts do not say when it began{since}",
+            text=f"not said in {counted(len(missing), 'posts')}: when it began{since}",
             strict=True,
         )
 

@@ -8,6 +8,7 @@ import difflib
 import re
 from collections.abc import Iterator
 
+from unlisted.health.figures import counted
 from unlisted.health.labels import labels_in
 from unlisted.health.lint_times import ranges
 from unlisted.health.record import Finding, Record
@@ -174,7 +175,7 @@ def no_figure(record: Record) -> Iterator[Finding]:
         yield Finding(
             code="no_figure",
             where="posts",
-            text=f"no count, rate or percentage in {len(record.told)} posts",
+            text=f"no count, rate or percentage in {counted(len(record.told), 'posts')}",
             strict=True,
         )
 
@@ -206,7 +207,7 @@ def recovery_contradicted(record: Record) -> Iterator[Finding]:
                     code="recovery_contradicted",
                     where=f"post {number}, Current Status",
                     printed=sentence[:300],
-                    text=f"and it went on for {(over - post.at) / 86_400:.0f} more days",
+                    text=f"and it went on for {counted(round((over - post.at) / 86_400), 'more days')}",
                     strict=True,
                 )
 
@@ -274,7 +275,8 @@ def cause_drifts(record: Record) -> Iterator[Finding]:
             code="cause_drifts",
             where="post " + ranges(sorted({*causes.values(), *agents.values()})),
             printed="; ".join(told) or None,
-            text=f"{len(causes)} texts of the cause, {len(agents)} accounts of how blocks ended: do they agree?",
+            text=f"{counted(len(causes), 'texts')} of the cause, {counted(len(agents), 'accounts')} of how blocks ended: "
+            "do they agree?",
             needs_person=True,
         )
 

@@ -19,6 +19,7 @@ from unlisted.facts import (
     WebhookEnded,
     WebhookLost,
 )
+from unlisted.health.figures import counted
 
 MOST = 500  # of a text
 Words = tuple[str, str, str]  # which of facts.NOTICES, title, text
@@ -62,7 +63,7 @@ def words(fact: Fact) -> Words | None:
             return (
                 "episode",
                 f"{fact.address} is {where}"[:MOST],
-                f"{fact.refusals} of {fact.attempts} attempts were refused since {_when(fact.since)}. "
+                f"{fact.refusals:,} of {counted(fact.attempts, 'attempts')} refused since {_when(fact.since)}. "
                 f"unlisted episode explain {fact.episode}",
             )
         case FeedSilent():
@@ -97,7 +98,11 @@ def held_back(counts: Mapping[str, int]) -> Words:
     """What was not told one by one because there was too much of it."""
     said = ", ".join(f"{count} of {what}" for what, count in sorted(counts.items()))
     first = min(counts)
-    return first, f"{sum(counts.values())} more notices in an hour", f"Held back: {said}."
+    return (
+        first,
+        f"{counted(sum(counts.values()), 'more notices')} in an hour",
+        f"Held back: {said}.",
+    )
 
 
 def _when(at: float) -> str:

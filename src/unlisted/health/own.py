@@ -12,6 +12,7 @@ from itertools import pairwise
 import msgspec
 
 from unlisted.facts import IncidentClosed, IncidentOpened, IncidentRevised, Posted
+from unlisted.health.figures import clock
 from unlisted.health.incident import FIELDS, ORIGINS
 from unlisted.health.labels import known
 from unlisted.health.record import Entry, Kind, Record, iso
@@ -97,7 +98,22 @@ def record_of(
         origin=ORIGINS.get(told["origin"], "microsoft"),
         posts=_entries(posts),
         standing={**standing, **(links or {})},
+        revisions=tuple((one.at, revised(one)) for one in revisions),
     )
+
+
+def revised(fact: IncidentRevised) -> str:
+    """A revision in words; who made it is not said, for everybody reads it."""
+    label = FIELDS.get(fact.field) or fact.field.capitalize()
+    before = f" from {_told(fact.field, fact.old)}" if fact.old else ""
+    who = "the service" if fact.author == "policy" else "a communicator"
+    return f"{label} revised{before} to {_told(fact.field, fact.new)} by {who}: {fact.why}"
+
+
+def _told(field: str, text: str) -> str:
+    if not text:
+        return "nothing"
+    return clock(seconds(text)) if field in ("start", "end") else f"“{text}”"
 
 
 def _entries(posts: Sequence[Posted]) -> tuple[Entry, ...]:

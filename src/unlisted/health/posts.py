@@ -9,11 +9,11 @@ from __future__ import annotations
 import msgspec
 
 from unlisted.facts import Figure
-from unlisted.health.figures import clock, in_words
+from unlisted.health.figures import clock, counted, in_words
 from unlisted.health.incident import TITLE
 
 _OVER = "Nothing. What waited has gone out, once."
-NEEDED = ("refused_share", "waiting", "blocked_addresses")
+NEEDED = ("refused_share", "waiting", "blocked_addresses", "resent")
 
 
 class PostError(ValueError):
@@ -33,7 +33,6 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
     release_at: float | None
     release_basis: str = ""
     changed: tuple[str, ...] = ()
-    resent: int = 0
     ended: float | None = None
     next_update_by: float | None = None
     title: str = TITLE
@@ -54,7 +53,7 @@ def sections(story: Story) -> tuple[tuple[str, str], ...]:
         *story.more,
         ("Final status" if past else "Current status", _status(story)),
         ("Measured", _measured(figures)),
-        ("What we did", _done(story)),
+        ("What we did", _done(story, _again(figures["resent"]))),
         ("What you should do", _advice(story, figures)),
         ("Start time", clock(story.since)),
     ]
@@ -71,10 +70,10 @@ def sections(story: Story) -> tuple[tuple[str, str], ...]:
 
 def draft(story: Story) -> tuple[tuple[str, str], ...]:
     """The sections that a person may edit, with placeholders for figures."""
-    done = _done(msgspec.structs.replace(story, resent=0))
-    if story.resent:
-        done += " {{ resent }} that had bounced were sent again by us."
-    advice = "You need not re-send: {{ waiting }} go out by themselves."
+    resent = any(figure.name == "resent" and figure.value for figure in story.figures)
+    done = _done(story, "Sent again by us after a bounce: {{ resent }}." if resent else "")
+    # A figure comes with its unit, 1 message or 2 messages: no verb may depend on which.
+    advice = "You need not re-send: what waits goes out by itself ({{ waiting }})."
     last = (("Root cause", _cause(story)),) if story.final else ()
     return (
         ("User impact", story.impact or _impact(past=story.final)),
@@ -134,36 +133,38 @@ def _measured(figures: dict[str, Figure]) -> str:
     return (
         f"Refused: {in_words(figures['refused_share'])}. "
         f"Sending addresses blocked: {in_words(figures['blocked_addresses'])}. "
-        f"Messages waiting: {int(figures['waiting'].value or 0)}."
+        f"Messages waiting: {figures['waiting'].value or 0:,.0f}."
     )
 
 
-def _done(story: Story) -> str:
+def _done(story: Story, again: str) -> str:
+    """What was done; `again`: what is said of mail that was sent again."""
     steps = ["Mail is kept off the blocked addresses where its sender is known to be clean."]
     if story.named:
-        steps.append("The accounts that caused it are held; nobody else is.")
+        steps.append("Who caused it is held; nobody else is.")
     if story.stopped:
         steps.append("Nothing of theirs left any more, which we checked.")
-    if story.resent:
-        again = (
-            "message that had bounced was"
-            if story.resent == 1
-            else "messages that had bounced were"
-        )
-        steps.append(f"{story.resent} {again} sent again by us.")
-    return " ".join(steps)
+    return " ".join([*steps, again] if again else steps)
+
+
+def _again(figure: Figure) -> str:
+    if not figure.value:
+        return ""
+    verb = "was" if figure.value == 1 else "were"
+    return f"{counted(figure.value, figure.unit)} that had bounced {verb} sent again by us."
 
 
 def _advice(story: Story, figures: dict[str, Figure]) -> str:
-    waiting = int(figures["waiting"].value or 0)
+    waiting = figures["waiting"].value or 0.0
     if story.final:
         return _OVER
-    if waiting == 1:
-        return "You need not re-send: 1 waiting message goes out by itself."
-    return f"You need not re-send: {waiting} waiting messages go out by themselves."
+    if not waiting:
+        return "You need not re-send: no message waits, and what is refused goes out by itself."
+    go = "goes out by itself" if waiting == 1 else "go out by themselves"
+    return f"You need not re-send: {counted(waiting, 'waiting messages')} {go}."
 
 
 def _cause(story: Story) -> str:
     if story.named:
-        return "Spam from a few accounts used by somebody else put our addresses on a blocklist."
+        return "Spam was sent from here in the name of users of ours; other providers refused us for it."
     return "Our addresses were listed; the evidence does not show who caused it."

@@ -46,7 +46,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     """`posts`: oldest first. `time_zone`: offset of the page's own stamps, "-08:00"; None where it
     cannot be told, and then times without a zone of their own are None too. `status` and
     `origin`: Graph's names; a record that prints none has the status of its last post. `standing`:
-    texts that stand now whatever a post told, by canonical label."""
+    texts that stand now whatever a post told, by canonical label. `revisions`: when what it tells
+    was changed, and how in words; oldest first."""
 
     id: str | None
     service: str | None
@@ -66,6 +67,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     posts: tuple[Entry, ...] = ()
     findings: tuple[Finding, ...] = ()
     standing: dict[str, str] = {}
+    revisions: tuple[tuple[float, str], ...] = ()
 
     @property
     def scope(self) -> str | None:
@@ -91,6 +93,15 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
             if post.corrects == number:
                 number, latest = n, post
         return latest
+
+    def revised_since(self, number: int) -> tuple[tuple[float, str], ...]:
+        """What was revised after this post and before the next; what came with a post is told there."""
+        told = self.posts[number - 1].at
+        if told is None:
+            return ()
+        later = [post.at for post in self.posts[number:] if post.at is not None]
+        until = min(later, default=float("inf"))
+        return tuple(one for one in self.revisions if told < one[0] < until)
 
     @property
     def corrected(self) -> dict[int, int]:

@@ -1,6 +1,7 @@
 """The post-incident review of an incident of ours: what happened, measured, from the journal alone.
 
-Every number is one of `Review.figures` (query, window, n, interval) or the number of a fact; a person
+Title, classification, severity, start, end and impact are those that stand, by the last revision of
+each; the revisions are in the timeline. Every number is one of `Review.figures` (query, window, n, interval) or the number of a fact; a person
 may add text, no number can be typed over. What each act changed is told with a control: the same
 figure for what the act did not touch. Refuses an incident that the facts do not have.
 """
@@ -25,6 +26,7 @@ from unlisted.facts import (
     HoldReleased,
     IncidentClosed,
     IncidentOpened,
+    IncidentRevised,
     PathReopened,
     Posted,
     PostRefused,
@@ -41,14 +43,18 @@ from unlisted.facts import (
 from unlisted.health import review_chapters as chapters
 from unlisted.health.measured import Counts
 from unlisted.health.review_acts import acts
-from unlisted.health.review_notes import MARGIN_S, Notes, Numbered, Part, ReviewError
+from unlisted.health.review_notes import MARGIN_S, Notes, Numbered, Part
 
 KINDS = (
     CausesRanked, Configured, Delisted, DelistingAdvised, DutyCalled, EpisodeClosed, EpisodeOpened,
-    FeedHeard, FeedSilent, HoldReleased, IncidentClosed, IncidentOpened, PathReopened, Posted,
-    PostRefused, ProbeAnswered, ReleasePredicted, Relisted, Resent, RuleStepped, SenderHeld, Settled,
+    FeedHeard, FeedSilent, HoldReleased, IncidentClosed, IncidentOpened, IncidentRevised,
+    PathReopened, Posted, PostRefused, ProbeAnswered, ReleasePredicted, Relisted, Resent, RuleStepped, SenderHeld, Settled,
     SourceStopped, StationFault,
 )  # fmt: skip
+
+
+STEPS_S = (300.0, 900.0, 3600.0, 14_400.0, 86_400.0)  # of the chart
+MOST_STEPS = 270
 
 
 class Review(msgspec.Struct, frozen=True):
@@ -71,36 +77,27 @@ class Review(msgspec.Struct, frozen=True):
 
 
 def window_of(facts: Iterable[Numbered], incident: str) -> tuple[float, float]:
-    """What has to be counted: the incident with a margin before and after. Raises ReviewError."""
-    since = until = None
-    last = 0.0
-    for _, fact in facts:
-        last = max(last, fact.at)
-        if isinstance(fact, IncidentOpened) and fact.incident == incident:
-            since = fact.since
-        elif isinstance(fact, IncidentClosed) and fact.incident == incident:
-            until = fact.until
-    if since is None:
-        raise ReviewError(f"there is no incident {incident[:40]}")
-    return since - MARGIN_S, (until if until is not None else last) + MARGIN_S
+    """What has to be counted: the incident as told, with a margin. Raises ReviewError."""
+    notes = Notes(list(facts), Counts(0.0, 0.0), incident)
+    return notes.since - MARGIN_S, notes.until + MARGIN_S
 
 
 def review(facts: Iterable[Numbered], counts: Counts, incident: str) -> Review:
     """The review. `facts`: those of `KINDS`, in order; `counts`: over `window_of`."""
     notes = Notes(list(facts), counts, incident)
     length = notes.until - notes.since
-    step_s = next((s for s in (300.0, 900.0, 3600.0) if length / s <= 200), 14400.0)
+    step_s = next((s for s in STEPS_S if length / s <= MOST_STEPS), STEPS_S[-1])
     parts = (
         chapters.impact(notes), chapters.speed(notes), chapters.timeline(notes), chapters.causes(notes), acts(notes), chapters.clocks(notes),
         chapters.failures(notes), chapters.deadlines(notes), chapters.sources(notes),
     )  # fmt: skip
     return Review(
         id=notes.opened.incident,
-        title=notes.posts[-1][1].title if notes.posts else notes.opened.title,
-        classification=notes.opened.classification,
-        severity=notes.opened.severity,
+        title=notes.told["title"],
+        classification=notes.told["classification"],
+        severity=notes.told["severity"],
         since=notes.since,
-        until=notes.closed.until if notes.closed else None,
+        until=notes.ended,
         parts=parts,
         figures=tuple(notes.figures),
         steps=tuple(notes.counts.by_step(step_s)),
@@ -119,10 +116,10 @@ def _marks(notes: Notes) -> tuple[tuple[float, str], ...]:
         (SourceStopped, "source stopped"),
         (Delisted, "list let go"),
     )
-    found = [(notes.since, "first refusal")]
+    found = [(notes.since, notes.beginning.removeprefix("the "))]
     found += [(rows[0][1].at, words) for kind, words in firsts if (rows := notes.inside(kind))]
-    if notes.closed:
-        found.append((notes.closed.until, "over"))
+    if notes.ended is not None:
+        found.append((notes.ended, "over"))
     return tuple(found)
 
 

@@ -20,6 +20,7 @@ from unlisted.facts import (
     FeedSilent,
     Figure,
     HoldReleased,
+    IncidentRevised,
     PathReopened,
     Posted,
     PostRefused,
@@ -41,12 +42,13 @@ AGAIN_S = 86400.0  # a block within a day of its path's reopening: it did not wo
 
 
 def impact(notes: Notes) -> Part:
-    counts, since, until = notes.counts, notes.since, notes.until
+    counts, since = notes.counts, notes.since
+    until = notes.ended if notes.ended is not None else notes.until
     during = notes.say(
         counts.share("refusals and suspicions / attempts, all receivers", since, until)
     )
     before = notes.say(
-        counts.share("the same in the hour before the first refusal", since - MARGIN_S, since)
+        counts.share(f"the same in the hour before {notes.beginning}", since - MARGIN_S, since)
     )
     addresses = {fact.address for _, fact in notes.episodes}
     blocked = notes.count(
@@ -63,6 +65,7 @@ def impact(notes: Notes) -> Part:
     again = [n for n, _ in notes.inside(Resent)]
     resent = notes.count("resent", "Resent", len(again), "messages")
     items = (
+        *_told(notes),
         Item("Attempts refused.", None, (("while it lasted", during), ("hour before", before))),
         Item("Egress addresses blocked.", None, (("", blocked), ("", episodes)),
              tuple(n for n, _ in notes.episodes)),
@@ -75,8 +78,19 @@ def impact(notes: Notes) -> Part:
     return part("Impact", items)
 
 
+def _told(notes: Notes) -> list[Item]:
+    """What users were told they see, as it stands by its last revision."""
+    found = []
+    for field, label in (("impact", "User impact"), ("scope", "Scope")):
+        if notes.told[field]:
+            last = [n for n, fact in notes.revisions if fact.field == field][-1:]
+            text = f"{label}, as told: {notes.told[field]}"
+            found.append(Item(text, None, (), tuple(last or [notes.n])))
+    return found
+
+
 def speed(notes: Notes) -> Part:
-    """Detection and response, each from the first refusal."""
+    """Detection and response, each from the start of the incident as told."""
     firsts: list[tuple[str, type[Fact], Callable[[Any], bool]]] = [
         ("an episode was opened", EpisodeOpened, lambda f: True),
         ("the first public post", Posted, lambda f: f.incident == notes.opened.incident),
@@ -93,16 +107,20 @@ def speed(notes: Notes) -> Part:
             items.append(Item(f"Until {words}: not in the journal."))
             continue
         n, fact = found[-1] if kind is EpisodeClosed else found[0]
-        query = f"from the first refusal to fact {n}"
+        query = f"from {notes.beginning} to fact {n}"
         figure = notes.span("time_to", query, notes.since, fact.at)
-        items.append(Item(f"Until {words}.", fact.at, (("after", figure),), (n,)))
+        items.append(Item(f"Until {words}.", fact.at, (("", figure),), (n,)))
     return part("Detection and response", items)
 
 
 def timeline(notes: Notes) -> Part:
     lines: list[Item] = []
     for n, fact in notes.facts:
-        if notes.since <= fact.at <= notes.until and (text := told(fact)):
+        if isinstance(fact, IncidentRevised):
+            wanted = fact.incident == notes.opened.incident  # after the closing as well
+        else:
+            wanted = notes.since <= fact.at <= notes.until
+        if wanted and (text := told(fact)):
             lines.append(Item(text, fact.at, (), (n,)))
     return part("Timeline", changes(lines))
 
@@ -114,7 +132,8 @@ def causes(notes: Notes) -> Part:
             last[fact.episode] = (n, fact)
     items = []
     for name, (n, fact) in last.items():
-        items.append(Item(f"{name}: {fact.verdict}. {fact.need}".strip(), fact.at, (), (n,)))
+        need = f" What would settle it: {fact.need}" if fact.need else ""
+        items.append(Item(f"{name}: {fact.verdict}.{need}", fact.at, (), (n,)))
         for share in fact.shares[:5]:
             figure = notes.say(
                 Figure(
@@ -148,7 +167,7 @@ def clocks(notes: Notes) -> Part:
             number, gone = let_go[episode.episode]
             numbers.append(number)
             text += f" It let go {predicted_words(None, gone.low, gone.high)}."
-            query = f"from the first refusal to fact {number}"
+            query = f"from its first refusal to fact {number}"
             figures.append(("held for", notes.span("listed", query, episode.since, gone.high)))
         if episode.episode in advised:
             number, advice = advised[episode.episode]
@@ -209,7 +228,7 @@ def deadlines(notes: Notes) -> Part:
     met = sum(post.deadline_met is True for _, post in judged)
     kept = notes.count("deadlines_met", "posts not later than promised", met, "deadlines")
     whole = notes.count("deadlines", "posts whose time was promised", len(judged), "deadlines")
-    items = [Item("Promised updates.", None, (("in time", kept), ("of", whole)))]
+    items = [Item("Promised updates.", None, (("", whole), ("kept", kept)))]
     for n, post in judged:
         if post.deadline is not None:
             margin = notes.span(
@@ -225,7 +244,10 @@ def sources(notes: Notes) -> Part:
     items = []
     first = notes.facts[0]
     if first[1].at > start:
-        text = "The journal begins less than an hour before the first refusal: what was before is not known."
+        text = (
+            f"The journal begins less than an hour before {notes.beginning}, or after it: what was "
+            "before is not known."
+        )
         items.append(Item(text, first[1].at, (), (first[0],)))
     for n, fact in notes.facts:
         if start <= fact.at <= end:

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
 
-from unlisted.facts import EpisodeOpened, Fact, Figure, IncidentClosed, IncidentOpened, Posted
+from unlisted.facts import (
+    EpisodeOpened,
+    Fact,
+    Figure,
+    IncidentClosed,
+    IncidentOpened,
+    IncidentRevised,
+    Posted,
+)
 from unlisted.health import figures as measures
+from unlisted.health import own
 from unlisted.health.measured import Counts
 
 MARGIN_S = 3600.0  # before and after an act, and around the incident
@@ -40,8 +49,27 @@ class Part(msgspec.Struct, frozen=True):
     more: int = 0
 
 
+class Told:
+    """What an incident tells by its last revisions, start and end as times too."""
+
+    def __init__(
+        self,
+        opened: IncidentOpened,
+        posts: Sequence[Posted],
+        closed: IncidentClosed | None,
+        revisions: Sequence[IncidentRevised],
+    ) -> None:
+        self.values = own.values(opened, posts, closed, revisions)
+        self.since = own.start_of(opened, self.values)
+        self.ended = own.end_of(closed, self.values)
+
+
 class Notes:
-    """`facts`: in order; `counts`: over the incident and its margin. Raises ReviewError."""
+    """`facts`: in order; `counts`: over the incident and its margin. Raises ReviewError.
+
+    `told`: what the incident tells by its last revisions; `since`, `ended`: its start and end as
+    told, by which everything is measured; `beginning`: what that start is, in words.
+    """
 
     def __init__(self, facts: list[Numbered], counts: Counts, incident: str) -> None:
         self.facts = facts
@@ -57,9 +85,21 @@ class Notes:
         closed = [f for _, f in self.of[IncidentClosed] if f.incident == incident]
         self.closed: IncidentClosed | None = closed[0] if closed else None
         self.posts = [one for one in self.of[Posted] if one[1].incident == incident]
-        self.since: float = self.opened.since
+        self.revisions = [one for one in self.of[IncidentRevised] if one[1].incident == incident]
+        told = Told(
+            self.opened,
+            [post for _, post in self.posts],
+            self.closed,
+            [revision for _, revision in self.revisions],
+        )
+        self.told = told.values
+        self.since, self.ended = told.since, told.ended
+        self.beginning = (
+            "the first refusal" if self.since == self.opened.since else "the start as revised"
+        )
         last = max(fact.at for _, fact in facts)
-        self.until = self.closed.at if self.closed else last
+        # An end that was revised to after the closing is no reason to leave out what lies between.
+        self.until = max(self.closed.at, self.ended or 0.0) if self.closed else last
         self.episodes = [
             one for one in self.of[EpisodeOpened] if self.since <= one[1].at <= self.until
         ]

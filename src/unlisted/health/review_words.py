@@ -17,6 +17,7 @@ from unlisted.facts import (
     HoldReleased,
     IncidentClosed,
     IncidentOpened,
+    IncidentRevised,
     Posted,
     Relisted,
     RuleStepped,
@@ -24,6 +25,7 @@ from unlisted.facts import (
     SourceStopped,
 )
 from unlisted.health.figures import clock
+from unlisted.health.own import revised
 from unlisted.health.review_notes import Item
 
 _TOLD: dict[type[Fact], Callable[[Any], str]] = {
@@ -45,6 +47,7 @@ _TOLD: dict[type[Fact], Callable[[Any], str]] = {
     Posted: lambda f: f"Post {f.number} ({f.post}, by {f.author})" if f.author != "policy" else "",
     FeedSilent: lambda f: f"Input {f.feed} fell silent",
     FeedHeard: lambda f: f"Input {f.feed} spoke again",
+    IncidentRevised: revised,
     IncidentClosed: lambda f: f"Incident {f.incident} closed",
 }  # fmt: skip
 

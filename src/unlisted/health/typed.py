@@ -100,7 +100,11 @@ def _same(number: str, rest: str, figure: Figure) -> bool:
         shown = (f"{figure.value * 100:.1f}", f"{figure.value * 100:.0f}")
         return bool(_SHARE.search(rest)) and number in shown
     unit = figure.unit.split()[0].rstrip("s")
-    return number == f"{figure.value:.0f}" and bool(unit) and unit in rest.lower()
+    return (
+        number in (f"{figure.value:.0f}", f"{figure.value:,.0f}")
+        and bool(unit)
+        and unit in rest.lower()
+    )
 
 
 def _plain(text: str) -> str:

@@ -170,14 +170,13 @@ def story(states: States, at: float, next_by: float | None, *, final: bool) -> p
         release_at=release.release_at if release else None,
         release_basis=release.basis if release else "",
         changed=tuple(incident.changed),
-        resent=states.resend.count - incident.resent,
         ended=max((one for one in closed if one is not None), default=None),
         next_update_by=next_by,
     )
 
 
 def measured(states: States, at: float) -> tuple[Figure, ...]:
-    """The figures of every post."""
+    """The figures of every post; before there is an incident, those that do not count from its start."""
     part, whole = states.sense.hour.total("all", at)
     blocked = {one.address for one in states.sense.open_episodes()}
     return (
@@ -200,7 +199,20 @@ def measured(states: States, at: float) -> tuple[Figure, ...]:
         figures.count(
             "waiting", "queue rows waiting for a path", len(states.tell.waiting), "messages", at, at
         ),
+        *_resent(states, at),
     )
+
+
+def _resent(states: States, at: float) -> tuple[Figure, ...]:
+    incident = states.tell.incident
+    if incident is None:
+        return ()
+    return (
+        figures.count(
+            "resent", "messages sent again after their bounce",
+            states.resend.count - incident.resent, "messages", incident.opened_at, at,
+        ),
+    )  # fmt: skip
 
 
 def available(states: States, at: float) -> tuple[Figure, ...]:
@@ -208,18 +220,13 @@ def available(states: States, at: float) -> tuple[Figure, ...]:
     incident = states.tell.incident
     assert incident is not None
     part, _ = states.sense.hour.total("all", at)
-    resent = states.resend.count - incident.resent
-    since = incident.opened_at
     return (
         *measured(states, at),
         figures.count(
             "refused", "refusals and suspicions, all receivers", part, "attempts", at - HOUR_S, at
         ),
         figures.count(
-            "resent", "messages sent again after their bounce", resent, "messages", since, at
-        ),
-        figures.count(
             "episodes", "blocks of our addresses in this incident", len(incident.episodes),
-            "blocks", since, at,
+            "blocks", incident.opened_at, at,
         ),
     )  # fmt: skip

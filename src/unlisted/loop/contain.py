@@ -24,6 +24,7 @@ from unlisted.facts import (
     SourceStopped,
     TimerFired,
 )
+from unlisted.health.figures import counted
 
 if TYPE_CHECKING:
     from unlisted.loop._fixpoint import Out, States
@@ -158,8 +159,8 @@ def _stopped(states: States, at: float, n: int) -> Iterator[Out]:
             episodes=tuple(new),
             senders=tuple(hold.sender for hold in holds),
             since=max(hold.left for hold in holds),
-            evidence=f"0 messages of {len(holds)} held senders' scope left in {minutes} min; "
-            f"{refused} of their submissions refused",
+            evidence=f"0 messages left in {minutes} min of what is held of {counted(len(holds), 'senders')}; "
+            f"{counted(refused, 'submissions')} of theirs refused",
             because=(n,),
         )
     if len(named) < len(episodes) or not silent:
