@@ -42,9 +42,12 @@ class Smtp(msgspec.Struct, frozen=True, kw_only=True):
     listen: Annotated[tuple[str, ...], Meta(description="ip:port of each listener")] = (
         "127.0.0.1:2525",
     )
-    users: Annotated[str, Meta(description="file of logins, relative to this one; empty: none")] = (
-        ""
-    )
+    users: Annotated[
+        str,
+        Meta(
+            description="file of logins (made by unlisted users line), relative to this one; empty: none"
+        ),
+    ] = ""
     abuse: Annotated[
         tuple[str, ...],
         Meta(description="addresses where feedback reports and bounce mails arrive"),
@@ -452,4 +455,4 @@ def _shown_default(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, tuple):
         return ", ".join(str(one) for one in value)
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:.12g}" if isinstance(value, float) else str(value)

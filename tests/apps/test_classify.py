@@ -157,7 +157,9 @@ def test_a_reply_that_begins_like_a_header_stays_a_reply() -> None:
 
 
 def test_for_a_person_an_empty_line_is_no_question_and_a_deferral_says_to_try_again() -> None:
-    text = run(given="421 4.7.0 closing\n\n550 5.7.1 rejected due to local policy\n").stdout.decode()
+    text = run(
+        given="421 4.7.0 closing\n\n550 5.7.1 rejected due to local policy\n"
+    ).stdout.decode()
     assert text.count("not recognised") == 1
     assert "next: the same address, later" in text
     assert "suspicion: it may blame our address" in text

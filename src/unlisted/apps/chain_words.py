@@ -132,11 +132,11 @@ def _plain(model: ReadModel, value: Any) -> str:
 def ranked_extras(model: ReadModel, fact: CausesRanked) -> list[str]:
     """What a ranking says beyond its verdict and its shares."""
     said = []
-    if not fact.drawn:
+    if not fact.drawn and not fact.reason:
         said.append("Our routing did not draw the address, so the draw says nothing here")
     if fact.weighed > 1:
         said.append(f"{fact.weighed} listings were weighed together")
-    if fact.nobody_odds is not None:
+    if fact.nobody_odds is not None and fact.drawn:
         said.append(
             f"If nobody here had caused a tenth of the listings, their draws would be "
             f"{fact.nobody_odds:.3g} times as likely"
@@ -155,7 +155,7 @@ def ranked_extras(model: ReadModel, fact: CausesRanked) -> list[str]:
         more = several(fact.episodes_needed, "more listing")
         said.append(f"About {more} would name the likeliest")
     if fact.reason:
-        said.append(fact.reason)
+        said.append(fact.reason[:1].upper() + fact.reason[1:])
     return said + extras(model, fact, _RANKED)
 
 
@@ -359,8 +359,8 @@ _TOLD: dict[type[Fact], Callable[[ReadModel, Any], str]] = {
     TransientFailure: _outcome,
     Outcome: _outcome,
     Carried: lambda m, f: (
-        f"{f.receiver} took {sum(count for _, count in f.senders)} recipients from {f.address} in a "
-        "minute of another server's log"
+        f"{f.receiver} took {several(sum(count for _, count in f.senders), 'recipient')} from "
+        f"{f.address} in a minute of another server's log"
     ),
     ProbeAnswered: _probe,
     PathTested: lambda m, f: (

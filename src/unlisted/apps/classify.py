@@ -283,7 +283,7 @@ def _unread(answer: Answer) -> str:
 
 def _refusal(answer: Answer) -> str:
     subject, value = answer["subject"], answer["subject_value"]
-    about = _SUBJECTS.get(subject, subject) + (f" {value}" if value else "")
+    about = str(_SUBJECTS.get(subject, subject)) + (f" {value}" if value else "")
     if answer["refusal"] is False:
         return f"about: {about}" if about else "blames nothing of ours: no address, domain or text"
     if answer["refusal"] is not True:
