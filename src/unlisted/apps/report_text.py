@@ -200,8 +200,9 @@ def _advice(one: Advice) -> None:
 def _coverage(cover: Coverage) -> None:
     _head("WHAT WAS READ")
     for file in cover.files[:FILES]:
-        said = f"{file.name}: {says.times(file.lines)} lines, {says.times(file.attempts)} attempts"
-        said += f", {says.times(file.unread)} lines not read" if file.unread else ""
+        said = f"{says.named(file.name)}: {says.several(file.lines, 'line', 'lines')}, "
+        said += says.several(file.attempts, "attempt", "attempts")
+        said += f", {says.several(file.unread, 'line', 'lines')} not read" if file.unread else ""
         wrapped(said, "  ")
         for note in file.notes:
             wrapped(note, "    ")
@@ -215,7 +216,7 @@ def _coverage(cover: Coverage) -> None:
         wrapped(f"attempts: {counts}", "  ")
     if cover.doubtful or cover.unmatched:
         wrapped(
-            f"{says.times(cover.doubtful)} replies might mean a block and "
+            f"{says.several(cover.doubtful, 'reply', 'replies')} might mean a block and "
             f"{says.times(cover.unmatched)} no rule knows; they count only where they shift",
             "  ",
         )
