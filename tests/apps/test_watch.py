@@ -77,6 +77,7 @@ def test_a_block_becomes_an_episode_and_an_incident_and_ends(
     assert "192.0.2.1 is blocked on l.example since" in flat
     assert "all accept again; it is over when refusals are as rare as before, from " in flat
     assert "incident UL000001" in flat and "is over: the receivers accept again" in flat
+    assert "although" not in flat  # no list was asked: none is known to list it still
     assert "1,400 attempts; last 2026-11-22 13:56:40 UTC" in flat and "no episode is open" in flat
     assert all(len(line) <= 80 for line in said.splitlines())
 
