@@ -378,8 +378,11 @@ def remarks(config: Config) -> list[str]:
         said.append("mail to domains without a route waits (no route for *, dns.mx is off)")
     if not config.smtp.users and not config.smtp.relay_hosts:
         said.append("no logins and no relaying hosts: nobody may submit beyond local domains")
-    if config.lists and not config.dns.lists:
-        said.append("lists are named but not asked (dns.lists is off): refusals alone tell")
+    if not config.dns.lists and not all(pool.watched for pool in config.pools):
+        said.append(
+            "no list is asked (dns.lists is off): of mail that leaves here a block is seen only when "
+            "a receiver's replies turn against one address and not the others"
+        )
     if config.policy.posts_by == "person" and not (config.duty.people or _told(config.notify)):
         said.append("a person is to post and nobody can be called ([[duty.people]], [notify])")
     return said
