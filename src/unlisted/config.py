@@ -42,9 +42,12 @@ class Smtp(msgspec.Struct, frozen=True, kw_only=True):
     listen: Annotated[tuple[str, ...], Meta(description="ip:port of each listener")] = (
         "127.0.0.1:2525",
     )
-    users: Annotated[str, Meta(description="file of logins, relative to this one; empty: none")] = (
-        ""
-    )
+    users: Annotated[
+        str,
+        Meta(
+            description="file of logins (made by unlisted users line), relative to this one; empty: none"
+        ),
+    ] = ""
     abuse: Annotated[
         tuple[str, ...],
         Meta(description="addresses where feedback reports and bounce mails arrive"),
@@ -375,8 +378,11 @@ def remarks(config: Config) -> list[str]:
         said.append("mail to domains without a route waits (no route for *, dns.mx is off)")
     if not config.smtp.users and not config.smtp.relay_hosts:
         said.append("no logins and no relaying hosts: nobody may submit beyond local domains")
-    if config.lists and not config.dns.lists:
-        said.append("lists are named but not asked (dns.lists is off): refusals alone tell")
+    if not config.dns.lists and not all(pool.watched for pool in config.pools):
+        said.append(
+            "no list is asked (dns.lists is off): of mail that leaves here a block is seen only when "
+            "a receiver's replies turn against one address and not the others"
+        )
     if config.policy.posts_by == "person" and not (config.duty.people or _told(config.notify)):
         said.append("a person is to post and nobody can be called ([[duty.people]], [notify])")
     return said
@@ -452,4 +458,4 @@ def _shown_default(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, tuple):
         return ", ".join(str(one) for one in value)
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:.12g}" if isinstance(value, float) else str(value)

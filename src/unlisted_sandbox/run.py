@@ -342,15 +342,18 @@ class Running:
     def _tell(self, now: float) -> None:
         real = time.monotonic() - self.started
         share = (now - self.world.start) / (self.world.end + SETTLE_S - self.world.start)
-        left = f"about {real / share - real:.0f} s left" if 0.01 < share < 1 else ""
+        left = f", about {real / share - real:.0f} s left" if 0.01 < share < 1 else ""
         at = datetime.fromtimestamp(now, UTC).strftime("%a %d %b %H:%M UTC")
         day = min(math.ceil((now - self.world.start) / 86400), math.ceil(self.world.world.days))
-        told = [f"{at}  day {day} of {self.world.world.days:g}  {real:4.0f} s  {left:18}"]
+        # One line of 80 columns for the time, one for each platform: terminals and logs alike.
+        told = [f"{at}  day {day} of {self.world.world.days:g}, {real:.0f} s so far{left}"]
         for name, lane in self.lanes.items():
             mails, refusals = (lane.log.counts.get(x, 0) for x in ("submitted", "refused"))
             listings = sum(x.start <= now for one in lane.lists.values() for x in one.listings())
-            told.append(f"{name}: {mails} mails, {listings} listings, {refusals} refusals")
-        print("  ".join(told), file=sys.stderr, flush=True)
+            told.append(
+                f"  {name[:12]:<12}{mails:>9,} mails{listings:>5,} listings{refusals:>8,} refusals"
+            )
+        print("\n".join(told), file=sys.stderr, flush=True)
 
     async def _end(self) -> Result:
         end = self.coordinator.now()

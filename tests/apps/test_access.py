@@ -16,6 +16,7 @@ from unlisted.apps import access, cli
 from unlisted.apps.attempts import LIMITS, MOST, Attempts
 from unlisted.edge.journal import Journal
 from unlisted.edge.staff import ROLES
+from unlisted.edge.users import Users, parse_user
 from unlisted.facts import SignInsRefused
 
 PASSWORD = "correct horse battery"
@@ -231,3 +232,21 @@ def test_people_by_command_without_a_service(
     told = [line.body for line in journal.lines() if line.kind == "Acted"]
     journal.close()
     assert len(told) == 2 and all("token" in str(one) and PASSWORD not in str(one) for one in told)
+
+
+def test_a_login_is_made_by_command_and_read_back(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def typed(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.stdin", io.StringIO(PASSWORD + "\n"))
+        code = cli.main(["users", "line", *words])
+        return code, *capsys.readouterr()
+
+    code, line, _ = typed("ann", "--tenant", "example")
+    user = parse_user(line)
+    assert (code, user.login, user.tenant) == (cli.OK, "ann", "example")
+    assert Users({"ann": user}).verify("ann", PASSWORD.encode()) is not None
+    for name, tenant in (("a b", "example"), ("ann:x", "example"), ("ann", "a:b")):
+        code, out, err = typed(name, "--tenant", tenant)
+        assert (code, out) == (cli.USAGE, "")
+        assert "expected" in err or "without colons" in err

@@ -140,3 +140,26 @@ def test_for_a_person_it_says_what_to_do_next() -> None:
     assert "refused: address 192.0.2.10 (ours), by zen.spamhaus.org" in text
     assert "next: after delisting" in text
     assert max(map(len, text.splitlines())) <= 80
+
+
+def test_a_mail_or_an_mbox_on_standard_input_is_read_as_one() -> None:
+    reasons = [("one@example.net", "userunknown"), ("two@example.net", "blocked")]
+    found = answers(given=BOUNCE)
+    assert [(one["recipient"], one["reason"]) for one in found] == reasons
+    line = "From MAILER-DAEMON Mon Nov 23 10:00:00 2026\n"
+    found = answers(given=f"{line}{BOUNCE}\n{line}{LETTER}\n")
+    assert [one["input"] for one in found] == ["-#1", "-#1", "-#2"]
+
+
+def test_a_reply_that_begins_like_a_header_stays_a_reply() -> None:
+    for text in ("From address refused", "Error: too many connections", "Message: rejected"):
+        assert [one["input"] for one in answers(given=f"{text}\n{LISTED}\n")] == [text, LISTED]
+
+
+def test_for_a_person_an_empty_line_is_no_question_and_a_deferral_says_to_try_again() -> None:
+    text = run(
+        given="421 4.7.0 closing\n\n550 5.7.1 rejected due to local policy\n"
+    ).stdout.decode()
+    assert text.count("not recognised") == 1
+    assert "next: the same address, later" in text
+    assert "suspicion: it may blame our address" in text

@@ -268,7 +268,7 @@ def reference() -> str:
         table, _, name = one.name.rpartition(".")
         row = f"| `{name}` | {one.type} | {one.default} | {one.help} |"
         tables.setdefault(table, []).append(row)
-    arrays = {"smtp.relay_hosts", "pools", "lists"}
+    arrays = {"smtp.relay_hosts", "pools", "lists", "webhooks", "duty.people", "duty.shifts"}
     parts = [head]
     for table, rows in tables.items():
         title = f"[[{table}]]" if table in arrays else f"[{table}]" if table else "Top level"
@@ -276,7 +276,12 @@ def reference() -> str:
             f"\n## {title}\n\n| setting | type | default | what it is |\n|---|---|---|---|\n"
         )
         parts.append("\n".join(rows) + "\n")
-    parts.append(f"\n## All of it\n\n```toml\n{WHOLE}```\n")
+    parts.append(
+        "\n## Most tables once\n\nTo see how they are written, not to copy: `clock` is the "
+        "sandbox's, the rest mostly says its\ndefault. [notify.md](notify.md) shows `[[webhooks]]`, "
+        "`[notify]` and `[duty]`, [watch.md](watch.md) `[watch]`.\n"
+    )
+    parts.append(f"\n```toml\n{WHOLE}```\n")
     return "".join(parts)
 
 

@@ -591,6 +591,18 @@ def test_the_bar_says_bytes_rate_and_time_left(
     assert all(part in line for part in said) and len(line) < 80
 
 
+@pytest.mark.parametrize(("done", "spent"), [(6, 0.02), (6, 30.0), (500_000, 0.5)])
+def test_the_bar_tells_no_time_left_before_it_knows_one(done: int, spent: float) -> None:
+    assert "left" not in Bar.line(done, 1_000_000, spent)
+
+
+def test_an_ended_listing_is_not_struck_through_on_the_page(run: Run) -> None:
+    log = MailLog()
+    usual(log, START, START + 2 * DAY, ((START + DAY, START + 1.2 * DAY),))
+    _, page, _ = run("report", log.write(Path("mail.log")), *OURS, "--html", "-")
+    assert 'class="over"' in page and "line-through" not in page
+
+
 def test_a_listed_domain_is_told_of_and_is_no_address(run: Run) -> None:
     log = MailLog()
     reply = "554 5.7.1 Sender address [anna@example.org] blocked using dbl.spamhaus.org"

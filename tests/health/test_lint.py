@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import msgspec
 import pytest
 from tests.health import records
 
@@ -96,3 +97,18 @@ def test_the_printed_value_and_the_normalised_one_are_both_kept() -> None:
     assert finding.normalised == "Tuesday, March 4, 2025, at 2:00 AM UTC"
     assert finding.where == "post 1, Next Update By"
     assert finding.strict
+
+
+def test_a_start_told_to_the_minute_is_the_same_start() -> None:
+    record = read_record(records.text().encode())
+    assert record.start is not None
+    for start_s, codes in ((record.start + 7.0, set()), (record.start + 60.0, {"start_disagrees"})):
+        other = msgspec.structs.replace(record, start=start_s)
+        assert {one.code for one in lint.findings(other)} == codes
+
+
+def test_our_own_labels_are_no_fault_of_an_incident_of_ours() -> None:
+    record = read_record(records.text().replace("User Impact:", "User impact:").encode())
+    record = msgspec.structs.replace(record, findings=())
+    assert {one.code for one in lint.findings(record)} == {"label_respelled"}
+    assert lint.findings(record, lint.OURS) == ()

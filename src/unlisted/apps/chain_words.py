@@ -53,6 +53,7 @@ from unlisted.facts import (
     Suspicion,
     TransientFailure,
 )
+from unlisted.health.figures import counted
 from unlisted.rates.interval import binomial_interval
 
 LONG = 300  # characters of a reply's text
@@ -132,11 +133,11 @@ def _plain(model: ReadModel, value: Any) -> str:
 def ranked_extras(model: ReadModel, fact: CausesRanked) -> list[str]:
     """What a ranking says beyond its verdict and its shares."""
     said = []
-    if not fact.drawn:
+    if not fact.drawn and not fact.reason:
         said.append("Our routing did not draw the address, so the draw says nothing here")
     if fact.weighed > 1:
         said.append(f"{fact.weighed} listings were weighed together")
-    if fact.nobody_odds is not None:
+    if fact.nobody_odds is not None and fact.drawn:
         said.append(
             f"If nobody here had caused a tenth of the listings, their draws would be "
             f"{fact.nobody_odds:.3g} times as likely"
@@ -152,16 +153,11 @@ def ranked_extras(model: ReadModel, fact: CausesRanked) -> list[str]:
     if fact.rival:
         said.append(f"What explains it without a sender of ours: {fact.rival}")
     if fact.episodes_needed:
-        more = several(fact.episodes_needed, "more listing")
+        more = counted(fact.episodes_needed, "more listings")
         said.append(f"About {more} would name the likeliest")
     if fact.reason:
-        said.append(fact.reason)
+        said.append(fact.reason[:1].upper() + fact.reason[1:])
     return said + extras(model, fact, _RANKED)
-
-
-def several(count: int, what: str) -> str:
-    """1 listing, 2 listings."""
-    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def share(model: ReadModel, one: Share) -> str:
@@ -169,7 +165,7 @@ def share(model: ReadModel, one: Share) -> str:
     who = model.person(one.sender) + (" (named)" if one.guilty else "")
     return (
         f"{who} {one.share:.0%} of the evidence ({one.low:.0%} to {one.high:.0%}; "
-        f"{several(one.messages, 'message')})"
+        f"{counted(one.messages, 'messages')})"
     )
 
 
@@ -359,8 +355,8 @@ _TOLD: dict[type[Fact], Callable[[ReadModel, Any], str]] = {
     TransientFailure: _outcome,
     Outcome: _outcome,
     Carried: lambda m, f: (
-        f"{f.receiver} took {sum(count for _, count in f.senders)} recipients from {f.address} in a "
-        "minute of another server's log"
+        f"{f.receiver} took {counted(sum(count for _, count in f.senders), 'recipients')} from "
+        f"{f.address} in a minute of another server's log"
     ),
     ProbeAnswered: _probe,
     PathTested: lambda m, f: (

@@ -1,8 +1,8 @@
 """`unlisted classify`: what replies and bounce mails mean, one answer each.
 
-Replies come one per line on standard input, or in files that are no mail; mails as files, folders
-(each file in them that is a mail, maildirs included) or mbox files. One answer per line, in order;
-for mails one per recipient. Bounded: a line is read to 64 KB, a mail to 4 MB.
+Replies come one per line, in files that are no mail or on standard input; mails as files, folders
+(each file in them that is a mail, maildirs included), mbox files, or either of them on standard
+input. One answer per line, in order; for mails one per recipient. Bounded: a line is read to 64 KB, a mail to 4 MB.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import re
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
@@ -30,7 +31,13 @@ MAX_LINE = 64 * 1024
 MAX_MAIL = 4 * 1024 * 1024
 WIDTH = 80
 
-_LIKE_A_MAIL = re.compile(rb"(?:Return-Path|Received|Delivered-To|From|Message-I[Dd]):? ")
+# What a stream begins with that is a mail: no reply of a server begins with one of these.
+_BEGINS_A_MAIL = re.compile(
+    rb"(?:Return-Path|Received|Delivered-To|X-Original-To|DKIM-Signature|From|To|Subject|Date"
+    rb"|Message-ID|MIME-Version|Content-Type|Authentication-Results|Auto-Submitted):[ \t]",
+    re.IGNORECASE,
+)
+_BEGINS_AN_MBOX = re.compile(rb"From \S+ +(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[ ,]")  # RFC 4155
 _HEADER = re.compile(rb"(?:From |>?From:|[A-Za-z][A-Za-z0-9-]{0,60}:[ \t\r\n])")
 
 Answer = dict[str, Any]
@@ -70,18 +77,30 @@ def answers(paths: Iterable[Path], ours: tuple[Network, ...]) -> Iterator[Answer
     given = list(paths) or [Path("-")]
     for path in given:
         if str(path) == "-":
-            yield from replies_of(sys.stdin.buffer, ours)
+            yield from _stream(sys.stdin.buffer, ours)
         else:
             yield from _file(path, ours)
 
 
-def replies_of(lines: IO[bytes], ours: tuple[Network, ...]) -> Iterator[Answer]:
+def replies_of(lines: Iterable[bytes], ours: tuple[Network, ...]) -> Iterator[Answer]:
     """One answer for each line, an empty one included."""
-    for number, line in enumerate(_lines(lines)):
-        if number == 0 and _LIKE_A_MAIL.match(line):
-            complain("unlisted: that looks like a mail; read as replies. Give mails as files.")
+    for line in lines:
         text = line.rstrip(b"\r\n").decode("utf-8", "replace")
         yield {"input": text, **as_json(classified(text, ours=ours))}
+
+
+def _stream(stream: IO[bytes], ours: tuple[Network, ...]) -> Iterator[Answer]:
+    """Standard input: a mail or an mbox if its first line begins one, else replies as they come."""
+    lines = _lines(stream)
+    first = next(lines, b"")
+    whole = chain((first,) if first else (), lines)
+    if _BEGINS_AN_MBOX.match(first):
+        for number, raw in enumerate(_mbox(whole), 1):
+            yield from _mail(raw, f"-#{number}", ours)
+    elif _BEGINS_A_MAIL.match(first):
+        yield from _mail(first + stream.read(MAX_MAIL), "-", ours)
+    else:
+        yield from replies_of(whole, ours)
 
 
 def _lines(stream: IO[bytes]) -> Iterator[bytes]:
@@ -100,7 +119,7 @@ def mails_in(path: Path) -> Iterator[tuple[str, bytes]]:
     try:
         with path.open("rb") as file:
             if kind == "mbox":
-                for number, raw in enumerate(_mbox(file), 1):
+                for number, raw in enumerate(_mbox(_lines(file)), 1):
                     yield f"{path}#{number}", raw
             elif kind == "mail":
                 yield str(path), file.read(MAX_MAIL)
@@ -118,13 +137,16 @@ def _folder(folder: Path) -> Iterator[tuple[str, bytes]]:
         else:
             other += 1
     if other:
-        complain(f"unlisted: {folder}: {other} files that are no mail were left out")
+        files = (
+            "1 file that is no mail was" if other == 1 else f"{other} files that are no mail were"
+        )
+        complain(f"unlisted: {folder}: {files} left out")
 
 
 def _file(path: Path, ours: tuple[Network, ...]) -> Iterator[Answer]:
     if path.is_file() and path.suffix.lower() != ".eml" and _kind(path) == "replies":
         with path.open("rb") as file:
-            yield from replies_of(file, ours)
+            yield from replies_of(_lines(file), ours)
         return
     for name, raw in mails_in(path):
         yield from _mail(raw, name, ours)
@@ -152,12 +174,12 @@ def _starts(file: IO[bytes], head: bytes) -> Iterator[tuple[int, bytes]]:
         blank = not line.strip()
 
 
-def _mbox(file: IO[bytes]) -> Iterator[bytes]:
+def _mbox(lines: Iterable[bytes]) -> Iterator[bytes]:
     """The mails of an mbox (RFC 4155): each begins with "From " after an empty line."""
     held: list[bytes] = []
     size = 0
     blank = True
-    for line in _lines(file):
+    for line in lines:
         if blank and line.startswith(b"From "):
             if held:
                 yield b"".join(held)
@@ -231,15 +253,18 @@ def print_json(found: Iterable[Answer]) -> None:
 def print_table(found: Iterable[Answer]) -> None:
     """For a person: what happened, who is blamed, what to do next; then the words it rests on."""
     for answer in found:
-        print(plain("\n".join(_shown(answer))), flush=True)
+        if answer["input"].strip():  # an empty line asks nothing
+            print(plain("\n".join(_shown(answer))), flush=True)
 
 
 def _shown(answer: Answer) -> list[str]:
     code = " ".join(str(part) for part in (answer["code"] or "", answer["enhanced"] or "") if part)
     head = f"{answer['reason'] or _unread(answer):<18} {code:<11} {answer.get('recipient') or ''}"
     lines = [head.rstrip()[:WIDTH]]
-    if answer["reason"] is not None:
+    known = answer["reason"] is not None
+    if known:
         lines.append(f"  {_refusal(answer)}"[:WIDTH])
+    if known or (answer["temporary"] and answer["code"]):  # 4yz: try again, whatever it means
         lines.append(
             f"  next: {_RETRY[answer['retry']]}"
             + (f" ({answer['rule']})" if answer["rule"] else "")
@@ -258,15 +283,25 @@ def _unread(answer: Answer) -> str:
 
 def _refusal(answer: Answer) -> str:
     subject, value = answer["subject"], answer["subject_value"]
-    about = subject + (f" {value}" if value else "")
+    about = str(_SUBJECTS.get(subject, subject)) + (f" {value}" if value else "")
     if answer["refusal"] is False:
-        return "about nothing of ours" if subject == "none" else f"about: {about}"
-    kind = "refused" if answer["refusal"] is True else "perhaps refused"
+        return f"about: {about}" if about else "blames nothing of ours: no address, domain or text"
+    if answer["refusal"] is not True:
+        # Words that may blame the address: a suspicion, until other addresses are seen to pass.
+        return f"suspicion: it may blame our address{f', or the {about}' if about else ''}"
     whose = {"yes": " (ours)", "no": " (not ours)", "unknown": ""}[answer["ours"]]
     blamed = answer["blames"] or answer["family"]
-    return f"{kind}: {about}{whose}" + (f", by {blamed}" if blamed else ", no list named")
+    return f"refused: {about or 'address'}{whose}" + (
+        f", by {blamed}" if blamed else ", no list named"
+    )
 
 
+_SUBJECTS = {
+    "none": "",
+    "auth": "authentication (SPF, DKIM, DMARC)",
+    "rdns": "reverse DNS",
+    "rate": "sending rate",
+}
 _RETRY = {
     "same_later": "the same address, later",
     "slow_down": "slow down, then the same address",

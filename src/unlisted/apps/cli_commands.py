@@ -258,6 +258,9 @@ def queue_list(args: Args) -> int:
     if args.json:
         show(rows)
         return OK
+    if not rows:
+        say("nothing waits" if not (args.sender or args.state_) else "nothing of that waits")
+        return OK
     heads = ("ID", "STATE", "SENDER", "DOMAIN", "TRIES", "WAITS")
     table(
         heads,
@@ -384,10 +387,10 @@ def _spoken(args: Args, method: str, path: str, body: str | None) -> tuple[int, 
             connection.request(method, path, body, headers)
             reply = connection.getresponse()
             return reply.status, json.loads(reply.read(MAX_ANSWER))
-    except (OSError, ValueError, KeyError, http.client.HTTPException) as exc:
+    except (OSError, ValueError, KeyError, http.client.HTTPException):
         raise Unreachable(
-            f"no running service answers for {state} ({type(exc).__name__}); "
-            "start it with: unlisted serve"
+            f"no running service answers for the state folder {state}; "
+            "start it with: unlisted serve (or name its folder: --state DIR)"
         ) from None
 
 

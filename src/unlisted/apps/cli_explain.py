@@ -105,6 +105,9 @@ def episode_list(args: Args) -> int:
     if args.json:
         show(rows)
         return OK
+    if not rows:
+        say("no address was ever blocked, as far as the journal goes")
+        return OK
     table(
         ("ID", "ADDRESS", "BLOCKED BY", "SINCE (UTC)", "REFUSED", "CLOSED (UTC)"),
         [

@@ -102,9 +102,7 @@ def waits_for(model: ReadModel, one: Episode) -> list[str]:
     if resting:
         more = f" … and {len(resting) - WAITS} more" if len(resting) > WAITS else ""
         named = ", ".join(resting[:WAITS])
-        out.append(
-            f"{chain_words.several(len(resting), 'receiver')} to take its mail again: {named}{more}."
-        )
+        out.append(f"{counted(len(resting), 'receivers')} to take its mail again: {named}{more}.")
     elif one.recovery is not None and (one.delisted is not None or not opened.zone):
         recovery = one.recovery
         out.append(
@@ -284,16 +282,24 @@ def _met(model: ReadModel, person: str, address: str, since: float, until: float
     left = sum(number for what, number in count.items() if what.startswith("left "))
     dead = count.get("failed userunknown", 0)
     answered = count.get("Delivery", 0) + dead
-    out = [f"In the {window}: {counted(count.get('Reception', 0), 'messages')} handed in."]
+    pool = next((one for one in model.pools if address in one.addresses), None)
+    handed = count.get("Reception", 0)
+    elsewhere = not handed and not left and (pool is None or pool.watched)
+    if elsewhere:
+        # What another MTA delivered is kept as counts by the minute: no ratio can be made of these.
+        out = [f"In the {window}: its mail went through another MTA, whose log is watched."]
+    else:
+        out = [f"In the {window}: {counted(handed, 'messages')} handed in."]
     if left:
         by_it = count.get(f"left {address}", 0)
-        pool = next((one for one in model.pools if address in one.addresses), None)
         drawn = pool is not None and not pool.watched and len(pool.addresses) > 1
         chance = f"; the draw puts 1 in {len(pool.addresses)} there" if pool and drawn else ""
         out.append(
             f"By {address} left {rate(by_it, left)} of its recipients{chance}{_of(found, address)}."
         )
-    if answered:
+    if elsewhere and dead:
+        out.append(f"{counted(dead, 'recipients')} did not exist.")
+    elif answered:
         out.append(f"No such user: {rate(dead, answered)} of those that were answered.")
     refused = count.get("Refusal", 0) + count.get("Suspicion", 0)
     if refused:

@@ -50,7 +50,10 @@ def health_import(args: argparse.Namespace) -> int:
 
 
 def health_lint(args: argparse.Namespace) -> int:
-    found = lint.findings(_ours(args) or _read(Path(args.id), args.zone))
+    ours = _ours(args)
+    found = (
+        lint.findings(ours, lint.OURS) if ours else lint.findings(_read(Path(args.id), args.zone))
+    )
     if args.json:
         print(escaped(json.dumps(record.findings_json(found), ensure_ascii=False, indent=1)))
     else:

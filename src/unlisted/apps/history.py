@@ -16,6 +16,7 @@ from pathlib import Path
 
 from unlisted.apps import settings
 from unlisted.apps.cli_commands import history_import
+from unlisted.apps.progress import size
 from unlisted.apps.terminal import complain, escaped, plain
 
 __all__ = [
@@ -44,7 +45,7 @@ def history_add(args: Args) -> int:
     try:
         ours = [ipaddress.ip_network(one, strict=False) for one in args.ours or ()]
     except ValueError as exc:
-        complain(f"unlisted history add: --ours: {exc}")
+        complain(f"unlisted history add: --ours: {exc}; expected an address or 192.0.2.0/24")
         return USAGE
     root, secret = _place(args)
     pattern_cache.ready()
@@ -65,7 +66,7 @@ def history_add(args: Args) -> int:
     if args.json:
         print(json.dumps(counts))
     else:
-        print(f"{total.new} attempts added, {total.known} were known already")
+        print(f"{_count(total.new)} added to {root}, {total.known:,} known already")
         if total.lost:
             print(f"{total.lost} had no usable time and were left out")
     return FOUND if any(file.problem for file in reader.report.files) else OK
@@ -82,11 +83,12 @@ def history_info(args: Args) -> int:
     if args.json:
         print(json.dumps([one._asdict() for one in rows]))
         return OK
-    print(f"{'day':<12}{'files':>7}{'attempts':>12}{'MB':>10}")
-    for one in rows:
-        print(f"{one.day:<12}{one.files:>7}{one.attempts:>12}{one.bytes / 1e6:>10.1f}")
     if not rows:
-        print("nothing yet: unlisted history add LOG...")
+        print(f"nothing kept in {root} yet; unlisted history add LOG… keeps it")
+        return OK
+    print(f"{'day (UTC)':<12}{'files':>7}{'attempts':>14}{'size':>12}")
+    for one in rows:
+        print(f"{one.day:<12}{one.files:>7,}{one.attempts:>14,}{size(one.bytes):>12}")
     return OK
 
 
@@ -114,7 +116,7 @@ def history_erase(args: Args) -> int:
     root, secret = _place(args)
     with HistoryWriter(root, secret) as writer:
         changed = writer.erase(args.name)
-    print(f"{changed} attempts no longer say who it was")
+    print(f"{_count(changed)} no longer {'says' if changed == 1 else 'say'} who it was")
     return OK
 
 
@@ -128,10 +130,15 @@ def history_tidy(args: Args) -> int:
         if args.keep_days:
             gone = writer.expire(time.time() - args.keep_days * 86400.0)
         fewer = writer.compact()
-    print(f"{fewer} files fewer; {len(gone)} days dropped")
-    if gone:
-        print(f"from {gone[0]} to {gone[-1]}")
+    files = "file" if fewer == 1 else "files"
+    days = "day" if len(gone) == 1 else "days"
+    span = f": {gone[0]}" + (f" to {gone[-1]}" if len(gone) > 1 else "") if gone else ""
+    print(f"{fewer} {files} fewer; {len(gone)} {days} dropped{span}")
     return OK
+
+
+def _count(attempts: int) -> str:
+    return f"{attempts:,} {'attempt' if attempts == 1 else 'attempts'}"
 
 
 def _place(args: Args) -> tuple[Path, bytes]:

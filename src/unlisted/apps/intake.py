@@ -18,8 +18,8 @@ from unlisted.apps.cli import FOUND, OK
 from unlisted.apps.terminal import complain, plain
 
 _WORDS = {
-    "taken": "reports taken",
-    "none": "mails that are no report",
+    "taken": "taken as reports",
+    "none": "no report, left out",
     "kept": "not taken, try again",
 }
 

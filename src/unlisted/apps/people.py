@@ -28,7 +28,7 @@ class Unreadable(Exception):
 def people_add(args: argparse.Namespace) -> int:
     try:
         name, roles = named(args.name), sound_roles(tuple(args.role))
-        password = _password(name)
+        password = typed_password(name)
         sound(password)
     except StaffError as exc:
         raise Unreadable(str(exc)) from None
@@ -109,7 +109,7 @@ def _alone(args: argparse.Namespace, name: str, roles: tuple[str, ...], password
     return staff.put(name, roles, password) if roles else staff.remove(name)
 
 
-def _password(name: str) -> str:
+def typed_password(name: str) -> str:
     """Typed twice on a terminal, else the first line of standard input."""
     if not sys.stdin.isatty():
         return sys.stdin.readline(MOST_PASSWORD + 2).rstrip("\r\n")

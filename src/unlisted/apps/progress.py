@@ -7,6 +7,7 @@ from typing import TextIO
 
 WIDTH = 24
 EVERY_S = 0.2
+KNOWN_S, KNOWN_SHARE = 1.0, 0.01  # before that no time left is told
 
 
 def size(count: float) -> str:
@@ -44,11 +45,10 @@ class Bar:
             return f"{size(done)}  {size(rate)}/s"
         part = min(1.0, done / total)
         filled = round(part * WIDTH)
-        left = (total - done) / max(rate, 1.0)
-        return (
-            f"[{'#' * filled}{'.' * (WIDTH - filled)}] {part:4.0%}  {size(done)} of {size(total)}  "
-            f"{size(rate)}/s  {left:.0f} s left"
-        )
+        bar = f"[{'#' * filled}{'.' * (WIDTH - filled)}] {part:4.0%}  {size(done)} of {size(total)}"
+        if spent_s < KNOWN_S or part < KNOWN_SHARE:
+            return bar  # too early for a rate: the first bytes only tell how the start went
+        return f"{bar}  {size(rate)}/s  {(total - done) / max(rate, 1.0):.0f} s left"
 
     def end(self) -> None:
         """Wipe it."""

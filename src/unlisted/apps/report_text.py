@@ -200,8 +200,9 @@ def _advice(one: Advice) -> None:
 def _coverage(cover: Coverage) -> None:
     _head("WHAT WAS READ")
     for file in cover.files[:FILES]:
-        said = f"{file.name}: {says.times(file.lines)} lines, {says.times(file.attempts)} attempts"
-        said += f", {says.times(file.unread)} lines not read" if file.unread else ""
+        said = f"{says.named(file.name)}: {says.several(file.lines, 'line', 'lines')}, "
+        said += says.several(file.attempts, "attempt", "attempts")
+        said += f", {says.several(file.unread, 'line', 'lines')} not read" if file.unread else ""
         wrapped(said, "  ")
         for note in file.notes:
             wrapped(note, "    ")

@@ -58,10 +58,15 @@ def rate(interval: Interval) -> str:
     )
 
 
+def named(file: str) -> str:
+    """A file's name for a person; "-" is how standard input is asked for."""
+    return "standard input" if file == "-" else file
+
+
 def lines(evidence: Evidence, names: list[str], most: int = 4) -> str:
     """mail.log:17, mail.log:99 and 410 more."""
     shown = [
-        f"{names[file].rpartition('/')[2] if file < len(names) else file}:{line}"
+        f"{named(names[file]).rpartition('/')[2] if file < len(names) else file}:{line}"
         for file, line in evidence.lines[:most]
     ]
     more = evidence.count - len(shown)

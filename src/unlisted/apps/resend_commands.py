@@ -16,9 +16,11 @@ from urllib.parse import quote
 from unlisted.apps import cli_commands as cli
 from unlisted.apps import lost_mail, resending, settings, words
 from unlisted.apps.cli import FOUND, NO_SUCH, OK
+from unlisted.apps.terminal import complain
 from unlisted.edge import journal as journals
 from unlisted.edge.people import derived
 from unlisted.edge.readmodel import ReadModel, reading
+from unlisted.health.figures import counted
 from unlisted.loop import _plan
 
 Args = argparse.Namespace
@@ -39,11 +41,18 @@ def resend_plan(args: Args) -> int:
     if args.notice is not None:
         found = settings.load(args.config, args.state, whole=False).config
         written = lost_mail.write_notices(args.notice, lost, found.hostname, time.time())
+        if written.mails and found.hostname == "localhost":
+            complain(
+                "unlisted: the notices are from postmaster@localhost: set hostname in unlisted.toml "
+                "and write them again before you send them"
+            )
         if not args.json:
-            cli.say(f"{written.mails} notices in {args.notice}, {written.letters} letters named")
+            mails, letters = counted(written.mails, "notices"), counted(written.letters, "letters")
+            cli.say(f"{mails} in {args.notice}, {letters} named")
             if written.nobody:
                 cli.say(
-                    f"{written.nobody} letters have no sender with an address; --json lists them"
+                    f"{counted(written.nobody, 'letters')} without a sender's address; --json lists "
+                    "what is not kept"
                 )
             return OK
     if args.json:
@@ -138,6 +147,7 @@ def _every(args: Args, plans: list[dict[str, Any]]) -> int:
         ],
         soft=(0,),
     )
+    cli.say("in recipients, but MESSAGES; one of them in full: unlisted resend plan EPISODE")
     return OK
 
 
@@ -147,7 +157,8 @@ def _gone(plan: dict[str, Any], how: str) -> int:
 
 def _say_plan(plan: dict[str, Any]) -> None:
     cli.say(f"Episode {plan['episode']}, {cli.minute(plan['at'])}")
-    cli.say(f"{plan['messages']} messages to {plan['recipients']} recipients can go again")
+    recipients = counted(plan["recipients"], "recipients")
+    cli.say(f"{counted(plan['messages'], 'messages')} to {recipients} can go again")
     for site in plan["sites"]:
         rests = "; its path rests" if site["rests"] else ""
         pace = f"; takes {words.span(site['takes_s'])} in its pace" if site["takes_s"] else ""
@@ -184,7 +195,7 @@ def _say_plan(plan: dict[str, Any]) -> None:
 def _say_lost(lost: list[lost_mail.LostLetter], episode: str) -> None:
     if not lost:
         return
-    cli.say(f"\nNot kept here, refused for this block: {len(lost)} letters")
+    cli.say(f"\nNot kept here, refused for this block: {counted(len(lost), 'letters')}")
     cli.table(
         ("REFUSED (UTC)", "SENDER", "RECIPIENT", "MESSAGE"),
         [

@@ -268,6 +268,10 @@ class _Platform:
         log.info(
             "mail on %s; public page %s; operator's page %s", ", ".join(shown), public, operator
         )
+        log.info(
+            "state in %s; to sign in on the operator's page: unlisted operator link",
+            self.settings.state,
+        )
         ready: dict[str, object] = {"reports": reports} if reports else {}
         ready |= {"smtp": shown, "public": public, "operator": operator, "pid": os.getpid()}
         write_whole(self.settings.ready, json.dumps(ready) + "\n", 0o644)

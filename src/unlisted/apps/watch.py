@@ -74,6 +74,8 @@ def watch(args: argparse.Namespace) -> int:
             if not args.json:
                 words.sum(feeds)
             return unread(feeds)
+        names = ", ".join(feed.name for feed in feeds)
+        complain(f"watching {names}; state in {found.state}; Ctrl-C ends it, nothing is lost")
         asyncio.run(_Live(station, feeds, config, WallClock()).run())
         runner.snapshot()
         return OK

@@ -120,8 +120,8 @@ class Words:
                 continue
             last = _time(feed.last_at) if feed.last_at is not None else "none"
             _paragraph(
-                f"{feed.name}: {feed.lines} lines, {feed.attempts} attempts; last {last}"
-                + (f"; {feed.tail.skipped} lines too long" if feed.tail.skipped else "")
+                f"{feed.name}: {feed.lines:,} lines, {feed.attempts:,} attempts; last {last}"
+                + (f"; {feed.tail.skipped:,} too long" if feed.tail.skipped else "")
                 + ("; the file read last is gone" if feed.tail.lost else "")
                 + ("; nothing new" if feed.resumed and not feed.fresh else "")
             )
@@ -134,6 +134,8 @@ class Words:
             _paragraph(f"open: {one.id}, {one.address} {where} since {_time(one.since)}")
         if not episodes:
             _paragraph("no episode is open")
+        if self._runner.states.sense.episodes:
+            _paragraph("All of them: unlisted episode list; one: unlisted episode explain ID")
 
 
 def _strangers(feed: Feed) -> None:

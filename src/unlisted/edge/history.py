@@ -249,7 +249,7 @@ class History:
     def __init__(self, root: Path, memory: str = "1GB") -> None:
         """`memory`: what DuckDB may use."""
         if not root.is_dir():
-            raise HistoryError(f"{root}: no history there; expected its folder")
+            raise HistoryError(f"{root}: no history there; make one: unlisted history add LOG…")
         self._files = Files(root)
         self._memory = memory
 

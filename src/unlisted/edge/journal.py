@@ -271,7 +271,9 @@ def reader(path: Path, *, immutable: bool = False) -> sqlite3.Connection:
     Raises JournalError.
     """
     if not path.exists():
-        raise JournalError(f"{path}: no journal there; expected the state folder of a service")
+        raise JournalError(
+            f"{path}: no journal there; name the state folder of a service or watch: --state DIR"
+        )
     how = "&immutable=1" if immutable else ""
     try:
         # As a URI with its special characters quoted: a folder may be called "a?b" or "50%".

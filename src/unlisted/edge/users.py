@@ -115,7 +115,9 @@ def parse_user(line: str) -> User:
         raise ValueError("a login and a tenant are words without colons or spaces")
     found = re.fullmatch(r"\{(SSHA256|SCRYPT)\}(.{1,1000})", stored)
     if not found:
-        raise ValueError("expected {SSHA256} or {SCRYPT} before the hash")
+        raise ValueError(
+            "expected {SSHA256} or {SCRYPT} and a hash; unlisted users line makes both"
+        )
     user = User(login=login, tenant=tenant, scheme=found[1], stored=found[2])
     if user.scheme == "SSHA256":
         _ssha256(user.stored)

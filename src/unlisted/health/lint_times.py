@@ -72,7 +72,9 @@ def start_disagrees(record: Record) -> Iterator[Finding]:
         at = told.at(_offset(record)) if told else None
         if at is None or told is None or (post.at is not None and at > post.at):
             continue
-        if record.start is not None and at != record.start and at not in seen:
+        # A post prints minutes: the same minute is the same start.
+        differs = record.start is not None and abs(at - record.start) >= 60.0
+        if record.start is not None and differs and at not in seen:
             yield Finding(
                 code="start_disagrees",
                 where=f"post {number}, Start Time",

@@ -143,7 +143,8 @@ def causes(notes: Notes) -> Part:
                 )
             )  # fmt: skip
             why = f": {'; '.join(share.reasons)}" if share.reasons else ""
-            text = f"{share.sender} (tenant {share.tenant}){why}"
+            tenant = f" (tenant {share.tenant})" if share.tenant else ""
+            text = f"{share.sender}{tenant}{why}"
             items.append(Item(text, None, (("expected share", figure),), (n,)))
     return part("Causes", items, "Nobody was ranked for these episodes.")
 

@@ -229,6 +229,7 @@ def carried(states: States, fact: Carried, count: int, n: int) -> Iterator[Out]:
         why = f"{before + count} recipients taken since its last refusal"
         if holds is not None:
             yield from _dropped.took(states, path, holds, fact.at, n, letters=before + count)
-            why += f" although {holds.zone} lists it"
+            if states.accept.config is not None and states.accept.config.lookups:
+                why += f" although {holds.zone} lists it"
         own = states.sense.episode_at(fact.address, fact.receiver, None)
         yield _open_again(fact, own, why, n)
