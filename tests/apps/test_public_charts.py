@@ -66,3 +66,11 @@ def test_a_corrected_update_is_left_out_and_one_value_is_no_chart() -> None:
     assert "9,000" not in one.said and "first 1 message at" in one.said
     assert charts.trends([wrong, right]) == []
     assert charts.trends([]) == []
+
+
+def test_a_count_that_was_always_nothing_makes_no_chart_and_a_share_does() -> None:
+    times = [T0 + 3600 * n for n in (1, 2, 3)]
+    still = [post(n, at, waiting(at, 0), refused(at, 0, 40)) for n, at in enumerate(times, 1)]
+    assert [one.title for one in charts.trends(still)] == ["Refused share of delivery attempts"]
+    moved = [*still, post(4, T0 + 20_000, waiting(T0 + 20_000, 1))]
+    assert "Messages waiting" in [one.title for one in charts.trends(moved)]
