@@ -38,13 +38,13 @@ def served(tmp_path: Path) -> Iterator[Served]:
         process.communicate()
 
 
-def started(served: Served) -> str:
-    """The public address of a service with five imported incidents, which asks for a token."""
+def started(served: Served, incidents: int = 5) -> str:
+    """The public address of a service with imported incidents, which asks for a token."""
     (served.folder / "tokens").write_text(hashlib.sha256(TOKEN.encode()).hexdigest() + "\n")
     file = served.folder / "unlisted.toml"
     file.write_text(file.read_text().replace("[http]\n", '[http]\ngraph_tokens = "tokens"\n'))
     at = served.ready(served.start())
-    for number in range(5):
+    for number in range(incidents):
         file = served.folder / f"{number}.txt"
         file.write_text(records.text().replace(ISSUE, f"MX{100200 + number}"))
         done = served.typed("health", "import", file.name, "--publish")
@@ -104,7 +104,7 @@ def test_three_clients_of_graph_read_an_incident_right(served: Served) -> None:
 
 
 def test_schemathesis_finds_no_server_error_and_no_contract_break(served: Served) -> None:
-    base = started(served)
+    base = started(served, 2)
     with_token = ["-H", f"Authorization: Bearer {TOKEN}"]
     # Values that exist, so that more than "there is none" is tried; the rest is as served.
     document = json.loads(fetched(base + "/openapi.json"))
@@ -148,7 +148,7 @@ def test_schemathesis_breaks_nothing_of_the_operators_api(tmp_path: Path) -> Non
         done = run(
             "schemathesis.cli", "--config-file", str(CONTRACT / "schemathesis_operator.toml"), "run",
             "openapi.json", "--url", base, "-H", f"Authorization: Bearer {site.TOKEN}", "--no-color",
-            "--generation-deterministic", "--max-examples", "1", "--phases", "examples,coverage,fuzzing",
+            "--generation-deterministic", "--phases", "examples,coverage",
             folder=tmp_path, patience_s=110,
         )  # fmt: skip
     finally:
