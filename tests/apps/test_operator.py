@@ -7,9 +7,11 @@ import pytest
 from tests.apps.conftest import HOSTILE, T0, post
 
 from unlisted.facts import (
+    Configured,
     DeadlineMissed,
     DutyCalled,
     NoticeLost,
+    Pool,
     PostDrafted,
     ReceiverDropped,
     WebhookEnded,
@@ -363,3 +365,14 @@ def test_what_was_not_told_long_ago_is_no_banner_and_then_only_in_the_api(
     for i in range(80):
         untold(handmade, T0 - 30 * 86_400 + i)
     assert len(faces.api("/api/untold").json()) == 200
+
+
+@pytest.mark.parametrize(("lookups", "says"), [(True, "none known"), (False, "not asked")])
+def test_an_address_is_not_called_free_of_lists_that_nobody_asked(
+    handmade: Any, faces: Any, lookups: bool, says: str
+) -> None:
+    pool = Pool(name="p", addresses=("192.0.2.77",), helo="out.example.org")
+    handmade.add(Configured(at=T0 + 90_000, hostname="m.example", pools=(pool,), lookups=lookups))
+    page = faces.ask(faces.operator, "/", cookie=faces.sign_in()).text
+    row = page[page.index("192.0.2.77") :]
+    assert says in row[: row.index("</tr>")]

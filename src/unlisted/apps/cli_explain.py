@@ -106,7 +106,7 @@ def episode_list(args: Args) -> int:
         show(rows)
         return OK
     if not rows:
-        say("no address was ever blocked, as far as the journal goes")
+        say("no episode in the journal")
         return OK
     table(
         ("ID", "ADDRESS", "BLOCKED BY", "SINCE (UTC)", "REFUSED", "CLOSED (UTC)"),

@@ -247,6 +247,7 @@ class Operator:
             holds=holds[:SHOWN],
             held=[one for one in holds if one["released_at"] is None],
             pools=operator_api.pools(model),
+            asks=model.asks,
             resends=self._resends.rows(),
             queued=sum(count for _, _, count in counts),
             counts=[

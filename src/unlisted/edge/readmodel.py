@@ -209,6 +209,7 @@ class ReadModel:
         self.incidents: dict[str, Incident] = {}
         self.addresses: dict[str, Address] = {}
         self.pools: tuple[Pool, ...] = ()
+        self.asks = False  # whether the lists are asked about our addresses
         self.faults: list[StationFault] = []
         self.untold: list[Untold] = []  # what should have been told and was not, oldest first
         self.silent: dict[str, FeedSilent] = {}  # inputs that say nothing, by name
@@ -327,6 +328,7 @@ class ReadModel:
 
     def _configured(self, fact: Any) -> None:
         self.pools = fact.pools
+        self.asks = fact.lookups
         for pool in fact.pools:
             for address in pool.addresses:
                 known = self.addresses.setdefault(address, Address(pool.name, pool.helo))
