@@ -37,7 +37,7 @@ from bench.fuzz_parsers import Parser, parsers
 from bench.harness import ROOT, DataAbsent, Figure, Options
 from unlisted.edge import pattern_cache
 from unlisted.health import labels, stamps
-from unlisted.replies.classify import _of_reply, _of_text
+from unlisted.replies.classify import forget as forget_replies
 
 INPUTS = 1_000_000
 SEED = 1
@@ -198,7 +198,8 @@ signal.signal(signal.SIGPROF, _hangs)
 
 def forget() -> None:
     """What was read a moment ago would be answered from memory."""
-    for remembering in (_of_text, _of_reply, labels.labels_in, labels._close, stamps._first):
+    forget_replies()
+    for remembering in (labels.labels_in, labels._close, stamps._first):
         remembering.cache_clear()
 
 

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unlisted.replies.addresses import Pool, bind, in_text, single
+from unlisted.replies.addresses import _V4, Pool, bind, in_text, single
+from unlisted.replies.dotted import begins
 
 OURS = Pool([ip_network("192.0.2.0/24"), ip_network("2001:db8::/32")])
 
@@ -76,3 +77,9 @@ def test_every_address_written_plainly_is_found(address: IPv4Address | IPv6Addre
     plain = getattr(address, "ipv4_mapped", None) or address
     for text in (f"client [{address}] blocked", f"client [ipv6:{address}] blocked"):
         assert {n.text for n in in_text(text)} == {str(plain)}
+
+
+@given(st.text(alphabet="0123456789a./[]- _é", max_size=60))
+def test_an_address_is_found_from_its_dots_as_from_its_digits(text: str) -> None:
+    found = [start for start in begins(text) if _V4.match(text, start)]
+    assert found == [match.start() for match in _V4.finditer(text)]

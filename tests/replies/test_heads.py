@@ -1,6 +1,8 @@
 import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from unlisted.replies.heads import address_places, begins_with_address, skippable
 from unlisted.replies.knowledge import MACROS
@@ -50,17 +52,28 @@ def test_a_pattern_begins_with_what_re_can_skip_to_and_matches_the_same(
         "x192.0.2.1",
         "1.2.3",
         "v1.2.3.4.5",
+        "[2001:db8::1]",
+        "[ipv6:2001:db8::1]",
+        "ipv6:192.0.2.1",
+        "aipv6:12",
+        "[192.0.2.1]:24706",
+        "\u0661.2.3.4",
+        "é \u0661.\u0662.3.4",
     ],
 )
 def test_a_pattern_that_begins_with_an_address_matches_at_one_of_the_places(text: str) -> None:
+    at_places_as_anywhere(text)
+
+
+@given(st.text("[]:.19afgipv6 \u0661é", max_size=40))
+def test_wherever_an_address_may_begin_is_one_of_the_places(text: str) -> None:
+    at_places_as_anywhere(text)
+
+
+def at_places_as_anywhere(text: str) -> None:
     pattern = re.compile(MACROS["%IP%"])
     places = address_places(text)
-    assert begins_with_address(pattern.pattern) and places is not None
+    assert begins_with_address(pattern.pattern)
     first = next((found for place in places if (found := pattern.match(text, place))), None)
     plain = pattern.search(text)
     assert (first and first.span()) == (plain and plain.span())
-
-
-def test_where_an_ipv6_address_may_be_no_places_are_told() -> None:
-    assert address_places("[2001:db8::1]") is None
-    assert address_places("\u0661.2.3.4") is None

@@ -3,7 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unlisted.mail.reply import MAX_REPLY, Reply, parse_reply
-from unlisted.replies.unwrap import unwrap
+from unlisted.replies.index import words_in
+from unlisted.replies.unwrap import _CODE_WORDS, _INSIDE, _any_inside, unwrap
 
 
 @pytest.mark.parametrize(
@@ -58,3 +59,10 @@ def test_the_last_server_is_heard(
 def test_nesting_is_bounded(text: str) -> None:
     found = unwrap(Reply(550, None, text[:MAX_REPLY]))
     assert "\n" not in found.text
+
+
+@given(st.text("2457093 .:-/=_(a[", max_size=40))
+def test_codes_are_told_from_the_words_as_from_the_text(text: str) -> None:
+    text = " ".join(text.split())
+    codes = _CODE_WORDS.intersection(words_in(text))
+    assert _any_inside(codes, text) == (_INSIDE.search(text, 1) is not None)

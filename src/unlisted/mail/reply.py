@@ -53,7 +53,7 @@ def parse_reply(raw: bytes | str) -> Reply:
         raise ReplyError(f"reply longer than {MAX_REPLY} octets")
     text = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else raw
     # Two characters "\n" stand for a line break where a reply was kept on one line.
-    if "\n" not in text and "\\n" in text:
+    if "\\n" in text and "\n" not in text:
         text = text.replace("\\n", "\n")
     if "\n" not in text and "\r" not in text:
         usual = _USUAL.match(text)

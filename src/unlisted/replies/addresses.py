@@ -11,8 +11,9 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from itertools import islice
 from typing import Literal, NamedTuple
+
+from unlisted.replies.dotted import begins
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Ours = Literal["yes", "no", "unknown"]
@@ -81,7 +82,7 @@ def pool_of(networks: Sequence[Network]) -> Pool:
     return pool
 
 
-# The first class lets `re` skip to a digit; what stands before it is looked at after.
+# From where the first number begins.
 _V4 = re.compile(
     r"[0-9](?<![\w.-].)[0-9]{0,2}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}"
     r"(/[0-9]{1,2}|(?:\.[a-z0-9_-]{1,63}){2,12})?(?!\.?[\w-])",
@@ -98,7 +99,7 @@ _NIBBLES = re.compile(r"(?<![\w.-])((?:[0-9a-f]\.){32})((?:[a-z0-9_-]{1,63}\.){1
 _ASKED = re.compile(r"spam|abuse|dnsbl|dnswl|rbl|\bbl\b|\bblock|\bblack|reputation|in-addr\.arpa")
 _ENCODED = re.compile(r"%([2-7][0-9a-f])")
 # Where an address is not what was refused: answers of a list, the receiver's resolver.
-_NOT_SUBJECT = (
+NOT_SUBJECT = (
     "returned", "resolver", "dns ip", "answer", "code", "result", "->", "returnc/pub/",
     "returnc/vol/", "dns server", "nameserver",
 )  # fmt: skip
@@ -106,32 +107,43 @@ _NOT_SUBJECT = (
 
 def in_text(text: str) -> Iterator[Range]:
     """All addresses and networks in a lower-cased text, in order; the first few if there are
-    many."""
+    many; one that is said again at once is told once."""
     if "%" in text:
         text = _ENCODED.sub(lambda found: chr(int(found[1], 16)), text)
     # An IPv6 address has "::" or seven colons, and asked for in DNS 33 dots.
     if "::" in text or text.count(":") >= 7 or text.count(".") >= 33:
-        places = [(match.start(), _v4_at(match)) for match in islice(_V4.finditer(text), MAX_FOUND)]
-        places += _v6_in(text)
-        places.sort(key=_place)
+        places = sorted([*_v4_in(text), *_v6_in(text)], key=_place)
     else:
-        for match in islice(_V4.finditer(text), MAX_FOUND):
-            found = _v4(match[0]) if match[1] is None else _v4_at(match)
-            if found is not None and _is_subject(text, match.start()):
-                yield found
-        return
+        places = _v4_in(text)
+    last: Range | None = None
     for start, one in places:
-        if one is not None and _is_subject(text, start):
+        if one is not last and is_subject(text, start):  # `_v4` remembers
+            last = one
             yield one
 
 
-def _place(found: tuple[int, Range | None]) -> int:
-    return found[0]
+def _v4_in(text: str) -> list[tuple[int, Range]]:
+    places = []
+    limit = MAX_FOUND
+    for start in begins(text):
+        match = _V4.match(text, start)
+        if match:
+            one = _v4(match[0]) if match[1] is None else _v4_at(match)
+            if one is not None:
+                places.append((start, one))
+            limit -= 1
+            if not limit:
+                break
+    return places
 
 
-def _is_subject(text: str, start: int) -> bool:
+def is_subject(text: str, start: int) -> bool:
     before = text[max(0, start - 24) : start].rstrip(" :=[(")
-    return not before.endswith(_NOT_SUBJECT)
+    return not before.endswith(NOT_SUBJECT)
+
+
+def _place(found: tuple[int, Range]) -> int:
+    return found[0]
 
 
 def _v4_at(match: re.Match[str]) -> Range | None:
@@ -146,8 +158,8 @@ def _v4_at(match: re.Match[str]) -> Range | None:
     return _v4(".".join(reversed(plain.split("."))))
 
 
-def _v6_in(text: str) -> list[tuple[int, Range | None]]:
-    places: list[tuple[int, Range | None]] = []
+def _v6_in(text: str) -> list[tuple[int, Range]]:
+    places: list[tuple[int, Range]] = []
     for match in _V6.finditer(text):
         # "2001:db8::1: listed": the last colon is the sentence's.
         token = match[1]

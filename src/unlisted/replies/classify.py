@@ -6,8 +6,7 @@ refusal, with ours = "no": it says nothing about our pools (`Meaning.blames_us`)
 """
 
 import re
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -15,8 +14,9 @@ import msgspec
 from unlisted.mail.reply import MAX_REPLY, Reply, parse_reply
 from unlisted.replies import addresses, shipped
 from unlisted.replies.addresses import Network, Ours, Pool, Range
-from unlisted.replies.engine import Read
+from unlisted.replies.engine import Found, Read
 from unlisted.replies.knowledge import Confidence, Refusal, Retry, Rule, Subject
+from unlisted.replies.places import at_words
 from unlisted.replies.shipped import Shipped
 from unlisted.replies.unwrap import Unwrapped, unwrap
 
@@ -67,13 +67,38 @@ def classify(
     this reply was given to. stage: as in the facts: connect, greeting, ehlo, mail, rcpt, data,
     eod; only a refused greeting changes what is meant. Texts beyond 8 KB are cut."""
     pool = ours if isinstance(ours, Pool) else addresses.pool_of(ours)
-    if isinstance(reply, str):
-        if len(reply) <= MAX_REMEMBERED:
-            return _of_text(reply, pool, source, stage)
-        return _answer(_parsed(reply), pool, source, stage)
-    if len(reply.text) <= MAX_REMEMBERED:
-        return _of_reply(reply, pool, source, stage)
-    return _answer(reply, pool, source, stage)
+    asked = (reply, pool, source, stage)
+    meaning = _remembered.get(asked)
+    if meaning is None:
+        parsed = _parsed(reply) if isinstance(reply, str) else reply
+        meaning = _answer(parsed, pool, source, stage)
+        _remember(asked, parsed.text, meaning)
+    return meaning
+
+
+# Most texts come once, for there is an id in them; to keep each would cost as much as to understand
+# it. Kept is what comes again: a byte of a text's hash tells that it has been there, and one that is
+# kept by mistake does no harm.
+_remembered: dict[tuple[Reply | str, Pool, str | None, str | None], Meaning] = {}
+_been_there = bytearray(1 << 16)
+
+
+def _remember(
+    asked: tuple[Reply | str, Pool, str | None, str | None], text: str, meaning: Meaning
+) -> None:
+    tag = hash(asked)
+    place, mark = tag & 0xFFFF, tag >> 16 & 0xFF
+    if _been_there[place] != mark:
+        _been_there[place] = mark
+    elif len(text) <= MAX_REMEMBERED:
+        if len(_remembered) >= REMEMBERED:
+            forget()
+        _remembered[asked] = meaning
+
+
+def forget() -> None:
+    """What comes again is worked out again."""
+    _remembered.clear()
 
 
 def as_json(meaning: Meaning) -> dict[str, Any]:
@@ -91,21 +116,11 @@ def _parsed(text: str) -> Reply:
     return parse_reply(text)
 
 
-@lru_cache(maxsize=REMEMBERED)
-def _of_text(text: str, pool: Pool, source: str | None, stage: str | None) -> Meaning:
-    return _answer(_parsed(text), pool, source, stage)
-
-
-@lru_cache(maxsize=REMEMBERED)
-def _of_reply(reply: Reply, pool: Pool, source: str | None, stage: str | None) -> Meaning:
-    return _answer(reply, pool, source, stage)
-
-
 def _answer(reply: Reply, pool: Pool, source: str | None, stage: str | None) -> Meaning:
     said = unwrap(reply)
     known = shipped.current()
     inner = said.inner
-    read = known.engine.read(said.text)
+    read = known.engine.read(said.text, said.words)
     found = known.first(read, inner.code, inner.enhanced, said.stage or stage)
     if found is None:
         return _unmatched(said)
@@ -121,21 +136,21 @@ def _meaning(
     known: Shipped,
     said: Unwrapped,
     read: Read,
-    found: tuple[Rule, re.Match[str]],
+    found: Found,
     pool: Pool,
     source: str | None,
 ) -> Meaning:
-    rule, match = found
+    rule = known.rules[found.pattern]
     groups: dict[str, str] = {}
-    if match.re.groups:
-        for name, text in match.groupdict().items():
+    if found.groups:
+        for name, text in zip(found.groups, found.match.groups(), strict=True):
             if text:
-                groups[name.rstrip("23456")] = text
+                groups[name] = text
     subject: Subject = rule.subject
     value = groups.get("subject")
     bound: Ours = "unknown"
     if rule.refusal != "no" or subject in _ADDRESSED:
-        one, bound = _bound(said, groups.get("ip"), pool, source)
+        one, bound = _bound(said, read, groups.get("ip"), pool, source)
         if one is not None:
             value = value or one.text
             if subject == "address" and one.first != one.last:
@@ -161,10 +176,16 @@ def _meaning(
 
 
 def _bound(
-    said: Unwrapped, named: str | None, pool: Pool, source: str | None
+    said: Unwrapped, read: Read, named: str | None, pool: Pool, source: str | None
 ) -> tuple[Range | None, Ours]:
     one = addresses.single(named) if named else None
-    found = (one,) if one is not None else addresses.in_text(said.text)
+    found: Iterable[Range]
+    if one is not None:
+        found = (one,)
+    elif read.told.addresses is None:
+        found = addresses.in_text(said.text)
+    else:
+        found = at_words(said.words, read.told.addresses)
     subject, bound = addresses.bind(found, pool, source)
     if subject is None and source is not None and not said.relayed:
         # Nothing else was refused than what spoke to it; behind a relay that was another.

@@ -1,56 +1,106 @@
 """The matching engine: the first of many patterns, in their order, that matches a text.
 
-The index names candidates, remembered for all texts of one gist, and `re` searches these. A pattern is taken apart into its alternatives, so that of a long one only those are searched whose
-words occur. Neither can change what is found (tests hold the engine against plain `re`).
+The index names candidates, remembered for all texts of one gist, and `re` searches these. A pattern
+is taken apart into its alternatives, so that of a long one only those are searched whose words
+occur; of a wording that keeps coming, only those of which there is no proof that they cannot match.
+None of this can change what is found (tests hold the engine against plain `re`).
 """
 
 import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
+import msgspec
+
+from unlisted.replies.automaton import may_match
 from unlisted.replies.heads import address_places, begins_with_address, skippable
-from unlisted.replies.index import Asked, Index, asked
+from unlisted.replies.index import Asked, Gist, Index, asked, joined, words_in
 from unlisted.replies.needs import literal
 from unlisted.replies.patterns import branches, compiled
+from unlisted.replies.places import TELLING, address_words
+from unlisted.replies.wording import Masks, Wording, between, skeleton_of
 
 REMEMBERED = 4096
+PROVED_AT = 8  # uses of a wording
 LONGEST_REMEMBERED = 512
 
 
+_Search = Callable[[str], re.Match[str] | None]
+_Match = Callable[[str, int], re.Match[str] | None]
+Groups = tuple[str, ...]
+
+
+class Found(msgspec.Struct, frozen=True, gc=False):
+    """groups: the names of those of the match, in their order, without numbers."""
+
+    pattern: int
+    match: re.Match[str]
+    groups: Groups
+
+
 class _Part(NamedTuple):
-    """An alternative; a match holds `literal`. match: of one that begins with an address."""
+    """An alternative of a pattern; a match holds `literal`. match: of one that begins with an
+    address."""
 
+    pattern: int
+    branch: str
     literal: str
-    search: Callable[[str], re.Match[str] | None]
-    match: Callable[[str, int], re.Match[str] | None] | None
+    search: _Search
+    match: _Match | None
+    groups: Groups
 
 
-class _Step:
-    """What may match of one pattern; not looked at closely until it is its turn."""
+# An alternative in its turn, as it is searched, and whether the next one is of the same pattern and
+# has to be asked too.
+_Row = tuple[str, _Search, _Match | None, Groups, int, bool]
 
-    __slots__ = ("branches", "parts", "pattern")
 
-    def __init__(self, pattern: int) -> None:
-        self.pattern = pattern
-        self.branches: list[int] = []
-        self.parts: list[_Part] | None = None
+class _Plan:
+    """What to search a wording for. rows: of `parts`, in their order, as far as it ever got; rest: the
+    patterns beyond. age: how often used, and how many parts were looked at more closely since
+    then."""
+
+    __slots__ = ("age", "parts", "rest", "rows")
+
+    def __init__(
+        self, rows: tuple[_Row, ...], parts: tuple[_Part, ...], rest: tuple[int, ...], age: int = 0
+    ) -> None:
+        self.rows = rows
+        self.parts = parts
+        self.rest = rest
+        self.age = age
 
 
 class _Known:
-    """What is known of a gist. plans: steps by the patterns they were asked among."""
+    """What is known of a gist. places: of each pattern the alternatives that may match; parts: those
+    whose phrases occur; told: of wordings that are not known any better."""
 
-    __slots__ = ("candidates", "gist", "plans", "words")
+    __slots__ = ("line", "parts", "places", "told", "words")
 
-    def __init__(self, gist: bytes, candidates: list[int]) -> None:
-        self.gist = gist
-        self.candidates = candidates
-        self.plans: dict[frozenset[int], list[_Step]] = {}
-        self.words: list[int] | None = None
+    def __init__(self, line: bytes) -> None:
+        self.line = line
+        self.told = _Told(self, None)
+        self.places: dict[int, list[int]] = {}
+        self.parts: dict[int, tuple[_Part, ...]] = {}
+        self.words: list[int] = []
 
 
-class Read(NamedTuple):
+class _Told:
+    """What is known of a wording; of None, that is one beyond ASCII, nothing but its gist. plans: by
+    the patterns they are of; addresses: `address_words`, once it has come often enough."""
+
+    __slots__ = ("addresses", "known", "plans", "wording")
+
+    def __init__(self, known: _Known, wording: Wording | None) -> None:
+        self.known = known
+        self.wording = wording
+        self.addresses: tuple[int, ...] | None = None
+        self.plans: dict[frozenset[int], _Plan] = {}
+
+
+class Read(msgspec.Struct, frozen=True, gc=False):
     text: str
-    known: _Known
+    told: _Told
 
 
 def asked_by(
@@ -61,18 +111,16 @@ def asked_by(
     return asked([*(branch for _, branch in _branches(patterns)), *words], sample)
 
 
-def _part(branch: str) -> _Part:
+def _part(number: int, branch: str) -> _Part:
     pattern = compiled(skippable(branch))
     match = pattern.match if begins_with_address(branch) else None
-    return _Part(literal(branch), pattern.search, match)
+    names = {place: name for name, place in pattern.groupindex.items()}
+    # "ip", "ip2", "ip3": a group's name may stand once in a pattern.
+    groups = tuple(names.get(place, "").rstrip("23456") for place in range(1, pattern.groups + 1))
+    return _Part(number, branch, literal(branch), pattern.search, match, groups)
 
 
-_UNKNOWN: tuple[int, ...] = ()  # by identity
-
-
-def _first_at(
-    match: Callable[[str, int], re.Match[str] | None], text: str, places: Sequence[int]
-) -> re.Match[str] | None:
+def _first_at(match: _Match, text: str, places: Sequence[int]) -> re.Match[str] | None:
     for place in places:
         found = match(text, place)
         if found:
@@ -95,75 +143,124 @@ class Engine:
         self._grouped = frozenset(i for i, pattern in enumerate(patterns) if "(?P<" in pattern)
         # Made at first use: a start must not pay for all of them.
         self._parts: list[_Part | None] = [None] * len(self._branches)
-        self._known: dict[bytes, _Known] = {}
+        self._known: dict[Gist, _Known] = {}
+        self._masks = Masks(asked.words, self._index.kept, TELLING)
+        self._told: dict[Wording, _Told] = {}
 
-    def read(self, text: str) -> Read:
-        gist = self._index.gist(text)
+    def read(self, text: str, words: Sequence[bytes] | None = None) -> Read:
+        """words: by `words_in`, if the caller has them already."""
+        if words is None:
+            words = words_in(text)
+        if not text.isascii():
+            return Read(text, self._learnt(words).told)
+        wording = (tuple(map(self._masks.__getitem__, words)), between(text))
+        told = self._told.get(wording)
+        if told is None or told.wording is None:
+            told = self._met(wording, words, len(text), told)
+        return Read(text, told)
+
+    def _met(
+        self, wording: Wording, words: Sequence[bytes], length: int, told: _Told | None
+    ) -> _Told:
+        """A wording has something of its own from the second time on: many come once."""
+        told = self._learnt(words).told if told is None else _Told(told.known, wording)
+        if length <= LONGEST_REMEMBERED:
+            if len(self._told) >= REMEMBERED:
+                self._told.clear()
+            self._told[wording] = told
+        return told
+
+    def _learnt(self, words: Sequence[bytes]) -> _Known:
+        gist = self._index.gist(words)
         known = self._known.get(gist)
         if known is None:
-            known = _Known(gist, self._index.candidates(gist))
-            if len(gist) <= LONGEST_REMEMBERED:
+            line = joined(gist)
+            known = _Known(line)
+            for place in self._index.candidates(gist):
+                if place < len(self._branches):
+                    known.places.setdefault(self._branches[place][0], []).append(place)
+                else:
+                    known.words.append(place - len(self._branches))
+            if len(line) <= LONGEST_REMEMBERED:
                 if len(self._known) >= REMEMBERED:
                     self._known.clear()
                 self._known[gist] = known
-        return Read(text, known)
+        return known
 
-    def first(self, read: Read, among: frozenset[int]) -> tuple[int, re.Match[str]] | None:
+    def first(self, read: Read, among: frozenset[int]) -> Found | None:
         """The first of these patterns that matches anywhere; its match."""
-        text, known = read
-        plan = known.plans.get(among)
+        text, told = read.text, read.told
+        plan = told.plans.get(among)
         if plan is None:
-            plan = known.plans[among] = self._planned(known.candidates, among)
-        places: Sequence[int] | None = _UNKNOWN
-        for step in plan:
-            parts = step.parts
-            if parts is None:
-                parts = step.parts = self._close(step, known.gist)
-            best: re.Match[str] | None = None
-            for needed, search, match in parts:
-                if needed in text:
-                    if match is None:
-                        found = search(text)
-                    else:
-                        if places is _UNKNOWN:
-                            places = address_places(text)
-                        found = search(text) if places is None else _first_at(match, text, places)
-                    if found and (best is None or found.start() < best.start()):
-                        best = found
-                        if step.pattern not in self._grouped:
-                            break
-            if best:
-                return step.pattern, best
+            plan = _Plan((), (), tuple(one for one in told.known.places if one in among))
+            told.plans[among] = plan
+        elif plan.age < PROVED_AT + len(plan.parts):
+            plan = self._aged(told, among, plan, plan.age)
+        found = self._in_rows(text, plan.rows)
+        while found is None and plan.rest:
+            parts = self._occurring_parts(told.known, plan.rest[0])
+            rows = self._rows(parts)
+            # A new one: another thread may be reading the old one.
+            plan = _Plan(plan.rows + rows, plan.parts + parts, plan.rest[1:])
+            told.plans[among] = plan
+            found = self._in_rows(text, rows)
+        return found
+
+    def _in_rows(self, text: str, rows: Sequence[_Row]) -> Found | None:
+        places: Sequence[int] | None = None
+        best: re.Match[str] | None = None
+        for needed, search, match, groups, pattern, more in rows:
+            if needed in text:
+                if match is None:
+                    found = search(text)
+                else:
+                    if places is None:
+                        places = address_places(text)
+                    found = _first_at(match, text, places)
+                if found is not None and (best is None or found.start() < best.start()):
+                    best, named = found, groups
+            if best is not None and not more:
+                return Found(pattern, best, named)
         return None
 
     def occurring(self, read: Read) -> list[int]:
         """Which of `words` may match."""
-        known = read.known
-        if known.words is None:
-            count = len(self._branches)
-            known.words = [part - count for part in known.candidates if part >= count]
-        return known.words
+        return read.told.known.words
 
-    def _planned(self, candidates: Sequence[int], among: frozenset[int]) -> list[_Step]:
-        plan: list[_Step] = []
-        for place in candidates:
-            if place >= len(self._branches):
-                break
-            pattern, _ = self._branches[place]
-            if pattern in among:
-                if not plan or plan[-1].pattern != pattern:
-                    plan.append(_Step(pattern))
-                plan[-1].branches.append(place)
+    def _occurring_parts(self, known: _Known, pattern: int) -> tuple[_Part, ...]:
+        """The alternatives whose phrases occur."""
+        parts = known.parts.get(pattern)
+        if parts is None:
+            occur = self._index.occurs
+            places = known.places[pattern]
+            parts = tuple(self._part(place) for place in places if occur(place, known.line))
+            known.parts[pattern] = parts
+        return parts
+
+    def _rows(self, parts: Sequence[_Part]) -> tuple[_Row, ...]:
+        after = [part.pattern for part in parts[1:]] + [-1]
+        return tuple(
+            (*part[2:], part.pattern, part.pattern == other and other in self._grouped)
+            for part, other in zip(parts, after, strict=False)
+        )
+
+    def _aged(self, told: _Told, among: frozenset[int], plan: _Plan, age: int) -> _Plan:
+        """A wording that keeps coming is worth a proof of what can match none of its texts: one
+        part at each use, for none of them is to take long."""
+        nth = age - PROVED_AT
+        if told.wording is None or nth < 0:
+            if nth == -1 and told.wording is not None:
+                told.addresses = address_words(told.wording)
+            plan.age = age + 1
+        elif may_match(plan.parts[nth].branch, skeleton_of(told.wording, self._index.asks)):
+            plan.age = age + 1
+        else:
+            parts = plan.parts[:nth] + plan.parts[nth + 1 :]
+            plan = told.plans[among] = _Plan(self._rows(parts), parts, plan.rest, age)
         return plan
 
-    def _close(self, step: _Step, gist: bytes) -> list[_Part]:
-        """The parts of a step whose phrases occur."""
-        found = []
-        for place in step.branches:
-            if self._index.occurs(place, gist):
-                part = self._parts[place]
-                if part is None:
-                    branch = self._branches[place][1]
-                    part = self._parts[place] = _part(branch)
-                found.append(part)
-        return found
+    def _part(self, place: int) -> _Part:
+        part = self._parts[place]
+        if part is None:
+            part = self._parts[place] = _part(*self._branches[place])
+        return part

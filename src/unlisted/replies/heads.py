@@ -8,6 +8,7 @@ found once for all patterns that begin with one.
 
 import re
 
+from unlisted.replies.dotted import begins
 from unlisted.replies.knowledge import MACROS
 from unlisted.replies.patterns import MAX_PATTERN, around_end, branches
 
@@ -76,14 +77,20 @@ def _heads(branch: str, asked: tuple[str, ...]) -> list[str] | None:
     return [char + "".join(f"(?<!{one}{char})" for one in asked) + branch[1:]]
 
 
-# "[" and the first digit of an IPv4 address, as `%IP%` lets one begin.
-_V4 = re.compile(r"[0-9](?<![0-9a-f:.].)[0-9]{0,2}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]", re.ASCII)
+# Where `%IP%` may begin, its bracket aside.
 _MAYBE_V6 = re.compile(r":[0-9a-f:.]", re.ASCII)
+_V6 = re.compile(r"i(?=pv6:)|(?<![0-9a-f:.])[0-9a-f]{0,4}:[0-9a-f:.]", re.ASCII)
+_ANY = re.compile(r"[i:\da-f]")
 
 
-def address_places(text: str) -> list[int] | None:
-    """Where a pattern that begins with an address may match; None if that is not easily told."""
-    if not text.isascii() or _MAYBE_V6.search(text):
-        return None
-    places = [found.start() for found in _V4.finditer(text)]
-    return [place - (place > 0 and text[place - 1] == "[") for place in places]
+def address_places(text: str) -> list[int]:
+    """Where a pattern that begins with an address may match: at these places, or fewer."""
+    if not text.isascii():
+        places = [found.start() for found in _ANY.finditer(text)]
+    elif _MAYBE_V6.search(text):
+        places = sorted({*begins(text), *(found.start() for found in _V6.finditer(text))})
+    else:
+        places = begins(text)
+    if "[" in text:
+        return [place - (place > 0 and text[place - 1] == "[") for place in places]
+    return places

@@ -20,10 +20,32 @@ ASKED = 3
 REMEMBERED = 16384
 LONGEST_REMEMBERED = 24
 LONGEST_NUMBERED = 8  # with a digit in it; a longer one is an id, and comes once
+Gist = tuple[bytes, ...]  # of a text the words that count, in their order
 
-# As `needs` sees a text: letters and digits are themselves, all else is a gap.
-_GAPS = bytes(one if one in b"abcdefghijklmnopqrstuvwxyz0123456789" else 32 for one in range(256))
+# As `needs` sees a text: letters and digits are themselves, all else is a gap; a control character
+# shows.
+_CONTROL = b"\0"
+_GAPS = bytes(
+    one if one in b"abcdefghijklmnopqrstuvwxyz0123456789" else 32 if 32 <= one < 127 else 0
+    for one in range(256)
+)
 _BEYOND = BEYOND.encode("latin-1")
+
+
+def words_in(text: str) -> list[bytes]:
+    """The words of a lower-cased text, in their order; what is beyond ASCII is one at the end."""
+    words = text.encode("ascii", "replace").translate(_GAPS).replace(_CONTROL, b" ").split()
+    if not text.isascii():
+        words.append(_BEYOND)
+    return words
+
+
+def printed_words_in(text: str) -> list[bytes] | None:
+    """The same of a text that holds nothing but what ASCII can print, else None."""
+    if not text.isascii():
+        return None
+    marked = text.encode().translate(_GAPS)
+    return None if _CONTROL in marked else marked.split()
 
 
 class Asked(msgspec.Struct, frozen=True, array_like=True):
@@ -51,6 +73,8 @@ class Index:
         self._phrases: list[list[tuple[bytes, ...]] | None] = [None] * count
         self._told: dict[bytes, int] = {}
         self._kept = _Kept(asked.words)
+        self.kept = self._kept.__getitem__
+        self._asks: dict[Word, bool] = {}  # of what patterns are made of
         self._asks_nothing = 0
         self._asking: dict[Word, list[int]] = {}
         for number, questions in enumerate(asked.questions):
@@ -62,17 +86,22 @@ class Index:
                 for word in questions[nth % len(questions)]:
                     self._asking.setdefault(word, []).append(bit)
 
-    def gist(self, text: str) -> bytes:
-        """Of a lower-cased text the words that count, each between spaces."""
-        words = text.encode("ascii", "replace").translate(_GAPS).split()
-        if not text.isascii():
-            words.append(_BEYOND)
-        return b" %b " % b" ".join(filter(None, map(self._kept.__getitem__, words)))
+    def asks(self, letters: str, begins: bool, ends: bool) -> bool:
+        """Every word with these letters in it, or at its beginning or end, counts."""
+        known = self._asks.get((letters, begins, ends))
+        if known is None:
+            word = b"%b%b%b" % (b"" if begins else b"-", letters.encode(), b"" if ends else b"-")
+            known = self._asks[letters, begins, ends] = bool(self._kept.matching(word))
+        return known
 
-    def candidates(self, gist: bytes) -> list[int]:
+    def gist(self, words: Iterable[bytes]) -> Gist:
+        """Of all words of a text those that count."""
+        return tuple(filter(None, map(self._kept.__getitem__, words)))
+
+    def candidates(self, gist: Gist) -> list[int]:
         """The patterns, by number, that may match a text of this gist."""
         count = self._count
-        told = reduce(or_, map(self._answered, gist.split()), self._asks_nothing)
+        told = reduce(or_, map(self._answered, gist), self._asks_nothing)
         told &= (told >> count) & (told >> 2 * count) & (1 << count) - 1
         found = []
         while told:
@@ -93,8 +122,8 @@ class Index:
             self._told[word] = bits
         return bits
 
-    def occurs(self, number: int, gist: bytes) -> bool:
-        """Of each group of the pattern's phrases one does."""
+    def occurs(self, number: int, line: bytes) -> bool:
+        """Of each group of the pattern's phrases one does; line: a gist, by `joined`."""
         groups = self._phrases[number]
         if groups is None:
             groups = [tuple(one.encode("latin-1") for one in g) for g in self._groups[number]]
@@ -102,19 +131,23 @@ class Index:
             self._phrases[number] = groups
         for group in groups:
             for phrase in group:
-                if phrase in gist:
+                if phrase in line:
                     break
             else:
                 return False
         return True
 
 
+def joined(gist: Gist) -> bytes:
+    """On one line, each word between spaces."""
+    return b" %b " % b" ".join(gist)
+
+
 class _Common:
     """How often words are in a sample of texts."""
 
     def __init__(self, sample: Iterable[str]) -> None:
-        text = " ".join(sample).encode("ascii", "replace").translate(_GAPS)
-        self._text = b" %b " % b" ".join(text.split())
+        self._text = joined(tuple(words_in(" ".join(sample))))
         self._times: dict[Word, int] = {}
 
     def times(self, word: Word) -> int:

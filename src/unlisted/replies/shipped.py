@@ -6,14 +6,13 @@ edge's matter. Refused: bytes that are damaged, of other data or of other code.
 """
 
 import hashlib
-import re
 from functools import lru_cache
 from importlib import resources
 
 import msgspec
 
 from unlisted.replies import families, knowledge
-from unlisted.replies.engine import Engine, Read, asked_by
+from unlisted.replies.engine import Engine, Found, Read, asked_by
 from unlisted.replies.families import Families, Family
 from unlisted.replies.index import Asked
 from unlisted.replies.knowledge import Rule
@@ -64,10 +63,9 @@ class Shipped:
         code: int,
         enhanced: str | None,
         stage: str | None,
-    ) -> tuple[Rule, re.Match[str]] | None:
+    ) -> Found | None:
         """The first rule in order that matches and of which all conditions hold."""
-        found = self.engine.first(read, self._holding(code, enhanced, stage, not read.text))
-        return (self.rules[found[0]], found[1]) if found else None
+        return self.engine.first(read, self._holding(code, enhanced, stage, not read.text))
 
 
 def current() -> Shipped:

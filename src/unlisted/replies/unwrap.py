@@ -8,10 +8,12 @@ code.
 """
 
 import re
+from collections.abc import Iterable
 
 import msgspec
 
 from unlisted.mail.reply import Reply, parse_reply
+from unlisted.replies.index import printed_words_in, words_in
 
 MAX_LAYERS = 4
 MAX_TEXT = 2048  # beyond it nobody explains; a flood of addresses costs its length many times over
@@ -95,20 +97,30 @@ _STAGE_WORDS = (
 _BOGUS_END = " '\"#>"
 # Without a code inside nothing is quoted; the first class lets `re` skip.
 _INSIDE = re.compile(r"[245][0-57][0-9](?=[ -]|$)(?<![\w.:/=-]...)", re.ASCII)
+_NO_EDGE = frozenset(".:/=-_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
+_CODES = frozenset(
+    100 * first + 10 * second + third
+    for first in (2, 4, 5)
+    for second in (0, 1, 2, 3, 4, 5, 7)
+    for third in range(10)
+)
+_CODE_WORDS = frozenset(b"%d" % code for code in _CODES)
 # An enhanced code further in ("554 mx cmsmtp 5.7.1 Service unavailable"); no address, no version.
 _LATE_ENHANCED = re.compile(r"[45](?<![\w.:/=-].)\.\d{1,3}\.\d{1,3}(?![\w-]|\.\w)", re.ASCII)
+_MAYBE_ENHANCED = re.compile(r"\.[0-9]{1,3}\.[0-9]", re.ASCII)  # `re` skips to a dot
 MAX_LATE = 120
 
 
 class Unwrapped(msgspec.Struct, frozen=True, gc=False):
     """inner: code and enhanced code of the last server; text: what it said, on one line with
-    single spaces, lower case. code, enhanced: of the first server that said any: our own peer.
-    relayed: another server than ours was refused (Exchange's "->"), so an address in it, or the
-    lack of one, says nothing about the address we sent from. stage: where in the transaction, if
-    the wrapper says."""
+    single spaces, lower case; words: of that text, as the index counts them. code, enhanced: of
+    the first server that said any: our own peer. relayed: another server than ours was refused
+    (Exchange's "->"), so an address in it, or the lack of one, says nothing about the address we
+    sent from. stage: where in the transaction, if the wrapper says."""
 
     inner: Reply
     text: str
+    words: list[bytes]
     code: int
     enhanced: str | None
     relayed: bool
@@ -116,17 +128,38 @@ class Unwrapped(msgspec.Struct, frozen=True, gc=False):
 
 
 def unwrap(reply: Reply) -> Unwrapped:
-    text = _line(reply.text)
+    text = reply.text[:MAX_TEXT].lower()
+    words = printed_words_in(text)
+    if words is None or "  " in text or "&" in text or "<" in text:
+        text = _line(text)
+        words = words_in(text)
+    code, enhanced = reply.code, reply.enhanced
     if (
-        reply.enhanced is not None
-        and reply.code
-        and not _INSIDE.search(text, 1)
+        code
+        and (enhanced is not None or code in _CODES)
+        # The words are there already, and most texts have no code among them.
+        and not ((codes := _CODE_WORDS.intersection(words)) and _any_inside(codes, text))
         and "<<< " not in text
         and "giving up on " not in text
         and "(in reply to" not in text
     ):
-        return Unwrapped(reply, text, reply.code, reply.enhanced, False, None)
+        if enhanced is None and _MAYBE_ENHANCED.search(text, 0, MAX_LATE):
+            reply, enhanced = _with_late(reply, text)
+        return Unwrapped(reply, text, words, code, enhanced, False, None)
     return _unwrapped(reply, text)
+
+
+def _any_inside(codes: Iterable[bytes], text: str) -> bool:
+    """As `_INSIDE` tells, of these codes: the numbers of an address are mostly all there is."""
+    for code in codes:
+        wanted = code.decode()
+        place = text.find(wanted, 1)
+        while place > 0:
+            after = text[place + 3 : place + 4]
+            if text[place - 1] not in _NO_EDGE and after in ("", " ", "-"):
+                return True
+            place = text.find(wanted, place + 1)
+    return False
 
 
 def _unwrapped(reply: Reply, text: str) -> Unwrapped:
@@ -160,16 +193,22 @@ def _unwrapped(reply: Reply, text: str) -> Unwrapped:
     if inner.code:
         text = _without_repeats(text, inner.code)
     if inner.enhanced is None:
-        late = _LATE_ENHANCED.search(text, 0, MAX_LATE)
-        if late and (not inner.code or int(late[0][0]) == inner.code // 100):
-            inner = Reply(inner.code, late[0], text)
-            enhanced = enhanced or (None if relayed else late[0])
-    return Unwrapped(inner, text, code, enhanced, relayed, stage)
+        inner, late = _with_late(inner, text)
+        enhanced = enhanced or (None if relayed else late)
+    return Unwrapped(inner, text, words_in(text), code, enhanced, relayed, stage)
+
+
+def _with_late(reply: Reply, text: str) -> tuple[Reply, str | None]:
+    """A reply without an enhanced code with the one further in, if there is one; that code."""
+    late = _LATE_ENHANCED.search(text, 0, MAX_LATE)
+    if late is None or (reply.code and int(late[0][0]) != reply.code // 100):
+        return reply, None
+    return Reply(reply.code, late[0], text), late[0]
 
 
 def _line(text: str) -> str:
-    """On one line, single spaces, lower case; entities and tags of an NDR in HTML undone."""
-    text = text[:MAX_TEXT].lower()
+    """Of a lower-cased text: on one line, single spaces; entities and tags of an NDR in HTML
+    undone."""
     if not text.isascii():
         text = text.replace("\u2019", "'").replace("\u2018", "'")
         text = text.encode("utf-8", "replace").decode()
