@@ -2,7 +2,7 @@
 
 Replies of receivers are classified (`replies/`) into refusal, suspicion or failure. A named list, or
 every list known, is asked about the address by DNS; a failed look-up is unknown, asked again soon.
-Where another MTA's log is only watched and no list is asked, the words of several are an episode.
+Where no list is asked, the words of several are an episode.
 """
 
 from __future__ import annotations
@@ -86,10 +86,11 @@ def replied(states: States, fact: Outcome, n: int) -> Iterator[Out]:
 
 
 def _by_words(states: States, fact: Outcome, zone: str | None, n: int) -> Iterator[Out]:
-    """Watched mail where no list is asked: several refusals whose words blame the address, of more
-    than one sender or receiver, are an episode, though no neighbour can be compared with it."""
+    """Where no list is asked: several refusals whose words blame the address, of more than one
+    sender or receiver, are an episode. Where they name no list only of watched mail: of ours the
+    replies' shift against the neighbours tells (`_shift`)."""
     state, config = states.sense, states.accept.config
-    if not fact.row.watched or config is None or config.lookups:
+    if config is None or config.lookups or not (fact.row.watched or zone):
         return
     where = zone or f"@{fact.receiver}"
     if (fact.address, where) in state.open or (fact.address, f"@{fact.receiver}") in state.open:

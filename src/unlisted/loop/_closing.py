@@ -21,11 +21,11 @@ BANDS = 50  # paths named in one fact
 FRESH = 4.0  # a list's last answer may be this many of its pauses old when an episode closes
 
 
-def _unasked(states: States, address: str, check: Check) -> bool:
-    """Watched mail where no list is asked: what the receivers do is all there will be."""
+def _unasked(states: States, check: Check) -> bool:
+    """Where no list is asked, what the receivers do is all there will be."""
     config = states.accept.config
     asked = config is not None and config.lookups
-    return not asked and bool(check.reopened) and states.deliver.only_watched(address)
+    return not asked and bool(check.reopened)
 
 
 def _asked(states: States, episode: str, at: float, n: int) -> Iterator[Out]:
@@ -62,7 +62,7 @@ def closes(states: States, episode: str, at: float, n: int) -> Iterator[Out]:
         since = check.delisted_at or 0.0
         told = (path for path, when in check.reopened.items() if when >= since)
         control = check.control or any(path[1] in users for path in told)
-        if check.delisted_at is None and not _unasked(states, opened.address, check):
+        if check.delisted_at is None and not _unasked(states, check):
             check.band_since = None
             return
         if users and not control:

@@ -61,8 +61,12 @@ class Doubts:
 
 
 def listing(states: States, path: Path) -> Episode | None:
-    """The open episode of a list that this receiver follows and that still holds the address."""
+    """The open episode of a list that this receiver follows and that still holds the address. None
+    where lists are not asked about our own mail: only the receivers' answers tell then."""
     address, receiver = path
+    config = states.accept.config
+    if config is not None and not config.lookups and not states.deliver.only_watched(address):
+        return None
     for episode in states.sense.open_episodes():
         if episode.address == address and episode.zone is not None:
             clock = states.delist.clocks.get(episode.id)

@@ -81,7 +81,9 @@ def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
     if isinstance(fact, EpisodeOpened) and fact.zone is not None:
         state.clocks[fact.episode] = Clock(fact.address, fact.zone, fact.at)
         yield from _predicted(states, fact.episode, fact.at, n)
-        yield _timer(states, fact.episode, fact.at)
+        config = states.accept.config
+        if config is not None and config.lookups:
+            yield _timer(states, fact.episode, fact.at)
     elif isinstance(fact, TimerFired) and fact.key.startswith("listing|"):
         episode = fact.key.partition("|")[2]
         clock = state.clocks.get(episode)
