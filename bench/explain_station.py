@@ -8,7 +8,7 @@ of the world, one letter in six goes to somebody its sender never wrote to.
 Peak memory is the whole process, the world included. A ranking is what the last listing's opening
 costs, with four weeks of draws behind it; one in the middle of the time is told as well.
 
-Not in figures.tsv: about six CPU minutes at the shipped size. By itself:
+Not in figures.tsv: about fifteen CPU minutes at the shipped size. By itself:
 PYTHONPATH=. python -m bench.explain_station [--params FILE] [--kind NAME] [--seed N]
 """
 
