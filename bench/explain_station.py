@@ -8,7 +8,7 @@ of the world, one letter in six goes to somebody its sender never wrote to.
 Peak memory is the whole process, the world included. A ranking is what the last listing's opening
 costs, with four weeks of draws behind it; one in the middle of the time is told as well.
 
-Not in figures.tsv: about six CPU minutes at the shipped size. By itself:
+Not in figures.tsv: about fifteen CPU minutes at the shipped size. By itself:
 PYTHONPATH=. python -m bench.explain_station [--params FILE] [--kind NAME] [--seed N]
 """
 
@@ -117,6 +117,7 @@ class Played:
         rankings: list[float] = []
         said: list[Fact] = []
         for hour in range(self.hours):
+            listed = self.listed()  # what is listed within the hour had its mail of the hour before
             for at, place, what in sorted(acts[hour]):
                 # The first listing of a week is ranked, as every one is in the product.
                 rank = what == "open" and hour // 168 >= len(rankings)
@@ -124,12 +125,12 @@ class Played:
                 said += self.act(at, place, what, rank=rank)
                 if rank:
                     rankings.append(time.process_time() - used)
-            self.mail(hour)
+            self.mail(hour, listed)
         counted = time.process_time() - began
         at = START + self.hours * HOUR
         memory = peak_mb()
-        if self.world.listings:  # something is open
-            self.act(at, len(self.world.listings) - 1, "open", rank=False)
+        if self.world.listings:  # there is something to rank for
+            list(self.states.sense.episodes.values())[-1].closed_at = None
         used = time.process_time()
         found = list(station._ranked(self.states, at, self.n, anew=True))
         ranking = time.process_time() - used
@@ -180,15 +181,14 @@ class Played:
         states.sense.episodes[one.episode_id].delisted_at = at
         return []
 
-    def mail(self, hour: int) -> None:
+    def listed(self) -> set[str]:
+        every = self.states.sense.episodes.values()
+        return {one.address for one in every if one.closed_at is None}
+
+    def mail(self, hour: int, listed: set[str]) -> None:
         x = self.world.exposures
         rows = self.order[self.begins[hour] : self.begins[hour + 1]]
         at = START + hour * HOUR
-        listed = {
-            self.states.sense.episodes[name].address
-            for name in self.states.sense.episodes
-            if self.states.sense.episodes[name].closed_at is None
-        }
         shared = self.shared(hour)
         for who, where, many in zip(
             x.sender[rows].tolist(),

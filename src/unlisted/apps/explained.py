@@ -215,7 +215,7 @@ def sender(model: ReadModel, name: str) -> Explained | None:
     person = model.hash_of(name)
     ranked = _ranked(model, person)
     holds = [one for one in model.holds.values() if one.held.sender == person]
-    if not ranked and not holds and not known(model, person):
+    if not ranked and not holds and not model.knows(person):
         return None
     sections = []
     newest = sorted(ranked[::-1], key=lambda one: not one[1].guilty)
@@ -242,11 +242,6 @@ def sender(model: ReadModel, name: str) -> Explained | None:
 
 
 _BEHIND = ("CausesRanked", "EpisodeOpened", "SourceStopped", "Delisted", "EpisodeClosed")
-
-
-def known(model: ReadModel, person: str) -> bool:
-    """Whether any fact is about this sender."""
-    return bool(model.counted(person, 0.0, model.at))
 
 
 def _ranked(model: ReadModel, person: str) -> list[tuple[CausesRanked, Share]]:

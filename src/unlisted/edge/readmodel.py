@@ -89,11 +89,14 @@ select what, count(*), min(n), max(n) from (
     when 'Routed' then 'left ' || json_extract(body, '$.address')
     else kind end as what
   from fact
-  where n >= ?1 and at <= ?2
-    and kind in ('Reception', 'Routed', 'Delivery', 'Refusal', 'Suspicion', 'Failed', 'Rejection',
-                 'FeedbackReceived')
-    and coalesce(json_extract(body, '$.sender'), json_extract(body, '$.row.sender')) = ?3)
+  where n >= ?1 and at <= ?2 and {theirs})
 group by what order by what"""
+_THEIRS = """
+  kind in ('Reception', 'Routed', 'Delivery', 'Refusal', 'Suspicion', 'Failed', 'Rejection',
+           'FeedbackReceived')
+  and coalesce(json_extract(body, '$.sender'), json_extract(body, '$.row.sender')) = ?3"""
+_COUNTED = _COUNTED.format(theirs=_THEIRS)
+_KNOWN = f"select 1 from fact where n >= ?1 and at <= ?2 and {_THEIRS} order by n desc limit 1"
 Untold = DeadlineMissed | NoticeLost | WebhookEnded | WebhookLost
 _RECORD = msgspec.json.Decoder(Record)
 _ROW = msgspec.json.Decoder(Row)
@@ -475,6 +478,10 @@ class ReadModel:
             return {}
         rows = self.db.execute(_COUNTED, (first, until, sender)).fetchall()
         return {what: (count, low, high) for what, count, low, high in rows}
+
+    def knows(self, sender: str) -> bool:
+        """Whether any fact is about this sender's mail; the newest are looked at first."""
+        return self.db.execute(_KNOWN, (0, float("inf"), sender)).fetchone() is not None
 
     def lines_of(self, message: str) -> list[journal.Line]:
         """The journal's rows about one message."""

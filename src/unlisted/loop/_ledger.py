@@ -85,9 +85,10 @@ class Ledger:
         return next((i for i in range(0, len(rows), WIDTH) if rows[i] >= oldest), len(rows))
 
     def _let_go(self, oldest: int) -> int:
-        gone = self._since(oldest)
-        if gone:
-            del self._rows[:gone]
+        rows, gone = self._rows, 0
+        if rows and rows[0] < oldest:
+            gone = self._since(oldest)
+            del rows[:gone]
         if self.left and self.left[0].bucket < oldest:
             self.left = [one for one in self.left if one.bucket >= oldest]
         return gone
