@@ -25,6 +25,7 @@ from unlisted.causes.evidence import (
     with_rests,
 )
 from unlisted.causes.lottery import Event, events_of
+from unlisted.causes.nobody import Suspect
 from unlisted.causes.traffic import Episode, SenderEvidence
 
 Verdict = Literal["guilty", "probable", "not enough evidence", "nobody here"]
@@ -86,6 +87,8 @@ class Causes(msgspec.Struct, frozen=True):
     # Further listings under rotation after which the likeliest could be named; None: not by draws.
     listings_needed: int | None
     reason: str
+    # Everybody weighed, for the question about one listing (`nobody.py`).
+    suspects: tuple[Suspect, ...] = ()
 
 
 class _Weighed(msgspec.Struct):
@@ -174,7 +177,10 @@ def _share_interval(share: float, low: float, high: float, pieces: int) -> tuple
 
 
 def rank(
-    episodes: Sequence[Episode], candidates: Sequence[SenderEvidence], *, most: int = 20
+    episodes: Sequence[Episode],
+    candidates: Sequence[SenderEvidence],
+    *,
+    most: int = 20,
 ) -> Causes:
     """Weigh all candidates against all episodes so far; at most `most` shares are told, and
     those of all who are guilty or probable."""
@@ -310,4 +316,5 @@ def rank(
         len(events),
         needed,
         reason,
+        tuple(Suspect(one.evidence, one.total - one.best.of("lottery")) for one in weighed),
     )

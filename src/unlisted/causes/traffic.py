@@ -4,6 +4,8 @@ Plain values that a station fills from its counters. Times are seconds since the
 window runs from some time before the first episode (48 h is enough) until now.
 """
 
+import math
+
 import msgspec
 
 from unlisted.causes.profile import SenderProfile
@@ -73,3 +75,5 @@ class SenderEvidence(msgspec.Struct, frozen=True):
     total: Traffic
     to_strangers: Traffic | None = None
     campaigns: tuple[CampaignTraffic, ...] = ()
+    # Since when it is held: the last that left of what the hold is for.
+    silent_from: float = math.inf

@@ -18,6 +18,7 @@ KEPT_BUCKETS = int(WINDOW_S / BUCKET_S)
 KEPT_DAYS = 8
 WIDTH = 7  # of a row
 HOURS_KEPT = 200  # of a day's letters to strangers
+PEOPLE_KEPT = 1000  # of a sender, whom it lately wrote to first, and who lately said no
 FEW = 5  # a campaign to fewer strangers says nothing once its window is over
 
 
@@ -188,16 +189,47 @@ class Sender:
     `ours`: it put mail in with us; else its mail is only known from another MTA's log.
     """
 
-    __slots__ = ("all", "campaigns", "days", "ours", "profile", "strangers", "tenant")
+    __slots__ = (
+        "_met",
+        "_refused",
+        "all",
+        "campaigns",
+        "days",
+        "ours",
+        "profile",
+        "strangers",
+        "tenant",
+    )
 
     def __init__(self, tenant: str) -> None:
         self.tenant = tenant
         self.ours = False
         self.profile = SenderProfile()
+        # Most senders have neither for weeks.
+        self._met: dict[str, int] | None = None  # person -> day
+        self._refused: dict[str, int] | None = None
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """What was counted no longer speaks of it: a hold on it has ended."""
         self.all = Ledger()
         self.strangers = Ledger()
         self.campaigns: dict[str, Ledger] = {}
         self.days: dict[int, Day] = {}
+
+    def held(self) -> None:
+        """It is held: what it did on the days before is judged, and not judged again."""
+        self.days = {}
+
+    def new_to(self, person: str, at: float) -> bool:
+        """Whether it has not written to this stranger of late: a second letter meets nobody new."""
+        self._met, first = _first(self._met, person, int(at // 86400))
+        return first
+
+    def first_no(self, person: str, at: float) -> bool:
+        """Whether this recipient has not refused it of late: people try again by hand."""
+        self._refused, first = _first(self._refused, person, int(at // 86400))
+        return first
 
     def day(self, at: float) -> Day:
         """The counts of a day; those of more than a week ago go."""
@@ -260,3 +292,13 @@ class Sender:
             alike=max((one.strangers for one in near), default=0),
             content=sum(day.content for _, day in days),
         )
+
+
+def _first(seen: dict[str, int] | None, person: str, day: int) -> tuple[dict[str, int], bool]:
+    """Whether the person is not among those of the last days; now it is."""
+    seen = {} if seen is None else seen
+    first = seen.pop(person, day - KEPT_DAYS) <= day - KEPT_DAYS
+    seen[person] = day  # the newest last
+    if len(seen) > PEOPLE_KEPT:
+        del seen[next(iter(seen))]
+    return seen, first

@@ -43,6 +43,7 @@ class Found(NamedTuple):
     answer: Attribution
     senders: tuple[str, ...]
     campaigns: tuple[str, ...]
+    ended: frozenset[int]  # of the senders: as they were until they were held
 
 
 # ---------------------------------------------------------------- the quick answer
@@ -53,13 +54,7 @@ def quick(states: States, at: float) -> tuple[Causes | None, dict[str, SenderEvi
     state = states.explain
     pool_of = states.deliver.pool_of
     listings = [
-        Early(
-            episode_id=one.id,
-            address=one.address,
-            opened_at=one.opened_at,
-            ended_at=ended(one),
-            pool=pool_of[one.address].addresses,
-        )
+        early(states, one)
         for one in states.sense.episodes.values()
         if one.parent is None and at - one.opened_at <= WINDOW_S and one.address in pool_of
     ]
@@ -75,15 +70,20 @@ def quick(states: States, at: float) -> tuple[Causes | None, dict[str, SenderEvi
     if len(found) > SENDERS_WEIGHED:
         found.sort(key=lambda name: (-_telling(state.senders[name], at), name))
         found = sorted(found[:SENDERS_WEIGHED])
-    evidence = {
-        name: one for name in found if (one := _evidence(name, state.senders[name], at)) is not None
-    }
+    evidence = {name: one for name in found if (one := _evidence(states, name, at)) is not None}
     return rank(listings, list(evidence.values())), evidence
 
 
-def ended(one: Episode) -> float | None:
-    """When it no longer held: the list let go, or else the episode was closed; None: it holds."""
-    return one.closed_at if one.delisted_at is None else one.delisted_at
+def early(states: States, one: Episode) -> Early:
+    """An episode as the quick answer wants it. It no longer holds when the list let go, or else
+    when it was closed."""
+    return Early(
+        episode_id=one.id,
+        address=one.address,
+        opened_at=one.opened_at,
+        ended_at=one.closed_at if one.delisted_at is None else one.delisted_at,
+        pool=states.deliver.pool_of[one.address].addresses,
+    )
 
 
 def _telling(sender: Sender, at: float) -> int:
@@ -92,7 +92,8 @@ def _telling(sender: Sender, at: float) -> int:
     return 100 * (sums[4] + sums[5]) + min(sums[2], 99)
 
 
-def _evidence(name: str, sender: Sender, at: float) -> SenderEvidence | None:
+def _evidence(states: States, name: str, at: float) -> SenderEvidence | None:
+    sender, hold = states.explain.senders[name], states.contain.hold_of(name)
     total = sender.all.traffic(at)
     if not total.messages and not total.exposures:
         return None
@@ -109,6 +110,7 @@ def _evidence(name: str, sender: Sender, at: float) -> SenderEvidence | None:
         total=total,
         to_strangers=sender.strangers.traffic(at),
         campaigns=tuple(campaigns[:24]),
+        silent_from=hold.left if hold is not None else math.inf,
     )
 
 
@@ -139,9 +141,16 @@ def whole(states: States, at: float) -> Found | None:
     if not listings:
         return None
     answer = attribute(
-        book.exposures, listings, book.campaigns, book.tenants, _others(states, book, at), most=50
+        book.exposures,
+        listings,
+        book.campaigns,
+        book.tenants,
+        _others(states, book, at),
+        # What a hold ended is convicted, unless a person said that it was none.
+        known=[one for one in book.ended if book.senders[one] not in states.contain.released],
+        most=50,
     )
-    return Found(answer, book.senders, book.campaign_names)
+    return Found(answer, book.senders, book.campaign_names, book.ended)
 
 
 def _once(pools: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
@@ -178,7 +187,7 @@ def _others(states: States, book: Weighable, at: float) -> OtherEvidence:
 
     state = states.explain
     other = OtherEvidence()
-    number = {name: place for place, name in enumerate(book.senders)}
+    number = {n: place for place, n in enumerate(book.senders) if place not in book.ended}
     new = {name: state.senders[name].new(at) for name in sorted(state.senders) if name in number}
     all_new = sum(min(count, PRIOR_NEW) for count in new.values())
     told = [
