@@ -65,6 +65,20 @@ def test_past_the_bound_of_a_day_mail_is_dropped_and_counted():
     assert weighed(book).exposures.messages.sum() == 11
 
 
+def test_a_sender_that_was_parted_is_another_from_then_on():
+    book = ExposureBook()
+    book.left(START, "ann", "t", "10.0.0.1", 1 / 3, "letter", 7)
+    book.part("ann")
+    book.left(START + HOUR, "ann", "t", "10.0.0.1", 1 / 3, "", 2)
+    book.part("bob")
+    book.left(START + HOUR, "bob", "", "10.0.0.2", 1 / 3)
+    found = weighed(book)
+    assert found.senders == ("ann", "ann", "bob") and found.ended == {0}
+    assert found.exposures.messages.tolist() == [7, 2, 1]
+    assert [found.tenant_names[t] for t in found.tenants] == ["t", "t", ""]
+    assert book.number("ann") == 1
+
+
 MAIL = st.lists(
     st.tuples(
         st.integers(0, 10 * 24 * 3600),

@@ -205,9 +205,6 @@ class Sender:
         self.tenant = tenant
         self.ours = False
         self.profile = SenderProfile()
-        # Most senders have neither for weeks.
-        self._met: dict[str, int] | None = None  # person -> day
-        self._refused: dict[str, int] | None = None
         self.begin_anew()
 
     def begin_anew(self) -> None:
@@ -216,6 +213,9 @@ class Sender:
         self.strangers = Ledger()
         self.campaigns: dict[str, Ledger] = {}
         self.days: dict[int, Day] = {}
+        # Most senders have neither for weeks.
+        self._met: dict[str, int] | None = None  # person -> day
+        self._refused: dict[str, int] | None = None
 
     def held(self) -> None:
         """It is held: what it did on the days before is judged, and not judged again."""
