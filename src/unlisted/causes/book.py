@@ -27,7 +27,7 @@ _CAMPAIGN_DAYS = 2
 _MOST_CHANCES = 250
 _FEWEST_MEMBERS = 3  # of a campaign that is weighed: two are left out of every group's test
 _SPARE_NAMES = 10_000
-_PART = "\0"  # between a sender's name and how often it was parted
+_PART = "\0"  # after a sender's name, how often it was parted; once more: what was parted off
 
 Key = tuple[int, int, int, int]  # sender, address, chance, campaign
 
@@ -56,6 +56,14 @@ class _Day:
         self.campaign.append(key[3])
         self.messages.append(min(messages, 2**31 - 1))
 
+    def give(self, sender: int, other: int, first: int) -> None:
+        """A sender's rows from an hour of the day on become another's."""
+        import numpy as np
+
+        for row in np.flatnonzero(np.array(self.sender) == sender).tolist():
+            if self.hour[row] >= first:
+                self.sender[row] = other
+
 
 class Weighable(NamedTuple):
     """The book as `attribute` wants it, and the names behind its numbers."""
@@ -67,7 +75,7 @@ class Weighable(NamedTuple):
     addresses: tuple[str, ...]
     campaign_names: tuple[str, ...]
     tenant_names: tuple[str, ...]
-    ended: frozenset[int]  # senders as they were until they were parted
+    ended: frozenset[int]  # of the senders: what was parted off
 
 
 class _Columns(NamedTuple):
@@ -100,6 +108,7 @@ class ExposureBook:
         self._senders: dict[str, int] = {}
         self._tenants: dict[str, str] = {}
         self._parts: dict[str, int] = {}  # sender -> how often it was parted
+        self._ended: set[str] = set()  # names of what was parted off
         self._addresses: dict[str, int] = {}
         self._chances: dict[float, int] = {NOT_DRAWN: 0}
         self._campaigns: dict[str, tuple[int, int]] = {}  # name -> number, last day
@@ -139,10 +148,25 @@ class ExposureBook:
         key = (who, where, code, self._campaign(campaign, who, hour // _HOURS))
         self._now[key] = self._now.get(key, 0) + messages
 
-    def part(self, sender: str) -> None:
-        """From now on the sender is another than it was: what its mail did before is not its mail's
-        now. A hold ends what somebody else did in its name."""
+    def part(self, sender: str, since: float) -> None:
+        """What left in the sender's name from the hour of `since` until now was another's: a hold
+        ended it. Its own mail before and after says nothing of that, nor that of its own."""
+        mine = self._senders.get(self._name(sender))
+        tenant = self._tenants.get(self._name(sender), "")
+        name = f"{self._name(sender)}{_PART}"
         self._parts[sender] = self._parts.get(sender, 0) + 1
+        if mine is None:
+            return
+        other = self._senders.setdefault(name, len(self._senders))
+        self._ended.add(name)
+        if tenant:
+            self._tenants[name] = tenant
+        first = int(since // HOUR_S)
+        for number, day in self._days.items():
+            if number >= first // _HOURS:
+                day.give(mine, other, first - number * _HOURS)
+        for key in [key for key in self._now if key[0] == mine]:
+            self._now[other, *key[1:]] = self._now.pop(key)
 
     def _name(self, sender: str) -> str:
         parts = self._parts.get(sender)
@@ -205,6 +229,7 @@ class ExposureBook:
         names = list(self._senders)
         self._senders = {names[old]: new for new, old in enumerate(live)}
         self._tenants = {n: t for n, t in self._tenants.items() if n in self._senders}
+        self._ended = {n for n in self._ended if n in self._senders}
         for day in self._days.values():
             day.sender = array("I", [place[who] for who in day.sender])
         known = {name.partition(_PART)[0] for name in self._senders}
@@ -258,12 +283,7 @@ class ExposureBook:
             chances[kept.chance],
         )
         bare = tuple(name.partition(_PART)[0] for name in names)
-        now = {self._name(name) for name in self._parts}
-        ended = frozenset(
-            place
-            for place, name in enumerate(names)
-            if bare[place] in self._parts and name not in now
-        )
+        ended = frozenset(place for place, name in enumerate(names) if name in self._ended)
         tenant_names = tuple(sorted({"", *self._tenants.values()}))
         at = {name: number for number, name in enumerate(tenant_names)}
         tenants = np.array([at[self._tenants.get(one, "")] for one in names], dtype=np.int64)

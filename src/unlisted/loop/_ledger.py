@@ -217,6 +217,13 @@ class Sender:
         self._met: dict[str, int] | None = None  # person -> day
         self._refused: dict[str, int] | None = None
 
+    def unusual_since(self, at: float) -> float:
+        """Since when it did what it is held for: the first of its last days with more strangers
+        than on any before, or two days at least."""
+        usual = self.profile.usual_max_new_per_day
+        days = [number for number, day in self.days.items() if day.strangers > usual]
+        return min([at - WINDOW_S, *(number * 86400.0 for number in days)])
+
     def held(self) -> None:
         """It is held: what it did on the days before is judged, and not judged again."""
         self.days = {}

@@ -247,8 +247,9 @@ def _count(states: States, fact: Fact, n: int) -> None:
     elif isinstance(fact, Relisted):
         state.released.pop(fact.episode, None)
     elif isinstance(fact, SenderHeld):
-        state.book.part(fact.sender)
-        state.sender(fact.sender, fact.tenant).held()
+        sender = state.sender(fact.sender, fact.tenant)
+        state.book.part(fact.sender, sender.unusual_since(fact.at))
+        sender.held()
     elif isinstance(fact, HoldReleased) and fact.sender in state.senders:
         state.senders[fact.sender].begin_anew()
 
