@@ -49,7 +49,7 @@ class Suspect(msgspec.Struct, frozen=True):
 
 def near(one: SenderEvidence, episode: Episode) -> float:
     """Its mail near the listing by the address: to strangers, and a little of the rest."""
-    if episode.opened_at - one.silent_from > SILENT_S:
+    if one.silent_from is not None and episode.opened_at - one.silent_from > SILENT_S:
         return 0.0
     found = _OTHERWISE * _by_address(one.total, episode)
     return found + (0.0 if one.to_strangers is None else _by_address(one.to_strangers, episode))

@@ -4,8 +4,6 @@ Plain values that a station fills from its counters. Times are seconds since the
 window runs from some time before the first episode (48 h is enough) until now.
 """
 
-import math
-
 import msgspec
 
 from unlisted.causes.profile import SenderProfile
@@ -76,4 +74,4 @@ class SenderEvidence(msgspec.Struct, frozen=True):
     to_strangers: Traffic | None = None
     campaigns: tuple[CampaignTraffic, ...] = ()
     # Since when it is held: the last that left of what the hold is for.
-    silent_from: float = math.inf
+    silent_from: float | None = None

@@ -110,7 +110,7 @@ def _evidence(states: States, name: str, at: float) -> SenderEvidence | None:
         total=total,
         to_strangers=sender.strangers.traffic(at),
         campaigns=tuple(campaigns[:24]),
-        silent_from=hold.left if hold is not None else math.inf,
+        silent_from=hold.left if hold is not None else None,
     )
 
 
