@@ -35,6 +35,7 @@ OPENING_S = (
     3600.0  # an address nobody looked at was listed within this time before the first refusal
 )
 WEEKS_S = 28 * 86400.0
+LETTERS = 5  # of one campaign, to be weighed apart
 
 
 class Found(NamedTuple):
@@ -71,7 +72,7 @@ def quick(states: States, at: float) -> tuple[Causes | None, dict[str, SenderEvi
         found.sort(key=lambda name: (-_telling(state.senders[name], at), name))
         found = sorted(found[:SENDERS_WEIGHED])
     evidence = {name: one for name in found if (one := _evidence(states, name, at)) is not None}
-    return rank(listings, list(evidence.values())), evidence
+    return rank(listings, list(evidence.values()), memory=state.memory), evidence
 
 
 def early(states: States, one: Episode) -> Early:
@@ -100,10 +101,10 @@ def _evidence(states: States, name: str, at: float) -> SenderEvidence | None:
     campaigns = [
         CampaignTraffic(campaign, ledger.traffic(at))
         for campaign, ledger in sorted(sender.campaigns.items())
-        if ledger.total(at)[0] >= 5
+        if ledger.lively(at, LETTERS) and ledger.total(at)[0] >= LETTERS
     ]
     campaigns.sort(key=lambda one: (-one.traffic.messages, one.campaign_id))
-    return SenderEvidence(
+    found = SenderEvidence(
         sender=name,
         tenant=sender.tenant,
         profile=sender.profile,
@@ -111,6 +112,25 @@ def _evidence(states: States, name: str, at: float) -> SenderEvidence | None:
         to_strangers=sender.strangers.traffic(at),
         campaigns=tuple(campaigns[:24]),
         silent_from=hold.left if hold is not None else None,
+    )
+    # The same as last time is told as the same, so that it need not be weighed again.
+    before = sender.weighed
+    if before is None or not _same(before, found):
+        sender.weighed = before = found
+    return before
+
+
+def _same(one: SenderEvidence, other: SenderEvidence) -> bool:
+    return (
+        one.total is other.total
+        and one.to_strangers is other.to_strangers
+        and one.profile is other.profile
+        and one.silent_from == other.silent_from
+        and len(one.campaigns) == len(other.campaigns)
+        and all(
+            a.campaign_id == b.campaign_id and a.traffic is b.traffic
+            for a, b in zip(one.campaigns, other.campaigns, strict=True)
+        )
     )
 
 

@@ -17,6 +17,7 @@ import msgspec
 
 from unlisted.causes.book import NOT_DRAWN, ExposureBook
 from unlisted.causes.profile import SenderProfile, profile
+from unlisted.causes.rank import Memory
 from unlisted.commands import CancelTimer, SetTimer, Wake
 from unlisted.facts import (
     Carried,
@@ -82,6 +83,7 @@ class State:
         self.answer: Answer | None = None
         self.found: Found | None = None
         self.convicted: dict[str, tuple[Share, float]] = {}  # and since when
+        self.memory = Memory()
         self.singles: dict[str, Single] = {}  # what was last found of each episode by itself
         self.caused: dict[str, set[str]] = {}  # episode -> the guilty whom the draws tie to it
         self.whole_at = self.weighed_at = 0.0
