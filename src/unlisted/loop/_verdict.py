@@ -195,8 +195,9 @@ def verdicts(
         if cause is not None:
             likely = cause.culprits >= LIKELY
             caused[one.id] = {s for s in out.for_it if likely and one.id in out.for_it[s]}
+    best = _best(states, out, guilty, episodes)
     for one in episodes:
-        named = _named(states, out, guilty, one)
+        named = _named(states, out, guilty, one, best)
         yield _told(states, out, one, _verdict(states, out, one, named), named, n)
 
 
@@ -213,12 +214,38 @@ def _singled(states: States, out: Answer, guilty: list[str], episodes: list[Epis
             out.singles[one.id] = found
 
 
-def _named(states: States, out: Answer, guilty: list[str], one: Episode) -> tuple[str, ...]:
+def _best(
+    states: States, out: Answer, guilty: list[str], episodes: list[Episode]
+) -> dict[str, str]:
+    """Of the guilty who are not held yet, the episode that their mail had the largest part in,
+    unless a range brought it: what convicts them is more than one listing, and they must be told of
+    to be held, though others may have had the larger part in each."""
+    free = {name for name in guilty if _can_be_held(states, name)}
+    found: dict[str, tuple[float, str]] = {}
+    for one in episodes:
+        single, cause = out.singles.get(one.id), out.of_episode.get(one.id)
+        if single is None or (cause is not None and cause.range_probability >= LIKELY):
+            continue
+        for name, part in single.parts:
+            if name in free:
+                found[name] = max(found.get(name, (0.0, "")), (part * single.culprits, one.id))
+    return {name: episode for name, (_, episode) in found.items()}
+
+
+def _can_be_held(states: States, name: str) -> bool:
+    return states.explain.submits(name) and states.contain.hold_of(name) is None
+
+
+def _named(
+    states: States, out: Answer, guilty: list[str], one: Episode, best: dict[str, str]
+) -> tuple[str, ...]:
     """The guilty whom the draws tie to this one, and those tied to none whose mail likely brought
-    it: what else is known convicts them. If there is none, whom the quick answer names."""
+    it or that had no larger part in another: what else is known convicts them. If there is none,
+    whom the quick answer names."""
     caused = states.explain.caused
     tied = set().union(*caused.values())
     sure = set(caused.get(one.id, ()))
+    sure |= {name for name, episode in best.items() if episode == one.id and name not in tied}
     near = [name for name in _near(out, one) if name in guilty]
     sure |= {name for name in near if name not in tied}
     early = out.quick.named if out.quick is not None else ()
