@@ -149,6 +149,30 @@ def test_a_culprit_is_found_beside_a_range():
     assert named(attribute(platform.exposures(), listings + ranged)) == {("sender", 8)}
 
 
+def test_a_range_over_a_whole_pool_is_told_though_a_culprit_was_convicted_in_it():
+    platform = Platform()
+    listings = hijack(platform, 7, list(range(100, 124)), CAUGHT)
+    ranged = [
+        msgspec.structs.replace(listing(50 + n, n, 180 + 0.001 * n, 40), list_name="networks")
+        for n in range(16)
+    ]
+    answer = attribute(platform.exposures(), listings + ranged, known=[7])
+    of = {one.episode_id: one for one in answer.episodes}
+    assert all(of[one.episode_id].verdict == "nobody here" for one in ranged)
+    assert all(of[one.episode_id].range_probability > 0.8 for one in ranged)
+    assert named(answer) == {("sender", 7)}
+
+
+def test_who_is_convicted_already_explains_listings_and_makes_no_other_easier_to_name():
+    platform = Platform()
+    mine = hijack(platform, 7, list(range(100, 110)), [101])
+    (alone,) = attribute(platform.exposures(), mine).episodes
+    (known,) = attribute(platform.exposures(), mine, known=[7]).episodes
+    assert alone.culprits == 0.0 and known.culprits > 0.3 and known.unit == ("sender", 7)
+    with pytest.raises(CausesError, match="known"):
+        attribute(platform.exposures(), mine, known=[400])
+
+
 def test_an_episode_that_several_lists_tell_of_is_one_witness():
     platform = Platform()
     listings = hijack(platform, 7, list(range(100, 110)), [101])

@@ -65,6 +65,23 @@ def test_past_the_bound_of_a_day_mail_is_dropped_and_counted():
     assert weighed(book).exposures.messages.sum() == 11
 
 
+def test_a_sender_that_was_parted_is_another_from_then_on():
+    book = ExposureBook()
+    book.left(START, "ann", "t", "10.0.0.1", 1 / 3, "", 3)
+    book.left(START + 9 * HOUR, "ann", "t", "10.0.0.1", 1 / 3, "letter", 7)
+    book.left(START + 10 * HOUR, "ann", "t", "10.0.0.2", 1 / 3, "letter", 8)
+    book.part("ann", START + 5 * HOUR)
+    book.left(START + 10 * HOUR, "ann", "t", "10.0.0.1", 1 / 3, "", 2)
+    book.part("bob", START)
+    book.left(START + 11 * HOUR, "bob", "", "10.0.0.2", 1 / 3)
+    found = weighed(book)
+    assert found.senders == ("ann", "ann", "ann", "bob") and found.ended == {1}
+    rows = zip(found.exposures.sender.tolist(), found.exposures.messages.tolist(), strict=True)
+    assert sorted(rows) == [(0, 3), (1, 7), (1, 8), (2, 2), (3, 1)]
+    assert [found.tenant_names[t] for t in found.tenants] == ["t", "t", "t", ""]
+    assert book.number("ann") == 2
+
+
 MAIL = st.lists(
     st.tuples(
         st.integers(0, 10 * 24 * 3600),

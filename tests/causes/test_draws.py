@@ -31,7 +31,7 @@ def case_of(address, messages, listings, epoch_h: int, rests: bool = False) -> t
         epoch_s=epoch_h * HOUR,
         rests_listed=rests,
     )
-    case, _, _ = _case(x, listings, None, None)
+    case, _ = _case(x, listings, None, None)
     return case
 
 
@@ -54,7 +54,7 @@ def test_over_all_possible_draws_the_e_value_of_an_innocent_is_one_on_average(
     for drawn in product(range(POOL), repeat=HOURS // epoch_h):
         address = np.repeat(np.array(drawn), epoch_h)
         case = case_of(address, np.array(messages), listings, epoch_h)
-        rest = case.background * case.factor
+        rest = case.ground
         found.append(math.exp(trial._log_e(case, ("sender", 0), rest, trial._NOBODY)))
     assert np.mean(found) == pytest.approx(1.0, abs=1e-9)
 
@@ -71,7 +71,7 @@ def test_where_listed_addresses_are_left_out_of_the_draw_the_mean_is_one_at_most
     found = []
     for drawn in product(sorted(order[1:]), repeat=HOURS):
         case = case_of(np.array(drawn), np.array(messages), listings, 1, rests=True)
-        rest = case.background * case.factor
+        rest = case.ground
         found.append(math.exp(trial._log_e(case, ("sender", 0), rest, trial._NOBODY)))
     assert np.mean(found) <= 1.0 + 1e-9
 
@@ -87,16 +87,16 @@ def test_a_groups_e_value_is_at_most_one_on_average(where):
             START, 4, np.zeros(POOL, np.int64), np.arange(4), np.array(drawn), bucket, zeros + 30
         )
         rows = CampaignRows(1, zeros, np.arange(4), np.array(drawn), bucket, zeros + 30)
-        case, _, _ = _case(x, listings, rows, None)
-        rest = case.background * case.factor
+        case, _ = _case(x, listings, rows, None)
+        rest = case.ground
         found.append(math.exp(trial._log_e(case, ("campaign", 0), rest, trial._NOBODY)))
     assert np.mean(found) <= 1.0 + 1e-9
 
 
 def test_mail_that_was_not_drawn_bets_nothing():
     platform = Platform(senders=5, sticky=True)
-    case, _, _ = _case(platform.exposures(), [listing(0, 3, 50)], None, None)
-    table = draws.stakes(case.points, case.background * case.factor, case.exposures)
+    case, _ = _case(platform.exposures(), [listing(0, 3, 50)], None, None)
+    table = draws.stakes(case.points, case.ground, case.exposures)
     assert len(draws.bets_by(case.exposures, case.exposures, table).unit) == 0
 
 
@@ -110,7 +110,7 @@ def test_where_nobody_is_guilty_names_are_rarer_than_promised():
             listing(n, chance.randrange(16), 10 + 14 * n + chance.random() * 5, 0.3)
             for n in range(7)
         ]
-        case, _, _ = _case(platform.exposures(), listings, None, None)
+        case, _ = _case(platform.exposures(), listings, None, None)
         tried = trial.odds(case)
         wrong += bool(naming.named(tried.log_prior, tried.log_e)[0].any())
     assert wrong <= 5

@@ -36,7 +36,9 @@ def episode(pb: Playbook, address: str = A, receiver: str = "big.test") -> str:
     return pb.send(sender, f"ann@{receiver}")
 
 
-def hijack(pb: Playbook, address: str = A, count: int = 60, sender: str = "") -> str:
+def hijack(
+    pb: Playbook, address: str = A, count: int = 60, sender: str = "", text: str = SPAM
+) -> str:
     """A sender whose mail leaves by `address` writes to a harvested list; the sender."""
     sender = sender or pb.drawn_to(address, prefix="thief")[0]
     pb.history(sender, correspondents=(f"aunt-{sender}@home.test",))
@@ -44,7 +46,7 @@ def hijack(pb: Playbook, address: str = A, count: int = 60, sender: str = "") ->
         person = f"stranger{i}-{sender}@other{i % 3}.test"
         if i % 5 == 0:
             pb.world.unknown.add(person)
-        message = pb.send(sender, person, body=SPAM.format(n=i))
+        message = pb.send(sender, person, body=text.format(n=i))
         if i % 15 == 7:
             pb.complain(message)
         pb.wait(10)

@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from playbook import DAY, HOUR, ZONE, Playbook, configured, named
-from scenes import A, B, culprit, delisting, episode, listing
+from playbook import ADDRESSES, DAY, HOUR, ZONE, Playbook, configured, named
+from scenes import A, B, C, culprit, delisting, episode, hijack, listing
 
-from unlisted.facts import CausesRanked, HoldReleased, Pool, SenderHeld
+from unlisted.facts import (
+    CausesRanked,
+    EpisodeClosed,
+    EpisodeOpened,
+    HoldReleased,
+    Policy,
+    Pool,
+    Refusal,
+    SenderHeld,
+)
 from unlisted.routing.draw import draw, epoch_of
 
 Make = Callable[..., Playbook]
@@ -113,6 +122,100 @@ def test_a_neighbours_range_is_a_rival_and_is_told(play: Make) -> None:
     said = pb.found(CausesRanked)[-1]
     assert said.rival == "range" and said.verdict == "nobody here"
     assert said.range_probability is not None and said.range_probability > 0.8
+
+
+def test_a_range_is_dated_at_once_by_asking_the_list_about_the_whole_pool(play: Make) -> None:
+    pb = wide(play)
+    morning(pb)
+    for address in WIDE:
+        listing(pb, address)
+    pb.send("person1", "ann@big.test")
+    pb.wait(120)
+    opened = pb.found(EpisodeOpened)
+    assert {one.address for one in opened} == set(WIDE)
+    # The letter that met it was tried by one other address; none was spent on the rest.
+    assert len(pb.found(Refusal)) == 2
+    assert sorted(one.basis for one in opened) == [*["dns"] * 14, *["reply+dns"] * 2]
+    last = {one.episode: one for one in pb.found(CausesRanked)}
+    assert {one.verdict for one in last.values()} == {"nobody here"}
+    assert not pb.found(SenderHeld)
+
+
+def test_where_one_address_is_listed_its_pool_is_asked_about_once_within_a_minute(
+    pb: Playbook,
+) -> None:
+    episode(pb)
+    asked_at = len(pb.probes)
+    pb.wait(60)
+    asked = [(one.zone, one.address) for one in pb.probes[asked_at:]]
+    assert sorted(asked) == [(ZONE, one) for one in ADDRESSES if one != A]
+    assert [one.address for one in pb.found(EpisodeOpened)] == [A]
+
+
+def test_a_lists_error_is_nobodys_though_a_culprit_of_another_listing_mailed_there_before(
+    play: Make,
+) -> None:
+    pb = wide(play)
+    (thief,) = [next(f"t{i}" for i in range(999) if drawn(pb, f"t{i}") == WIDE[3])]
+    hijack(pb, WIDE[3], sender=thief)
+    listing(pb, WIDE[3])
+    pb.send(
+        next(f"tell{i}" for i in range(999) if drawn(pb, f"tell{i}") == WIDE[3]), "ann@big.test"
+    )
+    (held,) = pb.found(SenderHeld)
+    assert held.sender == thief
+    morning(pb, hours=30, thief=1)
+    wrong = [one for one in WIDE if one != WIDE[3]][2:5]
+    for address in wrong:
+        listing(pb, address)
+    pb.send(next(f"u{i}" for i in range(999) if drawn(pb, f"u{i}") == wrong[0]), "ann@big.test")
+    morning(pb, hours=3, thief=1)
+    said = {one.episode: one for one in pb.found(CausesRanked)}
+    answers = {pb.states.sense.episodes[name].address: one for name, one in said.items()}
+    assert {(answers[one].verdict, answers[one].named) for one in wrong} == {("nobody here", ())}
+    assert answers[WIDE[3]].named == (thief,)
+
+
+def test_a_mistaken_address_that_is_written_to_again_counts_once(pb: Playbook) -> None:
+    pb.history("ann", correspondents=("friend@home.test",))
+    pb.world.unknown.add("typo@other.test")
+    for _ in range(3):
+        pb.send("ann", "typo@other.test")
+        pb.wait(1800)
+    ann = pb.states.explain.senders["ann"]
+    sums = ann.all.total(pb.now)
+    assert (sums[2], sums[4]) == (1, 1)  # one stranger, one unknown user
+    assert [day.unknown for day in ann.days.values()] == [1]
+
+
+def test_after_its_hold_a_sender_is_judged_by_what_it_did_since(play: Make) -> None:
+    pb = play(configured(policy=Policy(hold_s=DAY)))
+    sender = culprit(pb)
+    first = pb.states.sense.open[A, ZONE]
+    pb.wait(DAY + HOUR)
+    assert pb.last(HoldReleased).sender == sender
+    for _ in range(3):
+        pb.send(sender, f"aunt-{sender}@home.test")
+    before = len(pb.found(SenderHeld))
+    for address in (B, C):
+        episode(pb, address)
+        pb.wait(HOUR)
+    late = [one for one in pb.found(CausesRanked) if one.episode != first]
+    assert late and not any(sender in one.named for one in late)
+    assert len(pb.found(SenderHeld)) == before
+    assert [one for one in pb.found(CausesRanked) if one.episode == first][-1].named == (sender,)
+
+
+def test_a_hijack_that_returns_after_its_hold_is_named_again(play: Make) -> None:
+    pb = play(configured(policy=Policy(hold_s=DAY)))
+    sender = culprit(pb)
+    delisting(pb, A)
+    pb.wait(DAY + 14 * HOUR)
+    assert pb.found(EpisodeClosed) and pb.found(HoldReleased)
+    address = draw(pb.states.key, sender, epoch_of(pb.now), ADDRESSES).address
+    hijack(pb, address, sender=sender, text="Cheap watches from the maker, parcel {n}, order now")
+    episode(pb, address)
+    assert [one.sender for one in pb.found(SenderHeld)] == [sender, sender]
 
 
 def test_a_conviction_stands_until_a_person_ends_it(pb: Playbook) -> None:

@@ -200,6 +200,11 @@ def _outcome(model: ReadModel, f: Any) -> str:
 
 def _opened(model: ReadModel, f: Any) -> str:
     where = f"on the list {f.zone}" if f.zone else f"at {f.receiver}"
+    if f.basis == "dns":
+        return (
+            f"Episode {f.episode}: {f.address} is blocked {where}, by the list's own answer, asked "
+            "because another address of its pool is on it"
+        )
     basis = {
         "reply+dns": "a refusal, and the list's own answer",
         "shift": "its replies shifted against this address and not against its neighbours",

@@ -16,6 +16,7 @@ STATES = {
 # What an episode was opened on.
 BASIS = {
     "reply+dns": "a refusal, and the list's own answer",
+    "dns": "the list's own answer, asked because another address of the pool is on it",
     "shift": "its replies shifted, its neighbours' did not",
     "replies": "the words of several refusals; no list was asked",
 }

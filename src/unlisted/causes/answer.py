@@ -31,7 +31,8 @@ class Cause(msgspec.Struct, frozen=True):
 
 
 class EpisodeCause(msgspec.Struct, frozen=True):
-    """One episode: the likeliest cause, a unit or a rival, and how likely each kind is."""
+    """One episode: the likeliest cause, a unit or a rival, and how likely each kind is: `ground`,
+    that no unit in doubt brought it, and `culprits`, that one of the guilty did."""
 
     episode_id: str
     verdict: Verdict
@@ -40,6 +41,8 @@ class EpisodeCause(msgspec.Struct, frozen=True):
     probability: float
     range_probability: float
     error_probability: float
+    ground: float = 1.0
+    culprits: float = 0.0
 
 
 class Attribution(msgspec.Struct, frozen=True):

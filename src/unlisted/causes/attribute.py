@@ -10,7 +10,7 @@ columns and listings with `CausesError`.
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -51,33 +51,38 @@ def attribute(
     tenants: npt.NDArray[np.integer] | None = None,
     other: OtherEvidence | None = None,
     *,
+    known: Collection[int] = (),
     most: int = 200,
 ) -> Attribution:
-    """The answer for these listings; `most` causes are told, and all who are named."""
+    """The answer for these listings; `most` causes are told, and all who are named. `known` senders
+    are convicted already: they explain listings, and make it no easier to name another."""
     listings = sorted(listings, key=lambda one: (one.opened, one.address, one.episode_id))
     check_listings(listings, exposures.addresses)
     if not listings or not len(exposures.sender):
         what = "no episode is known" if not listings else "no mail is known"
         return Attribution("not enough evidence", what, (), (), 1.0, None, 1.0)
-    case, ranges, errors = _case(exposures, listings, campaigns, tenants)
-    tried = odds(case, _also(case, other))
+    case, errors = _case(exposures, listings, campaigns, tenants)
+    known = _exposed(case, known)
+    tried = odds(case, _also(case, other), known)
     log_prior, log_odds = tried.log_prior, tried.log_prior + tried.log_e
     if other is not None:
         log_prior, log_odds = with_other(tried, other)
     with np.errstate(invalid="ignore"):
         evidence = np.where(np.isfinite(log_odds), log_odds - log_prior, -np.inf)
-    guilty, bound = naming.named(log_prior, evidence)
+    before = np.array([u[0] == "sender" and u[1] in known for u in tried.units], dtype=bool)
+    guilty, bound = naming.named(log_prior, np.where(before, -np.inf, evidence))
     guilty &= evidence >= naming.LEAST_LOG_E
+    guilty |= before
     has_part = guilty | (log_odds >= _STANDS)
     stands = [u for u, has in zip(tried.units, has_part, strict=True) if has]
     named = [u for u, g in zip(tried.units, guilty, strict=True) if g and u[0] == "campaign"]
     within = spoken_for(case, named, stands)
     solid = [u for u in stands if u not in within]
-    fitted = case.fitted([case.mass(u) for u in solid])
-    causes = _causes(case, tried, log_odds, guilty, solid, fitted, within, listings, other)
+    fitted = case.fitted([case.column(u) for u in solid])
+    causes = _causes(case, tried, log_odds, guilty, before, solid, fitted, within, listings, other)
     causes = causes[: max(most, int(guilty.sum()))]
     standing = {(c.kind, c.unit): c.standing for c in causes}
-    episodes = _episodes(case, solid, fitted, standing, listings, ranges, errors)
+    episodes = _episodes(case, solid, fitted, standing, listings, errors)
     opening = fitted.part[case.points.opening]
     any_draw = _any_draw(case.exposures)
     nobody = math.exp(min(-tried.tenth, 700.0)) if any_draw else 1.0
@@ -101,7 +106,7 @@ def _case(
     listings: Sequence[Listing],
     campaigns: CampaignRows | None,
     tenants: npt.NDArray[np.integer] | None,
-) -> tuple[Case, Array, Array]:
+) -> tuple[Case, Array]:
     none = np.zeros(0, dtype=np.int64)
     campaigns = campaigns or CampaignRows(0, none, none, none, none, none)
     tenants = none if tenants is None else tenants
@@ -122,10 +127,10 @@ def _case(
     errors = np.zeros(len(listings))
     if _any_draw(exposures):
         errors = address_excess(listings, exposures) - 1.0
-    factor = (1.0 + ranges + errors)[points.listing]
+    factor, ranged = (1.0 + errors)[points.listing], ranges[points.listing]
     hours = exposures.addresses * exposures.buckets * exposures.bucket_s / 3600.0
     background = len(points) / hours
-    return Case(exposures, campaigns, tenants, points, factor, background), ranges, errors
+    return Case(exposures, campaigns, tenants, points, factor, ranged, background), errors
 
 
 def _ordered(table: Table, by: tuple[str, ...]) -> Table:
@@ -153,6 +158,13 @@ def _any_draw(exposures: Exposures) -> bool:
     return rows is None or bool(rows.any())
 
 
+def _exposed(case: Case, senders: Collection[int]) -> set[int]:
+    """Those of them with mail near a listing's moments by its address."""
+    if any(not 0 <= one < case.exposures.senders for one in senders):
+        raise CausesError("known: no such sender")
+    return {one for one in sorted(senders) if case.mass(("sender", one))[0].sum() > 0}
+
+
 def _also(case: Case, other: OtherEvidence | None) -> list[int]:
     """Senders of whom something else is known, and that had mail by a listed address in time."""
     if other is None:
@@ -170,6 +182,7 @@ def _causes(
     tried: Odds,
     log_odds: Array,
     guilty: npt.NDArray[np.bool_],
+    before: npt.NDArray[np.bool_],
     solid: list[Unit],
     fitted: Fit,
     within: dict[Unit, int],
@@ -186,7 +199,7 @@ def _causes(
         share, low, high = interval(part, len(listings), naming.probability(value))
         for_it, against = _episodes_of(case, unit, part, opening, listings)
         standing: naming.Standing = "open"
-        enough = len(for_it) >= naming.LEAST_EPISODES or convicts(unit, other)
+        enough = before[place] or len(for_it) >= naming.LEAST_EPISODES or convicts(unit, other)
         if guilty[place] and enough:
             standing = "guilty"
         elif guilty[place] or value >= math.log(naming.PROBABLE_ODDS):
@@ -243,17 +256,17 @@ def _episodes(
     fitted: Fit,
     standing: dict[Unit, naming.Standing],
     listings: Sequence[Listing],
-    ranges: Array,
     errors: Array,
 ) -> list[EpisodeCause]:
     out = []
     for point in np.flatnonzero(case.points.opening):
         place = int(case.points.listing[point])
-        part = fitted.part[point]
-        ground = 1.0 - float(part.sum())
-        by_range, by_error = float(ranges[place]), float(errors[place])
-        scale = ground / (1.0 + by_range + by_error)
-        by_range, by_error = scale * by_range, scale * by_error
+        part, by_range = fitted.part[point], float(fitted.range_part[point])
+        ground = max(0.0, 1.0 - float(part.sum()))
+        by_error = (ground - by_range) * float(errors[place]) / (1.0 + float(errors[place]))
+        culprits = sum(
+            (float(p) for p, u in zip(part, solid, strict=True) if standing.get(u) == "guilty"), 0.0
+        )
         best = int(part.argmax()) if len(part) else -1
         top = float(part[best]) if best >= 0 else 0.0
         rivals: list[tuple[float, Rival]] = [
@@ -276,6 +289,8 @@ def _episodes(
                 max(top, most),
                 by_range,
                 by_error,
+                ground,
+                culprits,
             )
         )
     return out

@@ -27,6 +27,7 @@ _CAMPAIGN_DAYS = 2
 _MOST_CHANCES = 250
 _FEWEST_MEMBERS = 3  # of a campaign that is weighed: two are left out of every group's test
 _SPARE_NAMES = 10_000
+_PART = "\0"  # after a sender's name, how often it was parted; once more: what was parted off
 
 Key = tuple[int, int, int, int]  # sender, address, chance, campaign
 
@@ -55,6 +56,14 @@ class _Day:
         self.campaign.append(key[3])
         self.messages.append(min(messages, 2**31 - 1))
 
+    def give(self, sender: int, other: int, first: int) -> None:
+        """A sender's rows from an hour of the day on become another's."""
+        import numpy as np
+
+        for row in np.flatnonzero(np.array(self.sender) == sender).tolist():
+            if self.hour[row] >= first:
+                self.sender[row] = other
+
 
 class Weighable(NamedTuple):
     """The book as `attribute` wants it, and the names behind its numbers."""
@@ -66,6 +75,7 @@ class Weighable(NamedTuple):
     addresses: tuple[str, ...]
     campaign_names: tuple[str, ...]
     tenant_names: tuple[str, ...]
+    ended: frozenset[int]  # of the senders: what was parted off
 
 
 class _Columns(NamedTuple):
@@ -97,6 +107,8 @@ class ExposureBook:
         self._keep_days, self._most_rows = keep_days, most_rows
         self._senders: dict[str, int] = {}
         self._tenants: dict[str, str] = {}
+        self._parts: dict[str, int] = {}  # sender -> how often it was parted
+        self._ended: set[str] = set()  # names of what was parted off
         self._addresses: dict[str, int] = {}
         self._chances: dict[float, int] = {NOT_DRAWN: 0}
         self._campaigns: dict[str, tuple[int, int]] = {}  # name -> number, last day
@@ -120,9 +132,10 @@ class ExposureBook:
         hour = int(at // HOUR_S)
         if hour > self._hour:
             self._turn(hour)
-        who = self._senders.setdefault(sender, len(self._senders))
+        name = self._name(sender)
+        who = self._senders.setdefault(name, len(self._senders))
         if tenant:
-            self._tenants[sender] = tenant
+            self._tenants[name] = tenant
         where = self._addresses.setdefault(address, len(self._addresses))
         if where > 65_000:
             self.dropped += messages
@@ -134,6 +147,30 @@ class ExposureBook:
                 code = self._chances[chance] = len(self._chances)
         key = (who, where, code, self._campaign(campaign, who, hour // _HOURS))
         self._now[key] = self._now.get(key, 0) + messages
+
+    def part(self, sender: str, since: float) -> None:
+        """What left in the sender's name from the hour of `since` until now was another's: a hold
+        ended it. Its own mail before and after says nothing of that, nor that of its own."""
+        mine = self._senders.get(self._name(sender))
+        tenant = self._tenants.get(self._name(sender), "")
+        name = f"{self._name(sender)}{_PART}"
+        self._parts[sender] = self._parts.get(sender, 0) + 1
+        if mine is None:
+            return
+        other = self._senders.setdefault(name, len(self._senders))
+        self._ended.add(name)
+        if tenant:
+            self._tenants[name] = tenant
+        first = int(since // HOUR_S)
+        for number, day in self._days.items():
+            if number >= first // _HOURS:
+                day.give(mine, other, first - number * _HOURS)
+        for key in [key for key in self._now if key[0] == mine]:
+            self._now[other, *key[1:]] = self._now.pop(key)
+
+    def _name(self, sender: str) -> str:
+        parts = self._parts.get(sender)
+        return sender if parts is None else f"{sender}{_PART}{parts}"
 
     def __len__(self) -> int:
         return self.rows + len(self._now)
@@ -192,8 +229,11 @@ class ExposureBook:
         names = list(self._senders)
         self._senders = {names[old]: new for new, old in enumerate(live)}
         self._tenants = {n: t for n, t in self._tenants.items() if n in self._senders}
+        self._ended = {n for n in self._ended if n in self._senders}
         for day in self._days.values():
             day.sender = array("I", [place[who] for who in day.sender])
+        known = {name.partition(_PART)[0] for name in self._senders}
+        self._parts = {name: count for name, count in self._parts.items() if name in known}
         self._members = {
             number: place.get(who, -1) if who >= 0 else -1 for number, who in self._members.items()
         }
@@ -202,7 +242,7 @@ class ExposureBook:
 
     def number(self, sender: str) -> int | None:
         """A sender's number in the next `weighable`."""
-        return self._senders.get(sender)
+        return self._senders.get(self._name(sender))
 
     def weighable(
         self, pools: Mapping[str, Sequence[str]], epoch_s: float, *, rests_listed: bool
@@ -242,6 +282,8 @@ class ExposureBook:
             kept.messages,
             chances[kept.chance],
         )
+        bare = tuple(name.partition(_PART)[0] for name in names)
+        ended = frozenset(place for place, name in enumerate(names) if name in self._ended)
         tenant_names = tuple(sorted({"", *self._tenants.values()}))
         at = {name: number for number, name in enumerate(tenant_names)}
         tenants = np.array([at[self._tenants.get(one, "")] for one in names], dtype=np.int64)
@@ -249,10 +291,11 @@ class ExposureBook:
             exposures,
             campaigns,
             tenants if len(tenant_names) > 1 else tenants[:0],
-            names,
+            bare,
             addresses,
             tuple(name for name, _ in shared),
             tenant_names,
+            ended,
         )
 
     def _groups(self, whole: _Columns, numbers: list[int]) -> tuple[_Columns, Ints]:

@@ -6,6 +6,7 @@ nothing: `attribute` has checked the columns.
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,18 @@ Index = npt.NDArray[np.int64]
 Unit = tuple[UnitKind, int]
 
 
+# Odds below which a range changes nothing.
+_UNLIKELY = 0.05
+
+
+class Column(NamedTuple):
+    """A unit's mail near each point, in all, and near the points in doubt over its whole pool."""
+
+    mass: Array
+    at_risk: float
+    even: Array
+
+
 @dataclass(frozen=True)
 class Case:
     """All that is known, rows in order of (sender, bucket) and (campaign, sender, bucket)."""
@@ -28,7 +41,8 @@ class Case:
     campaigns: CampaignRows
     tenants: npt.NDArray[np.integer]
     points: Points
-    factor: Array  # per point: what rivals multiply the background with
+    factor: Array  # per point: what errors multiply the background with
+    ranged: Array  # per point: the odds that a range brought it
     background: float
 
     @cached_property
@@ -95,16 +109,52 @@ class Case:
 
     def mass(self, unit: Unit, without: Index | None = None) -> tuple[Array, float]:
         """Its mail near each point by the point's address, and in all; less some senders'."""
-        rows, table = self.rows(unit), self.table(unit)
-        if without is not None:
-            rows = rows[~np.isin(table.sender[rows], without)]
+        rows, table = self._rows(unit, without), self.table(unit)
         cell = table.address[rows].astype(np.int64) * self.points.buckets + table.bucket[rows]
         messages = table.messages[rows].astype(np.float64)
         return hazard.mass_of(self.points, cell, messages, self.scratch), float(messages.sum())
 
-    def fitted(self, columns: list[tuple[Array, float]]) -> hazard.Fit:
-        """The hazard with these units in it, by their `mass`."""
-        none = np.zeros((len(self.points), 0))
-        mass = np.stack([c[0] for c in columns], axis=1) if columns else none
-        at_risk = np.array([c[1] for c in columns])
-        return hazard.fit(mass, at_risk, self.background, self.factor, self.hours)
+    @cached_property
+    def in_doubt(self) -> Index:
+        """Points around which a range is not out of the question."""
+        return np.flatnonzero(self.ranged > _UNLIKELY)
+
+    @cached_property
+    def ground(self) -> Array:
+        """What explains each point if no unit is known, before any fit."""
+        return np.asarray(self.background * (self.factor + self.ranged), dtype=np.float64)
+
+    def even(self, unit: Unit, without: Index | None = None) -> Array:
+        """Its mail near each point in doubt, on average over the addresses of the point's pool."""
+        if not len(self.in_doubt):
+            return np.zeros(0)
+        rows, table = self._rows(unit, without), self.table(unit)
+        pool_of, buckets = self.exposures.pool_of, self.points.buckets
+        size = np.bincount(pool_of)
+        pool = pool_of[table.address[rows]].astype(np.int64)
+        messages = table.messages[rows] / size[pool]
+        where = self.points.cell[self.in_doubt]
+        # The scratch is one number a cell, and there are no more pools than addresses.
+        here = pool_of[where // max(1, buckets)] * buckets + where % max(1, buckets)
+        cell = pool * buckets + table.bucket[rows]
+        np.add.at(self.scratch, cell, messages)
+        found = (self.scratch[here] * self.points.near[self.in_doubt]).sum(axis=1)
+        self.scratch[cell] = 0.0
+        return np.asarray(found, dtype=np.float64)
+
+    def _rows(self, unit: Unit, without: Index | None) -> Index:
+        rows = self.rows(unit)
+        return rows if without is None else rows[~np.isin(self.table(unit).sender[rows], without)]
+
+    def column(self, unit: Unit, without: Index | None = None) -> Column:
+        """All that a fit wants of a unit."""
+        return Column(*self.mass(unit, without), self.even(unit, without))
+
+    def fitted(self, columns: list[Column]) -> hazard.Fit:
+        """The hazard with these units in it."""
+        none, nowhere = np.zeros((len(self.points), 0)), np.zeros((len(self.in_doubt), 0))
+        mass = np.stack([c.mass for c in columns], axis=1) if columns else none
+        even = np.stack([c.even for c in columns], axis=1) if columns else nowhere
+        at_risk = np.array([c.at_risk for c in columns])
+        ranges = hazard.Ranges(self.in_doubt, self.ranged[self.in_doubt], even)
+        return hazard.fit(mass, at_risk, self.background, self.factor, self.hours, ranges)

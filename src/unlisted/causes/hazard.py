@@ -3,6 +3,11 @@
 The hazard of a point is the background (times what rivals add) plus, for each unit that is in
 doubt, its rate times its mail near the point. Rates are Gamma with a shape below one, so a unit
 that explains nothing falls to nothing. No sampling: the same listings give the same shares.
+
+A range is weighed against all that would list addresses of the pool at that time, senders as well:
+so many together is as unlikely of theirs. Its hazard is its odds times the background and times
+what the units' mail by the pool's addresses would bring on average; a unit that had more of its
+mail by the listed address than by the others still explains more.
 """
 
 from dataclasses import dataclass
@@ -21,11 +26,22 @@ _ROUNDS, _CLOSE = 40, 1e-3
 
 @dataclass(frozen=True)
 class Fit:
-    """Rates of the units, and `part[e, j]`: the chance that unit j brought point e."""
+    """Rates of the units, and `part[e, j]`: the chance that unit j brought point e. `range_part` is
+    the chance that a range did."""
 
     rate: Array
     part: Array
-    background: Array
+    range_part: Array
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """Points around which a range is likely, its odds there, and `even[p, j]`: unit j's mail near
+    the p-th of them, on average over the addresses of its pool."""
+
+    point: Index
+    odds: Array
+    even: Array
 
 
 def mass_of(points: Points, cell: Index, messages: Array, scratch: Array) -> Array:
@@ -36,26 +52,30 @@ def mass_of(points: Points, cell: Index, messages: Array, scratch: Array) -> Arr
     return np.asarray(found, dtype=np.float64)
 
 
-def fit(mass: Array, at_risk: Array, background: float, factor: Array, hours: float) -> Fit:
+def fit(
+    mass: Array, at_risk: Array, background: float, factor: Array, hours: float, ranges: Ranges
+) -> Fit:
     """`mass[e, j]` is unit j's mail near point e, `at_risk[j]` its mail in all; `background` is the
-    rate of points per address and hour before the fit, `factor` what rivals multiply it with,
+    rate of points per address and hour before the fit, `factor` what errors multiply it with,
     `hours` the address-hours looked at."""
     points, units = mass.shape
     shape = np.full(units, _SHAPE + 1.0)
     rate_of = _SHAPE / _RATE_REF + at_risk
     base = background
-    part = np.zeros((points, units))
+    part, ranged = np.zeros((points, units)), np.zeros(points)
+    range_part = ranged
     for _ in range(_ROUNDS):
-        pull = mass * (np.exp(_digamma(shape)) / rate_of)
-        ground = base * factor
-        whole = pull.sum(axis=1) + ground
-        part = pull / whole[:, None]
+        rate = np.exp(_digamma(shape)) / rate_of
+        pull = mass * rate
+        ranged[ranges.point] = ranges.odds * (base + ranges.even @ rate)
+        whole = pull.sum(axis=1) + base * factor + ranged
+        part, range_part = pull / whole[:, None], ranged / whole
         before, shape = shape, _SHAPE + part.sum(axis=0)
         # What rivals take is not the background's own.
-        base = (0.5 + (ground / whole / factor).sum()) / (0.5 / background + hours)
+        base = (0.5 + (base / whole).sum()) / (0.5 / background + hours)
         if np.all(np.abs(shape - before) < _CLOSE):
             break
-    return Fit(shape / rate_of, part, base * factor)
+    return Fit(shape / rate_of, part, range_part)
 
 
 def _digamma(x: Array) -> Array:

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from unlisted.causes.traffic import Episode, Traffic
+from unlisted.causes.traffic import Episode, Exposure, Traffic
 
 REACH_S = 48 * 3600.0
 RATES = (0.003, 0.03, 0.3)
@@ -73,18 +73,25 @@ def nearness(lag_s: float) -> float:
     return 0.5 * math.exp(-lag_s / 5400.0) + 0.4 * math.exp(-lag_s / 21600.0) + 0.1
 
 
+def before_event(x: Exposure, at: float) -> tuple[float, float]:
+    """How many of these messages left before an event and within reach of it, and the same by how
+    near they were."""
+    if x.first_at > at or x.last_at < at - REACH_S or x.messages <= 0:
+        return 0.0, 0.0
+    before, last = float(x.messages), x.last_at
+    if last > at:
+        before *= (at - x.first_at) / (last - x.first_at)
+        last = at
+    return before, before * nearness(at - (x.first_at + last) / 2)
+
+
 def lot_of(traffic: Traffic, event: Event) -> Lot:
     """A sender's part in one event."""
     by_address = expected = messages = 0.0
     for x in traffic.exposures:
-        if x.first_at > event.at or x.last_at < event.at - REACH_S or x.messages <= 0:
+        before, weight = before_event(x, event.at)
+        if before <= 0.0:
             continue
-        before = x.messages * 1.0
-        last = x.last_at
-        if last > event.at:
-            before *= (event.at - x.first_at) / (last - x.first_at)
-            last = event.at
-        weight = before * nearness(event.at - (x.first_at + last) / 2)
         messages += before
         if x.address == event.address:
             by_address += weight

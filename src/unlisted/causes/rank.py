@@ -25,6 +25,7 @@ from unlisted.causes.evidence import (
     with_rests,
 )
 from unlisted.causes.lottery import Event, events_of
+from unlisted.causes.nobody import Suspect
 from unlisted.causes.traffic import Episode, SenderEvidence
 
 Verdict = Literal["guilty", "probable", "not enough evidence", "nobody here"]
@@ -86,6 +87,8 @@ class Causes(msgspec.Struct, frozen=True):
     # Further listings under rotation after which the likeliest could be named; None: not by draws.
     listings_needed: int | None
     reason: str
+    # Everybody weighed, for the question about one listing (`nobody.py`).
+    suspects: tuple[Suspect, ...] = ()
 
 
 class _Weighed(msgspec.Struct):
@@ -96,6 +99,29 @@ class _Weighed(msgspec.Struct):
     at_risk: float
     exposed: bool
     standing: Standing = "open"
+
+
+class Memory:
+    """Who was weighed last, and how: of most senders nothing is new a few minutes later."""
+
+    def __init__(self) -> None:
+        self.events: tuple[Event, ...] = ()
+        self.known: dict[str, tuple[SenderEvidence, tuple[UnitEvidence, ...], float]] = {}
+
+    def weigh(self, senders: Sequence[SenderEvidence], events: tuple[Event, ...]) -> list[_Weighed]:
+        """All of them, those anew that are not the very values of last time."""
+        before = self.known if events == self.events else {}
+        self.events, self.known, out = events, {}, []
+        for one in senders:
+            known = before.get(one.sender)
+            if known is None or known[0] is not one:
+                found = _weigh_sender(one, events)
+                known = (one, tuple(found.units), found.at_risk)
+            else:
+                found = _chosen(one, list(known[1]), known[2])
+            self.known[one.sender] = known
+            out.append(found)
+        return out
 
 
 def _weigh_sender(sender: SenderEvidence, events: tuple[Event, ...]) -> _Weighed:
@@ -174,17 +200,21 @@ def _share_interval(share: float, low: float, high: float, pieces: int) -> tuple
 
 
 def rank(
-    episodes: Sequence[Episode], candidates: Sequence[SenderEvidence], *, most: int = 20
+    episodes: Sequence[Episode],
+    candidates: Sequence[SenderEvidence],
+    *,
+    most: int = 20,
+    memory: Memory | None = None,
 ) -> Causes:
     """Weigh all candidates against all episodes so far; at most `most` shares are told, and
-    those of all who are guilty or probable."""
+    those of all who are guilty or probable. `memory`: of the last time, to be faster."""
     events = events_of(episodes)
     if not events:
         return Causes(
             "not enough evidence", (), (), (), 1.0, 0.0, 1.0, 0, None, "no episode is known"
         )
     senders = sorted(candidates, key=lambda c: c.sender)
-    weighed = [_weigh_sender(sender, events) for sender in senders]
+    weighed = (memory or Memory()).weigh(senders, events)
     everybody = sum(one.at_risk for one in weighed)
     for one in weighed:
         one.standing = _standing(one, everybody)
@@ -310,4 +340,5 @@ def rank(
         len(events),
         needed,
         reason,
+        tuple(Suspect(one.evidence, one.total - one.best.of("lottery")) for one in weighed),
     )

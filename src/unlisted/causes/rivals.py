@@ -22,10 +22,12 @@ Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
 
 _SIZES = (4, 8, 16, 32, 64, 128, 256)
-_SPREADS_S = (1800.0, 2 * 3600.0, 6 * 3600.0, 24 * 3600.0)
+_SPREADS_S = (300.0, 1800.0, 2 * 3600.0, 6 * 3600.0, 24 * 3600.0)
 _FEWEST = 3
 # The odds of a range around a listing, before the others are seen.
 _PRIOR = 0.03
+# How often only a part of a listed block is seen, any number of its addresses alike.
+_SEEN = 0.5
 _MOST_ODDS = 1e9
 # Culprits who mail by one pool at once, and how well that is known.
 _AT_ONCE = 1.5
@@ -40,6 +42,7 @@ def range_odds(listings: Sequence[Listing], exposures: Exposures) -> Array:
     if count < _FEWEST:
         return odds
     at = np.array([sum(one.opened) / 2 for one in listings])
+    doubt = np.array([(one.opened[1] - one.opened[0]) / 2 for one in listings])
     address = np.array([one.address for one in listings], dtype=np.int64)
     lists = {name: place for place, name in enumerate(sorted({x.list_name for x in listings}))}
     on = np.array([lists[one.list_name] for one in listings], dtype=np.int64)
@@ -48,23 +51,27 @@ def range_odds(listings: Sequence[Listing], exposures: Exposures) -> Array:
     pool = pool_of[address]
     seconds = max(1, exposures.buckets) * exposures.bucket_s
     rate = np.bincount(pool, minlength=len(size_of))[pool] / seconds
+    everywhere = np.arange(exposures.addresses)
     once = {spread: _once(at, address, on, spread) for spread in _SPREADS_S}
     for one, other in _pairs(at):
         apart = np.abs(at[one] - at[other])
         same_pool = pool[one] == pool[other]
         for spread in _SPREADS_S:
-            weight = np.where((apart <= spread) & (on[one] == on[other]), once[spread][other], 0.0)
+            # When a listing began is known to its bounds: nearer than that none is near another.
+            near_by = (apart <= spread) & (doubt[one] <= spread) & (doubt[other] <= spread)
+            weight = np.where(near_by & (on[one] == on[other]), once[spread][other], 0.0)
             in_pool = sums(one, weight * same_pool, count)
             # Nobody brings about more than one address in an epoch.
             usual = np.maximum(_AT_ONCE * (2 * spread / exposures.epoch_s + 1), 4 * spread * rate)
             for size in _SIZES:
-                for block in (address // size, (address + size // 2) // size):
+                for shift in (0, size // 2):
+                    block = (address + shift) // size
                     near = weight * (block[one] == block[other])
                     found = _odds(
                         sums(one, near, count),
                         sums(one, near * same_pool, count),
                         in_pool,
-                        size,
+                        np.bincount((everywhere + shift) // size)[block].astype(np.float64),
                         size_of[pool].astype(np.float64),
                         usual,
                     )
@@ -102,15 +109,17 @@ def _odds(
     count: Array,
     of_pool: Array,
     in_pool: Array,
-    size: int,
+    size: Array,
     pool_size: Array,
     usual: Array,
 ) -> Array:
-    """Odds for a range against senders who rotate, from counts within a block and outside it.
+    """Odds for a range against senders who rotate, from counts within a block and outside it;
+    `size` is how many addresses of ours lie in the block.
 
     `usual` is how many of the pool's addresses may be listed meanwhile without a range: a Gamma of
     shape `_SHAPE` about it, sharpened by what was listed of the pool outside the block, predicts
-    the block. A block of several pools asks that of each.
+    the block. A block of several pools asks that of each. A range lists the whole block; as often
+    as not only some of it is seen.
     """
     pools = np.maximum(1.0, size / pool_size)
     inside = np.minimum(1.0, size / pool_size)
@@ -123,7 +132,8 @@ def _odds(
         - shape * np.log1p(mean / shape)
         + count * np.log(mean / (mean + shape))
     )
-    odds = np.exp(np.minimum(np.log(_PRIOR / (size + 1)) - log_senders, np.log(_MOST_ODDS)))
+    seen = _SEEN / (size + 1.0) + np.where(count > size - 0.5, 1.0 - _SEEN, 0.0)
+    odds = np.exp(np.minimum(np.log(_PRIOR * seen) - log_senders, np.log(_MOST_ODDS)))
     return np.where((count > _FEWEST - 0.5) & (count > mean), odds, 0.0)
 
 

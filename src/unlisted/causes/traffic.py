@@ -73,3 +73,5 @@ class SenderEvidence(msgspec.Struct, frozen=True):
     total: Traffic
     to_strangers: Traffic | None = None
     campaigns: tuple[CampaignTraffic, ...] = ()
+    # Since when it is held: the last that left of what the hold is for.
+    silent_from: float | None = None

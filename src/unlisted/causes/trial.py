@@ -12,7 +12,7 @@ import numpy as np
 
 from unlisted.causes import draws, prior
 from unlisted.causes.answer import UnitKind
-from unlisted.causes.case import Array, Case, Index, Unit
+from unlisted.causes.case import Array, Case, Column, Index, Unit
 
 # Odds from which a unit goes on trial, and from which it stands as an explanation.
 _TRIAL, _SOLID = np.log(0.01), 0.0
@@ -34,20 +34,23 @@ class Odds:
     tenth: float
 
 
-def odds(case: Case, also: Collection[int] = ()) -> Odds:
-    """Both looks. `also` are senders that go on trial whatever their draws say."""
+def odds(case: Case, also: Collection[int] = (), known: Collection[int] = ()) -> Odds:
+    """Both looks. `also` are senders that go on trial whatever their draws say; `known` are beyond
+    doubt, and explanations for the others."""
     log_prior, first, tenth = _first_look(case)
     start = {kind: log_prior[kind] + first[kind] for kind in _KINDS}
     units: list[Unit] = []
     for kind in _KINDS:
         units += [(kind, int(i)) for i in np.flatnonzero(start[kind] >= _TRIAL)]
-    units += [("sender", i) for i in sorted(also) if start["sender"][i] < _TRIAL]
+    units += [("sender", i) for i in sorted({*also, *known}) if start["sender"][i] < _TRIAL]
+    sure = {("sender", i) for i in known}
     if len(units) > MOST_TRIALS:
-        units = sorted(units, key=lambda u: (-start[u[0]][u[1]], u))[:MOST_TRIALS]
+        order = sorted(units, key=lambda u: (u not in sure, -start[u[0]][u[1]], u))
+        units = order[:MOST_TRIALS]
     units.sort()
-    alone = case.background * case.factor
+    alone = case.ground
     own = {u: _log_e(case, u, alone, _NOBODY) + float(log_prior[u[0]][u[1]]) for u in units}
-    solids = _solids(case, [u for u in units if own[u] >= _SOLID])
+    solids = _solids(case, [u for u in units if own[u] >= _SOLID or u in sure])
     found = _second_look(case, units, solids)
     return Odds(
         units,
@@ -62,8 +65,8 @@ def _first_look(case: Case) -> tuple[dict[UnitKind, Array], dict[UnitKind, Array
     """Prior weights, and what every unit's draws say at a glance: once if evidence comes within
     the hour, once if it takes a day, the mean of both."""
     x, c = case.exposures, case.campaigns
-    share = prior.mail_share(x, case.points, 1.0 / case.factor)
-    alone = case.background * case.factor
+    share = prior.mail_share(x, case.points, case.background / case.ground)
+    alone = case.ground
     senders, campaigns = [], []
     for sharp in (True, False):
         table = draws.stakes(case.points.sharp() if sharp else case.points, alone, x)
@@ -72,7 +75,7 @@ def _first_look(case: Case) -> tuple[dict[UnitKind, Array], dict[UnitKind, Array
         for rate in draws.RATES:
             senders.append(draws.per_unit(bets, x.senders, rate))
             campaigns.append(draws.per_group(members, c.campaigns, rate))
-    when = prior.times(x, case.points, case.factor)
+    when = prior.times(x, case.points, case.ground / case.background)
     day = max(1, round(86400.0 / x.bucket_s))
     of_senders = prior.weigh(x, share, when, bets, x.senders, day)
     weight: dict[UnitKind, Array] = {
@@ -135,7 +138,7 @@ def spoken_for(case: Case, campaigns: list[Unit], units: list[Unit]) -> dict[Uni
 
 
 def _second_look(case: Case, units: list[Unit], solids: list[Unit]) -> dict[Unit, float]:
-    columns = [case.mass(u) for u in solids]
+    columns = [case.column(u) for u in solids]
     common = _rest(case, columns)
     sets = [set(case.members(u).tolist()) for u in solids]
     out: dict[Unit, float] = {}
@@ -158,12 +161,12 @@ def _apart(
     case: Case,
     unit: Unit,
     solids: list[Unit],
-    columns: list[tuple[Array, float]],
+    columns: list[Column],
     touched: list[int],
 ) -> float:
     """The e-value with the rest fitted without any mail of the unit."""
     own = case.members(unit)
-    found: list[tuple[Array, float]] = []
+    found: list[Column] = []
     apart: list[Index] = [_NOBODY]
     for place, solid in enumerate(solids):
         if place not in touched:
@@ -173,17 +176,19 @@ def _apart(
             if solid[0] == "sender" and unit[0] == "tenant":
                 apart.append(case.members(solid))
         else:
-            found.append(case.mass(solid, own))
+            found.append(case.column(solid, own))
     return _log_e(case, unit, _rest(case, found), np.concatenate(apart))
 
 
-def _rest(case: Case, columns: list[tuple[Array, float]]) -> Array:
+def _rest(case: Case, columns: list[Column]) -> Array:
     """What explains each point beside the unit on trial. The background stays what it was before
     the fit: where culprits explain nearly all, what is left would else count for nothing, and one
     late report would speak for a culprit as loudly as five listings against it."""
-    fitted = case.fitted(columns)
-    others = sum((c[0] * rate for c, rate in zip(columns, fitted.rate, strict=True)), np.zeros(1))
-    return np.asarray(case.background * case.factor + others, dtype=np.float64)
+    rest = case.ground.copy()
+    for column, rate in zip(columns, case.fitted(columns).rate, strict=True):
+        rest += column.mass * rate
+        rest[case.in_doubt] += case.ranged[case.in_doubt] * column.even * rate
+    return rest
 
 
 def _log_e(case: Case, unit: Unit, rest: Array, apart: Index) -> float:

@@ -34,6 +34,8 @@ ASK_AGAIN_S = 60.0
 TRIES = 5
 WORDS_ENOUGH = 3
 STAGES = {"connect": 0, "greeting": 1, "ehlo": 2, "mail": 3, "rcpt": 4, "data": 5, "eod": 6}
+POOL_ASKED, LISTS_ASKED = 256, 64  # at once, when an address is found listed
+OTHERS_S = 900.0  # what was asked so shortly before is not asked again for it
 ZONES_LIMIT = 256  # names of lists learned from replies: more is somebody making them up
 
 
@@ -183,13 +185,43 @@ def probe(zone: str, address: str, n: int) -> Probe:
     return Probe(key=f"probe/{zone}/{address}/{n}", zone=zone, address=address)
 
 
+def others(states: States, fact: EpisodeOpened) -> Iterator[Out]:
+    """Where one address is listed, the list is asked about the others of its pool, and the other
+    lists about this one, within a minute: what was listed at once is then seen to be, and no letter
+    is spent to learn it."""
+    state, pool = states.sense, states.deliver.pool_of.get(fact.address)
+    config = states.accept.config
+    if fact.zone is None or pool is None or config is None or not config.lookups:
+        return
+    mates = [(fact.zone, one) for one in pool.addresses if one != fact.address]
+    lists = [(one, fact.address) for one in sorted({*state.zones, *state.users})]
+    wanted = [
+        (zone, address)
+        for zone, address in (*mates[:POOL_ASKED], *lists[:LISTS_ASKED])
+        if is_ip(address)
+        and (address, zone) not in state.open
+        and fact.at - state.asked_beside.get((zone, address), -OTHERS_S) >= OTHERS_S
+    ]
+    for place, (zone, address) in enumerate(wanted):
+        state.asked_beside[zone, address] = fact.at
+        due = fact.at + ASK_AGAIN_S * (place + 1) / len(wanted)
+        yield SetTimer(key=f"ask|{zone}|{address}", due=due)
+
+
+def _beside(states: States, zone: str, address: str) -> bool:
+    """Whether another address of its pool is on this list just now, so that it is no matter who
+    meets a refusal first."""
+    pool = states.deliver.pool_of.get(address)
+    return pool is not None and any((one, zone) in states.sense.open for one in pool.addresses)
+
+
 def answered(states: States, fact: ProbeAnswered, n: int) -> Iterator[Out]:
     state = states.sense
     path = (fact.zone, fact.address)
     if (fact.address, fact.zone) in state.open:
         return
     blamed = [at for at in state.blamed.get(fact.address, ()) if fact.at - at <= RECENT_S]
-    if fact.state == "listed" and blamed:
+    if fact.state == "listed" and (blamed or _beside(states, fact.zone, fact.address)):
         attempts = max(state.counts.total(fact.address, fact.at)[1], len(blamed))
         yield EpisodeOpened(
             at=fact.at,
@@ -197,8 +229,8 @@ def answered(states: States, fact: ProbeAnswered, n: int) -> Iterator[Out]:
             address=fact.address,
             zone=fact.zone,
             receiver=None,
-            basis="reply+dns",
-            since=blamed[0],
+            basis="reply+dns" if blamed else "dns",
+            since=blamed[0] if blamed else fact.at,
             refusals=len(blamed),
             attempts=attempts,
             because=(n,),

@@ -10,7 +10,7 @@ from array import array
 
 from unlisted.causes.beside import HOURS, Week
 from unlisted.causes.profile import SenderProfile
-from unlisted.causes.traffic import Exposure, Traffic
+from unlisted.causes.traffic import Exposure, SenderEvidence, Traffic
 
 WINDOW_S = 48 * 3600.0
 BUCKET_S = 900.0  # exposures: short against the hourly draw
@@ -18,6 +18,7 @@ KEPT_BUCKETS = int(WINDOW_S / BUCKET_S)
 KEPT_DAYS = 8
 WIDTH = 7  # of a row
 HOURS_KEPT = 200  # of a day's letters to strangers
+PEOPLE_KEPT = 1000  # of a sender, whom it lately wrote to first, and who lately said no
 FEW = 5  # a campaign to fewer strangers says nothing once its window is over
 
 
@@ -45,14 +46,23 @@ class Ledger:
     first, all in one array, because there are hundreds of thousands of ledgers with a row or two.
     """
 
-    __slots__ = ("_rows", "_sums", "_traffic", "first_at", "last_at", "left", "strangers")
+    __slots__ = (
+        "_rows",
+        "_sums",
+        "_traffic",
+        "first_at",
+        "last_at",
+        "left",
+        "messages",
+        "strangers",
+    )
 
     def __init__(self) -> None:
         self._rows = array("q")
         self.left: list[Left] = []
         self.first_at = 0.0
         self.last_at = 0.0
-        self.strangers = 0  # since the first
+        self.messages = self.strangers = 0  # since the first
         # As they were last asked for: of its mail most senders add nothing between two weighings.
         self._sums: tuple[int, float, list[int]] | None = None
         self._traffic: tuple[int, Traffic] | None = None
@@ -63,6 +73,7 @@ class Ledger:
         place = self._place(int(at // BUCKET_S))
         for column, count in enumerate(counts, place + 1):
             self._rows[column] += count
+        self.messages += counts[0]
         self.strangers += counts[2] if len(counts) > 2 else 0
         self.first_at = self.first_at or at
         self.last_at = at
@@ -95,8 +106,10 @@ class Ledger:
 
     def sweep(self, at: float) -> None:
         """Let go of what no window reaches any more."""
-        self._let_go(int(at // BUCKET_S) - KEPT_BUCKETS)
-        self._sums = self._traffic = None
+        oldest = int(at // BUCKET_S) - KEPT_BUCKETS
+        self._let_go(oldest)
+        if self._traffic is not None and self._traffic[0] < oldest - 1:
+            self._sums = self._traffic = None
 
     def leave(
         self, at: float, address: str, probability: float, stranger: bool, count: int = 1
@@ -127,6 +140,10 @@ class Ledger:
             sums = [sum(self._rows[first + column :: WIDTH]) for column in range(1, WIDTH)]
             known = self._sums = (oldest, window_s, sums)
         return known[2]
+
+    def lively(self, at: float, messages: int) -> bool:
+        """Whether the window may hold so many messages: most campaigns are one letter."""
+        return self.messages >= messages and at - self.last_at <= WINDOW_S + BUCKET_S
 
     def traffic(self, at: float) -> Traffic:
         """The window as `causes` wants it."""
@@ -189,16 +206,56 @@ class Sender:
     `ours`: it put mail in with us; else its mail is only known from another MTA's log.
     """
 
-    __slots__ = ("all", "campaigns", "days", "ours", "profile", "strangers", "tenant")
+    __slots__ = (
+        "_met",
+        "_refused",
+        "all",
+        "campaigns",
+        "days",
+        "ours",
+        "profile",
+        "strangers",
+        "tenant",
+        "weighed",
+    )
 
     def __init__(self, tenant: str) -> None:
         self.tenant = tenant
         self.ours = False
         self.profile = SenderProfile()
+        self.weighed: SenderEvidence | None = None  # as it last was
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """What was counted no longer speaks of it: a hold on it has ended."""
         self.all = Ledger()
         self.strangers = Ledger()
         self.campaigns: dict[str, Ledger] = {}
         self.days: dict[int, Day] = {}
+        # Most senders have neither for weeks.
+        self._met: dict[str, int] | None = None  # person -> day
+        self._refused: dict[str, int] | None = None
+
+    def unusual_since(self, at: float) -> float:
+        """Since when it did what it is held for: the first of its last days with more strangers
+        than on any before, or two days at least."""
+        usual = self.profile.usual_max_new_per_day
+        days = [number for number, day in self.days.items() if day.strangers > usual]
+        return min([at - WINDOW_S, *(number * 86400.0 for number in days)])
+
+    def held(self) -> None:
+        """It is held: what it did on the days before is judged, and not judged again."""
+        self.days = {}
+
+    def new_to(self, person: str, at: float) -> bool:
+        """Whether it has not written to this stranger of late: a second letter meets nobody new."""
+        self._met, first = _first(self._met, person, int(at // 86400))
+        return first
+
+    def first_no(self, person: str, at: float) -> bool:
+        """Whether this recipient has not refused it of late: people try again by hand."""
+        self._refused, first = _first(self._refused, person, int(at // 86400))
+        return first
 
     def day(self, at: float) -> Day:
         """The counts of a day; those of more than a week ago go."""
@@ -221,6 +278,9 @@ class Sender:
         oldest = int(at // 86400) - KEPT_DAYS
         for old in [one for one in self.days if one <= oldest]:
             del self.days[old]
+        self._met, self._refused = _newer(self._met, oldest), _newer(self._refused, oldest)
+        if at - self.all.last_at > WINDOW_S + BUCKET_S:
+            self.weighed = None
 
     def new(self, at: float) -> int:
         """Recipients of the last days that were new to it."""
@@ -261,3 +321,19 @@ class Sender:
             alike=max((one.strangers for one in near), default=0),
             content=sum(day.content for _, day in days),
         )
+
+
+def _first(seen: dict[str, int] | None, person: str, day: int) -> tuple[dict[str, int], bool]:
+    """Whether the person is not among those of the last days; now it is."""
+    seen = {} if seen is None else seen
+    first = seen.pop(person, day - KEPT_DAYS) <= day - KEPT_DAYS
+    seen[person] = day  # the newest last
+    if len(seen) > PEOPLE_KEPT:
+        del seen[next(iter(seen))]
+    return seen, first
+
+
+def _newer(seen: dict[str, int] | None, oldest: int) -> dict[str, int] | None:
+    if seen is None:
+        return None
+    return {person: day for person, day in seen.items() if day > oldest} or None

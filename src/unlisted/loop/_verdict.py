@@ -1,8 +1,10 @@
 """The quick and the whole answer made one: a verdict per episode, one standing per sender.
 
 Whoever either names is named; the whole answer's shares, episodes and doubts are told where it has
-any. An episode that no named sender explains is "nobody here" where a rival explains it, or where
-draws and answers speak for everybody; without a draw nothing speaks for anybody.
+any. Each listing is answered for itself, also where several lists list one address: who is guilty of
+one need not be of another that errs. A listing that a named sender more likely brought than not is
+its; else it is "nobody here" if a range, an error and the chance that nobody brought it (the whole
+answer's, split by the quick one's) make four in five. Without a draw nothing speaks for anybody.
 """
 
 from __future__ import annotations
@@ -12,13 +14,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from unlisted.causes.lottery import Event, events_of, lot_of
+from unlisted.causes.nobody import Single, single
 from unlisted.causes.rank import Causes, Standing
-from unlisted.causes.traffic import Episode as Early
 from unlisted.causes.traffic import SenderEvidence
 from unlisted.facts import CausesRanked, Share
 from unlisted.loop._ledger import WINDOW_S
-from unlisted.loop._weighing import Found, ended
+from unlisted.loop._weighing import Found, early
 
 if TYPE_CHECKING:
     from unlisted.causes.answer import Cause, EpisodeCause
@@ -31,7 +32,10 @@ UNTIED = "no listing is tied to it by the draws: what else is known of it names 
 TOLD = 10
 SMALL = 0.005
 MEMBERS = 500
-SILENT_S = 6 * 3600.0  # who was held so long before a listing did not cause it, unless draws say so
+LIKELY = 0.5  # a listing is the guilty's from this chance on
+PART = 0.2  # and one's of them whose mail is this much of theirs
+NOBODY = 0.8
+HEARD_S = 3600.0  # so long recipients take to answer: before, silence speaks for nobody
 
 
 class Answer(msgspec.Struct):
@@ -44,6 +48,7 @@ class Answer(msgspec.Struct):
     found: Found | None
     early: dict[str, SenderEvidence]
     of_episode: dict[str, EpisodeCause]
+    singles: dict[str, Single]
     for_it: dict[str, set[str]]  # sender -> episodes it likely caused
 
 
@@ -52,7 +57,7 @@ def answer(
 ) -> Answer:
     """Both made one. Who was guilty stays so for as long as a hold lasts, unless a person let it go:
     it is held, and what speaks against it grows no more."""
-    out = Answer({}, {}, {}, quick, found, early, {}, {})
+    out = Answer({}, {}, {}, quick, found, early, {}, {}, {})
     for one in quick.shares if quick is not None else ():
         out.standing[one.sender] = one.standing
         out.evidence[one.sender] = one.evidence
@@ -73,7 +78,11 @@ def answer(
         out.of_episode = {one.episode_id: one for one in found.answer.episodes}
         for cause in found.answer.causes:
             for sender in _senders(found, cause):
-                _take(out, states, found, cause, sender)
+                if cause.standing == "guilty":
+                    out.for_it.setdefault(sender, set()).update(cause.episodes_for)
+                # What it did before a hold that is over is told of the listings of that time only.
+                if not _over(states, found, cause, sender):
+                    _take(out, states, found, cause, sender)
     _convicted(states, out)
     return out
 
@@ -97,6 +106,11 @@ def _convicted(states: States, out: Answer) -> None:
             convicted[sender] = (out.shares[sender], at)
 
 
+def _over(states: States, found: Found, cause: Cause, sender: str) -> bool:
+    before = cause.kind == "sender" and cause.unit in found.ended
+    return before and sender not in states.explain.convicted
+
+
 def _senders(found: Found, cause: Cause) -> list[str]:
     """Whom a cause is about: itself, or a campaign's members; a tenant is told, nobody of it held."""
     if cause.kind == "sender":
@@ -118,7 +132,6 @@ def _take(out: Answer, states: States, found: Found, cause: Cause, sender: str) 
     untied = (UNTIED,) if cause.standing == "guilty" and not cause.episodes_for else ()
     both = cause.standing != "open" and before is not None and before.standing == cause.standing
     out.standing[sender] = standing
-    out.for_it.setdefault(sender, set()).update(cause.episodes_for)
     out.shares[sender] = Share(
         sender=sender,
         tenant=states.explain.senders[sender].tenant if sender in states.explain.senders else "",
@@ -173,46 +186,79 @@ def _messages(states: States, sender: str) -> int:
 def verdicts(
     states: States, out: Answer, episodes: list[Episode], n: int
 ) -> Iterator[CausesRanked]:
-    """What is to be said of each of these episodes now. Several listings of one address at once are
-    one event: the same is said of each."""
+    """What is to be said of each of these episodes now."""
     guilty = sorted(name for name, one in out.standing.items() if one == "guilty")
-    events = events_of([Early(one.id, one.address, one.opened_at, ended(one)) for one in episodes])
-    of = {
-        one.id: max(
-            (e for e in events if e.address == one.address and e.at <= one.opened_at),
-            key=lambda e: e.at,
-        )
-        for one in episodes
-    }
     caused = states.explain.caused
+    _singled(states, out, guilty, episodes)
     for one in episodes:
-        tied = {name for name in guilty if of[one.id].episode_id in out.for_it.get(name, ())}
-        caused.setdefault(one.id, set()).update(tied)
+        cause = out.of_episode.get(one.id)
+        if cause is not None:
+            likely = cause.culprits >= LIKELY
+            caused[one.id] = {s for s in out.for_it if likely and one.id in out.for_it[s]}
+    best = _best(states, out, guilty, episodes)
     for one in episodes:
-        event = of[one.id]
-        named = _named(states, out, guilty, one.id, event)
-        verdict = _verdict(states, out, event, named)
-        yield _told(states, out, one.id, event, verdict, named, n)
+        named = _named(states, out, guilty, one, best)
+        yield _told(states, out, one, _verdict(states, out, one, named), named, n)
+
+
+def _singled(states: States, out: Answer, guilty: list[str], episodes: list[Episode]) -> None:
+    """Each listing by itself; of what is older than the quick answer's window, the last answer."""
+    before = states.explain.singles
+    states.explain.singles = out.singles
+    for one in episodes:
+        if out.quick is None or states.explain.weighed_at - one.opened_at > WINDOW_S:
+            found = before.get(one.id)
+        else:
+            found = single(early(states, one), out.quick.suspects, guilty)
+        if found is not None:
+            out.singles[one.id] = found
+
+
+def _best(
+    states: States, out: Answer, guilty: list[str], episodes: list[Episode]
+) -> dict[str, str]:
+    """Of the guilty who are not held yet, the episode that their mail had the largest part in,
+    unless a range brought it: what convicts them is more than one listing, and they must be told of
+    to be held, though others may have had the larger part in each."""
+    free = {name for name in guilty if _can_be_held(states, name)}
+    found: dict[str, tuple[float, str]] = {}
+    for one in episodes:
+        single, cause = out.singles.get(one.id), out.of_episode.get(one.id)
+        if single is None or (cause is not None and cause.range_probability >= LIKELY):
+            continue
+        for name, part in single.parts:
+            if name in free:
+                found[name] = max(found.get(name, (0.0, "")), (part * single.culprits, one.id))
+    return {name: episode for name, (_, episode) in found.items()}
+
+
+def _can_be_held(states: States, name: str) -> bool:
+    return states.explain.submits(name) and states.contain.hold_of(name) is None
 
 
 def _named(
-    states: States, out: Answer, guilty: list[str], episode: str, event: Event
+    states: States, out: Answer, guilty: list[str], one: Episode, best: dict[str, str]
 ) -> tuple[str, ...]:
-    """The guilty whom the draws tie to this one, and those tied to none who mailed by its address
-    before: what else is known convicts them. If there is none, whom the quick answer names."""
+    """The guilty whom the draws tie to this one, and those tied to none whose mail likely brought
+    it or that had no larger part in another: what else is known convicts them. If there is none,
+    whom the quick answer names."""
     caused = states.explain.caused
     tied = set().union(*caused.values())
-    near = [name for name in guilty if _mailed(states, out, name, event)]
-    sure = {name for name in guilty if name in caused[episode]}
+    sure = set(caused.get(one.id, ()))
+    sure |= {name for name, episode in best.items() if episode == one.id and name not in tied}
+    near = [name for name in _near(out, one) if name in guilty]
     sure |= {name for name in near if name not in tied}
     early = out.quick.named if out.quick is not None else ()
     return tuple(sorted(sure or [name for name in near if name in early]))
 
 
-def _mailed(states: States, out: Answer, name: str, event: Event) -> bool:
-    one, hold = out.early.get(name), states.contain.hold_of(name)
-    silent = hold is not None and event.at - hold.left > SILENT_S
-    return one is not None and not silent and lot_of(one.total, event).by_address > 0
+def _near(out: Answer, one: Episode) -> list[str]:
+    """Whose mail to strangers by the address likely brought the listing, if not a range did."""
+    single, cause = out.singles.get(one.id), out.of_episode.get(one.id)
+    here = 1.0 - cause.range_probability if cause is not None else 1.0
+    if single is None or single.culprits * here < LIKELY:
+        return []
+    return [name for name, part in single.parts if part >= PART]
 
 
 def drawn(states: States, address: str) -> bool:
@@ -221,33 +267,40 @@ def drawn(states: States, address: str) -> bool:
     return pool is not None and not pool.watched and len(pool.addresses) > 1
 
 
-def _verdict(states: States, out: Answer, event: Event, named: tuple[str, ...]) -> str:
+def _verdict(states: States, out: Answer, one: Episode, named: tuple[str, ...]) -> str:
     if named:
         return "guilty"
-    by_draw = drawn(states, event.address)
-    one = out.of_episode.get(event.episode_id)
-    if one is not None and one.verdict == "nobody here" and by_draw:
+    by_draw, cause = drawn(states, one.address), out.of_episode.get(one.id)
+    whole = out.found.answer.verdict if out.found is not None else "not enough evidence"
+    if by_draw and (_nobody(states, out, one) >= NOBODY or whole == "nobody here"):
         return "nobody here"
     quick = out.quick.verdict if out.quick is not None else "not enough evidence"
-    whole = out.found.answer.verdict if out.found is not None else "not enough evidence"
-    if quick == "probable" or (one is not None and one.verdict == "probable"):
+    if quick == "probable" or (cause is not None and cause.verdict == "probable"):
         return "probable"
-    if "nobody here" in (quick, whole) and by_draw:
-        return "nobody here"
     return "not enough evidence"
+
+
+def _nobody(states: States, out: Answer, one: Episode) -> float:
+    """How likely it is that nobody here brought this listing: a range, an error, or, of what no
+    unit in doubt explains, what is not a sender's whom nothing points at yet."""
+    cause = out.of_episode.get(one.id)
+    rival = cause.range_probability + cause.error_probability if cause is not None else 0.0
+    if one.id not in out.singles or states.explain.weighed_at - one.opened_at < HEARD_S:
+        return rival
+    unknown = max(0.0, cause.ground - rival) if cause is not None else 1.0
+    return rival + unknown * out.singles[one.id].nobody
 
 
 def _told(
     states: States,
     out: Answer,
-    episode: str,
-    event: Event,
+    episode: Episode,
     verdict: str,
     named: tuple[str, ...],
     n: int,
 ) -> CausesRanked:
-    watched, by_draw = states.deliver.only_watched(event.address), drawn(states, event.address)
-    one = out.of_episode.get(event.episode_id)
+    watched, by_draw = states.deliver.only_watched(episode.address), drawn(states, episode.address)
+    one = out.of_episode.get(episode.id)
     whole = out.found.answer if out.found is not None else None
     ranked = sorted(out.shares.values(), key=lambda s: (s.sender not in named, -s.share, s.sender))
     kept = [s for s in ranked if s.share >= SMALL or s.sender in named]
@@ -256,7 +309,7 @@ def _told(
     )
     return CausesRanked(
         at=states.explain.weighed_at,
-        episode=episode,
+        episode=episode.id,
         verdict=verdict,
         named=named,
         shares=shares,

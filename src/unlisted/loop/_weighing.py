@@ -35,6 +35,7 @@ OPENING_S = (
     3600.0  # an address nobody looked at was listed within this time before the first refusal
 )
 WEEKS_S = 28 * 86400.0
+LETTERS = 5  # of one campaign, to be weighed apart
 
 
 class Found(NamedTuple):
@@ -43,6 +44,7 @@ class Found(NamedTuple):
     answer: Attribution
     senders: tuple[str, ...]
     campaigns: tuple[str, ...]
+    ended: frozenset[int]  # of the senders: as they were until they were held
 
 
 # ---------------------------------------------------------------- the quick answer
@@ -53,13 +55,7 @@ def quick(states: States, at: float) -> tuple[Causes | None, dict[str, SenderEvi
     state = states.explain
     pool_of = states.deliver.pool_of
     listings = [
-        Early(
-            episode_id=one.id,
-            address=one.address,
-            opened_at=one.opened_at,
-            ended_at=ended(one),
-            pool=pool_of[one.address].addresses,
-        )
+        early(states, one)
         for one in states.sense.episodes.values()
         if one.parent is None and at - one.opened_at <= WINDOW_S and one.address in pool_of
     ]
@@ -75,15 +71,20 @@ def quick(states: States, at: float) -> tuple[Causes | None, dict[str, SenderEvi
     if len(found) > SENDERS_WEIGHED:
         found.sort(key=lambda name: (-_telling(state.senders[name], at), name))
         found = sorted(found[:SENDERS_WEIGHED])
-    evidence = {
-        name: one for name in found if (one := _evidence(name, state.senders[name], at)) is not None
-    }
-    return rank(listings, list(evidence.values())), evidence
+    evidence = {name: one for name in found if (one := _evidence(states, name, at)) is not None}
+    return rank(listings, list(evidence.values()), memory=state.memory), evidence
 
 
-def ended(one: Episode) -> float | None:
-    """When it no longer held: the list let go, or else the episode was closed; None: it holds."""
-    return one.closed_at if one.delisted_at is None else one.delisted_at
+def early(states: States, one: Episode) -> Early:
+    """An episode as the quick answer wants it. It no longer holds when the list let go, or else
+    when it was closed."""
+    return Early(
+        episode_id=one.id,
+        address=one.address,
+        opened_at=one.opened_at,
+        ended_at=one.closed_at if one.delisted_at is None else one.delisted_at,
+        pool=states.deliver.pool_of[one.address].addresses,
+    )
 
 
 def _telling(sender: Sender, at: float) -> int:
@@ -92,23 +93,44 @@ def _telling(sender: Sender, at: float) -> int:
     return 100 * (sums[4] + sums[5]) + min(sums[2], 99)
 
 
-def _evidence(name: str, sender: Sender, at: float) -> SenderEvidence | None:
+def _evidence(states: States, name: str, at: float) -> SenderEvidence | None:
+    sender, hold = states.explain.senders[name], states.contain.hold_of(name)
     total = sender.all.traffic(at)
     if not total.messages and not total.exposures:
         return None
     campaigns = [
         CampaignTraffic(campaign, ledger.traffic(at))
         for campaign, ledger in sorted(sender.campaigns.items())
-        if ledger.total(at)[0] >= 5
+        if ledger.lively(at, LETTERS) and ledger.total(at)[0] >= LETTERS
     ]
     campaigns.sort(key=lambda one: (-one.traffic.messages, one.campaign_id))
-    return SenderEvidence(
+    found = SenderEvidence(
         sender=name,
         tenant=sender.tenant,
         profile=sender.profile,
         total=total,
         to_strangers=sender.strangers.traffic(at),
         campaigns=tuple(campaigns[:24]),
+        silent_from=hold.left if hold is not None else None,
+    )
+    # The same as last time is told as the same, so that it need not be weighed again.
+    before = sender.weighed
+    if before is None or not _same(before, found):
+        sender.weighed = before = found
+    return before
+
+
+def _same(one: SenderEvidence, other: SenderEvidence) -> bool:
+    return (
+        one.total is other.total
+        and one.to_strangers is other.to_strangers
+        and one.profile is other.profile
+        and one.silent_from == other.silent_from
+        and len(one.campaigns) == len(other.campaigns)
+        and all(
+            a.campaign_id == b.campaign_id and a.traffic is b.traffic
+            for a, b in zip(one.campaigns, other.campaigns, strict=True)
+        )
     )
 
 
@@ -139,9 +161,16 @@ def whole(states: States, at: float) -> Found | None:
     if not listings:
         return None
     answer = attribute(
-        book.exposures, listings, book.campaigns, book.tenants, _others(states, book, at), most=50
+        book.exposures,
+        listings,
+        book.campaigns,
+        book.tenants,
+        _others(states, book, at),
+        # What a hold ended is convicted, unless a person said that it was none.
+        known=[one for one in book.ended if book.senders[one] not in states.contain.released],
+        most=50,
     )
-    return Found(answer, book.senders, book.campaign_names)
+    return Found(answer, book.senders, book.campaign_names, book.ended)
 
 
 def _once(pools: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
@@ -178,7 +207,7 @@ def _others(states: States, book: Weighable, at: float) -> OtherEvidence:
 
     state = states.explain
     other = OtherEvidence()
-    number = {name: place for place, name in enumerate(book.senders)}
+    number = {n: place for place, n in enumerate(book.senders) if place not in book.ended}
     new = {name: state.senders[name].new(at) for name in sorted(state.senders) if name in number}
     all_new = sum(min(count, PRIOR_NEW) for count in new.values())
     told = [

@@ -17,6 +17,7 @@ import msgspec
 
 from unlisted.causes.book import NOT_DRAWN, ExposureBook
 from unlisted.causes.profile import SenderProfile, profile
+from unlisted.causes.rank import Memory
 from unlisted.commands import CancelTimer, SetTimer, Wake
 from unlisted.facts import (
     Carried,
@@ -27,11 +28,13 @@ from unlisted.facts import (
     Fact,
     Failed,
     FeedbackReceived,
+    HoldReleased,
     ProbeAnswered,
     Reception,
     Relisted,
     Routed,
     Row,
+    SenderHeld,
     SenderHistory,
     Settled,
     Share,
@@ -45,6 +48,7 @@ from unlisted.loop._verdict import answer as answered
 from unlisted.loop._weighing import Found, quick, whole
 
 if TYPE_CHECKING:
+    from unlisted.causes.nobody import Single
     from unlisted.loop._fixpoint import Out, States
     from unlisted.loop.sense import Episode
 
@@ -79,6 +83,8 @@ class State:
         self.answer: Answer | None = None
         self.found: Found | None = None
         self.convicted: dict[str, tuple[Share, float]] = {}  # and since when
+        self.memory = Memory()
+        self.singles: dict[str, Single] = {}  # what was last found of each episode by itself
         self.caused: dict[str, set[str]] = {}  # episode -> the guilty whom the draws tie to it
         self.whole_at = self.weighed_at = 0.0
         self.standing: dict[str, Standing] = {}
@@ -242,6 +248,12 @@ def _count(states: States, fact: Fact, n: int) -> None:
         state.released[fact.episode] = (fact.low, fact.high)
     elif isinstance(fact, Relisted):
         state.released.pop(fact.episode, None)
+    elif isinstance(fact, SenderHeld):
+        sender = state.sender(fact.sender, fact.tenant)
+        state.book.part(fact.sender, sender.unusual_since(fact.at))
+        sender.held()
+    elif isinstance(fact, HoldReleased) and fact.sender in state.senders:
+        state.senders[fact.sender].begin_anew()
 
 
 def _parts(states: States, row_sender: str, campaign: str, stranger: bool) -> list[Ledger]:
@@ -266,7 +278,10 @@ def _received(states: States, fact: Reception) -> None:
     sender = state.sender(fact.sender, fact.tenant)
     sender.ours = True
     known = [states.accept.knows(fact.sender, one.person, fact.at) for one in fact.recipients]
-    strangers = known.count(False)
+    strangers = sum(
+        not known[place] and sender.new_to(one.person, fact.at)
+        for place, one in enumerate(fact.recipients)
+    )
     state.sweep(fact.at)
     if campaign in state.campaigns:
         state.campaigns.move_to_end(campaign)
@@ -297,9 +312,11 @@ def _received(states: States, fact: Reception) -> None:
 
 
 def _answered(states: States, row: Row, at: float, *, unknown: bool) -> None:
+    sender = states.explain.senders.get(row.sender)
+    if sender is not None and unknown and not sender.first_no(row.recipient, at):
+        return  # whoever writes to a dead address again has made one mistake
     for ledger in _parts(states, row.sender, row.campaign, not row.known):
         ledger.add(at, 0, 0, 0, 1, int(unknown))
-    sender = states.explain.senders.get(row.sender)
     if sender is not None:
         day = sender.day(at)
         day.answered += 1
@@ -317,7 +334,9 @@ def _failed(states: States, fact: Failed, n: int) -> None:
         state.fresh += 1
         state.grounds.against(row.sender, n)
     elif fact.reason in CONTENT and row.sender in state.senders:
-        state.senders[row.sender].day(fact.at).content += 1
+        sender = state.senders[row.sender]
+        if sender.first_no(row.recipient, fact.at):
+            sender.day(fact.at).content += 1
         state.grounds.against(row.sender, n)
 
 

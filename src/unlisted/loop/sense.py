@@ -30,7 +30,7 @@ from unlisted.facts import (
     TimerFired,
     TransientFailure,
 )
-from unlisted.loop._blame import RECENT_S, answered, followed, is_ip, probe, replied
+from unlisted.loop._blame import RECENT_S, answered, followed, is_ip, others, probe, replied
 from unlisted.loop._shift import carried, counted
 from unlisted.rates.baseline import SeasonalBaseline
 from unlisted.rates.edetector import EDetector
@@ -92,6 +92,7 @@ class State:
         self.detectors: dict[tuple[str, str], EDetector] = {}
         self.said: dict[tuple[str, str], list[tuple[float, str, str]]] = {}  # see _by_words
         self.asked: dict[tuple[str, str], float] = {}
+        self.asked_beside: dict[tuple[str, str], float] = {}  # because of another episode
         self.tries: dict[tuple[str, str], int] = {}
         self.episodes: dict[str, Episode] = {}
         self.open: dict[tuple[str, str], str] = {}  # (address, zone or "@"receiver) -> episode
@@ -152,6 +153,7 @@ def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
     elif isinstance(fact, EpisodeOpened):
         state.episodes[fact.episode] = Episode(fact)
         state.open[fact.address, fact.zone or f"@{fact.receiver}"] = fact.episode
+        yield from others(states, fact)
     elif isinstance(fact, EpisodeClosed):
         episode = state.episodes[fact.episode]
         episode.closed_at = fact.at
