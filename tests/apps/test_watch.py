@@ -410,3 +410,12 @@ def test_a_world_of_logs_only_has_no_draw_says_so_and_names_nobody(
         assert one["drawn"] is False and one["named"] == [] and not one.get("episodes_needed")
         assert one["verdict"] in ("not enough evidence", "probable")
     assert not [kind for kind, _ in facts_of(state) if kind == "SenderHeld"]
+
+
+def test_a_stamp_of_a_year_that_cannot_be_stops_nothing(log: Path, state: Path) -> None:
+    forged = b"9999-12-31T23:59:59+00:00 mx1 postfix/smtp[1]: 4Xk2Yz000009: to=<b@example.net>, relay=mx.example.net[198.51.100.1]:25, delay=1, delays=0/0/0/1, dsn=5.7.1, status=bounced (host mx.example.net[198.51.100.1] said: 554 5.7.1 Client host [192.0.2.1] blocked using zen.spamhaus.org (in reply to RCPT TO command))\n"
+    log.write_bytes(forged + Traffic().message(at=START))
+    assert main(["watch", "--once", "--state", str(state), str(log)]) == 0
+    journal = sqlite3.connect(state / "journal.db")
+    assert journal.execute("select max(at) < 4102444800 from fact").fetchone() == (1,)
+    journal.close()

@@ -156,16 +156,16 @@ def test_a_message_is_joined_across_rotated_files(tmp_path: Path) -> None:
 def test_a_named_pipe_is_read_and_one_without_a_writer_is_no_wait_for_ever(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("unlisted.edge.log_input._WRITER_WAIT_MS", 100)
+    monkeypatch.setattr("unlisted.edge.pipe.WAIT_MS", 100)
     lonely, fed = tmp_path / "lonely", tmp_path / "fed"
     os.mkfifo(lonely)
     os.mkfifo(fed)
     writer = threading.Thread(target=lambda: fed.write_bytes(line(1) + line(2)))
     writer.start()
-    monkeypatch.setattr("unlisted.edge.log_input._WRITER_WAIT_MS", 5_000)
+    monkeypatch.setattr("unlisted.edge.pipe.WAIT_MS", 5_000)
     attempts, _ = read(fed)
     writer.join()
-    monkeypatch.setattr("unlisted.edge.log_input._WRITER_WAIT_MS", 100)
+    monkeypatch.setattr("unlisted.edge.pipe.WAIT_MS", 100)
     _, report = read(lonely)
     assert len(attempts) == 2
     assert "nobody writes" in str(report.files[0].problem)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tests.health import records
 
 from unlisted.health.importer import ImportFailed, read_record
+from unlisted.health.page import lines_of
 from unlisted.health.record import Record, as_json, iso, summary
 
 
@@ -193,3 +194,20 @@ def test_a_damaged_record_is_read_as_far_as_it_goes_or_refused(at: int, cut: int
         return
     as_json(found)
     assert len(found.posts) <= len(records.POSTS) + 2
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["<!--", "<!", "<?", "</a", "<a ", "<a x=", "<a x='", "<a x='>", "<![CDATA[", "<script>"],
+)
+def test_a_page_of_marks_that_end_nowhere_takes_no_time(piece: str) -> None:
+    raw = b"<html>" + piece.encode() * (200_000 // len(piece))
+    began = time.process_time()
+    with contextlib.suppress(ImportFailed):
+        read_record(raw)
+    assert time.process_time() - began < 2.0  # it was minutes
+
+
+def test_comments_and_declarations_are_no_text_and_lone_brackets_are() -> None:
+    raw = b"<!doctype html><p>a <!-- <p>hidden --> b &lt; c < d<?pi x?></p><p>e <!-- f</p>"
+    assert [line.text for line in lines_of(raw)] == ["a b < c < d", "e <!-- f"]

@@ -21,6 +21,7 @@ from typing import IO, Any
 from unlisted.apps.cli import OK
 from unlisted.apps.terminal import complain, escaped, plain
 from unlisted.edge import pattern_cache
+from unlisted.edge.pipe import opened_file
 from unlisted.mail.bounce import parse_bounce
 from unlisted.replies import as_json
 from unlisted.replies import classify as classified
@@ -77,7 +78,13 @@ def answers(paths: Iterable[Path], ours: tuple[Network, ...]) -> Iterator[Answer
     given = list(paths) or [Path("-")]
     for path in given:
         if str(path) == "-":
-            yield from _stream(sys.stdin.buffer, ours)
+            yield from _stream(sys.stdin.buffer, "-", ours)
+        elif _is_stream(path):
+            try:
+                with opened_file(path) as file:
+                    yield from _stream(file, str(path), ours)
+            except OSError as exc:
+                raise Unreadable(f"{path}: {exc.strerror or exc}") from None
         else:
             yield from _file(path, ours)
 
@@ -89,18 +96,23 @@ def replies_of(lines: Iterable[bytes], ours: tuple[Network, ...]) -> Iterator[An
         yield {"input": text, **as_json(classified(text, ours=ours))}
 
 
-def _stream(stream: IO[bytes], ours: tuple[Network, ...]) -> Iterator[Answer]:
-    """Standard input: a mail or an mbox if its first line begins one, else replies as they come."""
+def _stream(stream: IO[bytes], name: str, ours: tuple[Network, ...]) -> Iterator[Answer]:
+    """Standard input or a pipe, read once: a mail or an mbox if its first line begins one, else replies as they come."""
     lines = _lines(stream)
     first = next(lines, b"")
     whole = chain((first,) if first else (), lines)
     if _BEGINS_AN_MBOX.match(first):
         for number, raw in enumerate(_mbox(whole), 1):
-            yield from _mail(raw, f"-#{number}", ours)
+            yield from _mail(raw, f"{name}#{number}", ours)
     elif _BEGINS_A_MAIL.match(first):
-        yield from _mail(first + stream.read(MAX_MAIL), "-", ours)
+        yield from _mail(first + stream.read(MAX_MAIL), name, ours)
     else:
         yield from replies_of(whole, ours)
+
+
+def _is_stream(path: Path) -> bool:
+    """Whether it can be read only once: `<(grep said: mail.log)` is such a path."""
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def _lines(stream: IO[bytes]) -> Iterator[bytes]:
@@ -115,6 +127,8 @@ def mails_in(path: Path) -> Iterator[tuple[str, bytes]]:
     if path.is_dir():
         yield from _folder(path)
         return
+    if _is_stream(path):
+        raise Unreadable(f"{path}: expected a file or a folder")
     kind = "mail" if path.suffix.lower() == ".eml" else _kind(path)
     try:
         with path.open("rb") as file:

@@ -23,6 +23,7 @@ import msgspec
 
 from unlisted.apps.cli import FOUND, OK
 from unlisted.apps.terminal import escaped, plain
+from unlisted.edge.pipe import opened_file
 from unlisted.health import lint, own, record
 from unlisted.health.figures import counted
 from unlisted.health.importer import ImportFailed, read_record
@@ -268,7 +269,7 @@ def _octets(path: Path) -> bytes:
     try:
         if str(path) == "-":
             return sys.stdin.buffer.read(MAX_PAGE + 1)
-        with path.open("rb") as file:
+        with opened_file(path) as file:
             return file.read(MAX_PAGE + 1)
     except OSError as exc:
         raise Unreadable(f"{path}: {exc.strerror or exc}") from None

@@ -18,6 +18,7 @@ import msgspec
 from unlisted import config
 from unlisted.config import Config, ConfigError, Problem
 from unlisted.edge import journal, staff
+from unlisted.edge.pipe import opened_file
 from unlisted.facts import SenderHistory
 from unlisted.toml_lines import Lines, line_of
 
@@ -88,7 +89,7 @@ def state_folder(file: Path | None = None, state: Path | None = None) -> Path:
 def _text(file: Path) -> str:
     try:
         # Bounded while reading: /dev/zero and pipes have no size to ask for.
-        with file.open("rb") as handle:
+        with opened_file(file) as handle:
             raw = handle.read(config.MAX_BYTES + 1)
         if len(raw) > config.MAX_BYTES:
             raise ConfigError(str(file), [Problem(0, "", "is too large for a configuration")])
@@ -123,7 +124,7 @@ def read_history(file: Path) -> list[SenderHistory]:
     facts: list[SenderHistory] = []
     problems: list[Problem] = []
     try:
-        with file.open("rb") as handle:
+        with opened_file(file) as handle:
             number = 0
             while raw := handle.readline(MAX_LINE + 1):
                 number += 1

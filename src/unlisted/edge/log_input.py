@@ -9,7 +9,6 @@ what may not be read, what is no text, archives.
 
 import codecs
 import os
-import select
 import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +18,7 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
+from unlisted.edge.pipe import Pipe
 from unlisted.edge.unpack import DAMAGED, Damaged, Readable, opened
 
 LINE_LIMIT = 64 * 1024
@@ -26,7 +26,6 @@ BLOCK_BYTES = 8 * 1024 * 1024
 HEAD_BYTES = 64 * 1024
 _NEWLINE = 10
 _FOLDER_LIMIT = 10_000
-_WRITER_WAIT_MS = 2_000
 _TEXT_CONTROLS = frozenset(b"\t\n\r\x0b\x0c\x1b\x08")
 
 Progress = Callable[[int, int | None], None]  # bytes read so far, of how many (None: unknown)
@@ -202,46 +201,13 @@ class _Counted:
         return data
 
 
-def _open(source: Source, stdin: BinaryIO | None = None) -> "BinaryIO | _Pipe":
+def _open(source: Source, stdin: BinaryIO | None = None) -> "BinaryIO | Pipe":
     if source.name == "-":
         # A copy: closing it at the end must not close standard input itself.
         return stdin if stdin is not None else os.fdopen(os.dup(sys.stdin.fileno()), "rb")
     if source.written_at is not None:
         return open(source.name, "rb", buffering=0)
-    return _Pipe(source.name)
-
-
-class _Pipe:
-    """A named pipe (`<(ssh mx1 cat mail.log)` is one). Opened without waiting for a writer: a
-    pipe nobody writes into would hang for ever."""
-
-    def __init__(self, path: str) -> None:
-        self._number = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-        self._first = b""
-        poll = select.poll()
-        poll.register(self._number, select.POLLIN)
-        if not poll.poll(_WRITER_WAIT_MS):
-            try:
-                self._first = os.read(self._number, 1)
-            except BlockingIOError:
-                pass  # a writer there is, and slow
-            else:
-                if not self._first:
-                    os.close(self._number)
-                    raise OSError(0, "nobody writes into this pipe")
-        os.set_blocking(self._number, True)
-
-    def read(self, count: int) -> bytes:
-        if self._first:
-            first, self._first = self._first, b""
-            return first
-        return os.read(self._number, count)
-
-    def __enter__(self) -> "_Pipe":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self._number)
+    return Pipe(source.name)
 
 
 def _lines(plain: Readable, source: Source, file: int, size: int) -> Iterator[Block]:

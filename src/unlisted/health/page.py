@@ -17,6 +17,9 @@ _CONTROL = re.compile(
 )
 _SPACE = re.compile(r"[ \t\u00a0]+")
 _HTML = re.compile(r"<(?:!doctype|html|body|table|tr|td|div|p|br|span|h[1-6])\b", re.IGNORECASE)
+# `<!doctype html>`, `<?xml ... ?>`, `<![if mso]>`; up to the next "<", so that none is read twice.
+_DECLARATION = re.compile(r"<[!?][^<>]*>")
+_NO_TAG = re.compile(r"<(?!/?[A-Za-z][^<>]*>)")
 _RULE = re.compile(r"[\s|:=+-]*-[\s|:=+-]*")
 _BLOCKS = frozenset({"p", "div", "br", "li", "h1", "h2", "h3", "h4", "h5", "h6", "table", "ul", "ol",
                      "section", "article", "header", "dt", "dd", "pre", "caption", "tr"})  # fmt: skip
@@ -86,10 +89,23 @@ def _plain(text: str) -> list[Line]:
 
 def _html(text: str) -> list[Line]:
     reader = _Reader()
-    reader.feed(text)
+    # What ends nowhere is text: html.parser searches its end again and again, minutes for 100 KB
+    # of "<!--" or "<a ".
+    reader.feed(_NO_TAG.sub("&lt;", _DECLARATION.sub("", _without_comments(text))))
     reader.close()
     reader.end_line()
     return reader.lines
+
+
+def _without_comments(text: str) -> str:
+    """Up to each one's end; one that never ends hides nothing."""
+    kept: list[str] = []
+    at = 0
+    while (begin := text.find("<!--", at)) >= 0 and (end := text.find("-->", begin + 4)) >= 0:
+        kept.append(text[at:begin])
+        at = end + 3
+    kept.append(text[at:])
+    return "".join(kept)
 
 
 class _Reader(HTMLParser):

@@ -13,7 +13,7 @@ import msgspec
 
 from unlisted.logs.names import address_or_none, is_loopback
 from unlisted.logs.open_messages import Message, OpenMessages
-from unlisted.logs.stamp import rfc3339
+from unlisted.logs.stamp import BEFORE, rfc3339
 from unlisted.logs.tally import Tally
 from unlisted.mail.attempt import Attempt, Status
 
@@ -216,7 +216,7 @@ def _time(written: str | None, stamp: int | float | str | None) -> float | None:
             return at
     if isinstance(stamp, str):
         return rfc3339(stamp)
-    return float(stamp) if stamp is not None and 0 < stamp < 1e11 else None
+    return float(stamp) if stamp is not None and 0 < stamp < BEFORE else None
 
 
 def _enhanced(response: _Response) -> str | None:

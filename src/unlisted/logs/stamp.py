@@ -3,7 +3,8 @@
 RFC 3164 §4.1.2 stamps (`Nov  3 10:00:00`, local time, no year) and local stamps with a year. One
 `Calendar` per file: it knows the zone to assume and the instant after which nothing in the file
 can have been written (the file's modification time, or the moment of reading for a pipe).
-It never gives an instant more than a day after that; it asks no clock itself.
+It never gives an instant more than a day after that; it asks no clock itself. A stamp before 1970
+or after 2099 is none: a clock that was never set, or a cut or made-up line.
 """
 
 from calendar import timegm
@@ -17,6 +18,8 @@ _DAY_S = 86_400.0
 # line after half a year of silence.
 _BACKWARDS_S = 31 * _DAY_S
 _FOLD_S = 1800.0
+FIRST_YEAR, LAST_YEAR = 1970, 2099
+BEFORE = float(timegm((LAST_YEAR + 1, 1, 1, 0, 0, 0)))  # every instant read lies before it
 
 
 class Calendar:
@@ -71,6 +74,8 @@ class Calendar:
         """A stamp with its year, without its zone. Raises ValueError for no such day or hour."""
         key = (year, month, day, hour)
         if key != self._key:
+            if not FIRST_YEAR <= year <= LAST_YEAR:
+                raise ValueError("no year of a log")
             base = datetime(year, month, day, hour, tzinfo=UTC)
             self._key = key
             self._open_hour(base)
@@ -175,6 +180,7 @@ def rfc3339(text: str) -> float | None:
 def _plausible(text: str) -> bool:
     return (
         text[4] == text[7] == "-"
+        and FIRST_YEAR <= int(text[0:4]) <= LAST_YEAR
         and text[10] in "Tt "
         and text[13] == text[16] == ":"
         and 1 <= int(text[5:7]) <= 12
