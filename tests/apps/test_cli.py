@@ -252,7 +252,10 @@ def test_a_backup_and_a_restore_round_trip(run: Run, state: Path, tmp_path: Path
 
 def test_a_folder_without_a_journal_is_a_sentence(run: Run, tmp_path: Path) -> None:
     code, _, err = run("episode", "list", "--state", tmp_path)
-    assert code == 1 and "no journal there" in err and "Traceback" not in err
+    # 3, as --help promises for what is not there; a file that is no journal is a fault.
+    assert code == 3 and "no journal there" in err and "Traceback" not in err
+    code, _, err = run("history", "query", "select 1", "--state", tmp_path)
+    assert code == 3 and "no history there" in err and "Traceback" not in err
     (tmp_path / "journal.db").write_bytes(b"x" * 5000)
     code, _, err = run("episode", "list", "--state", tmp_path)
     assert code == 1 and "not a journal" in err

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.apps.conftest import HOSTILE, SECRET, T0, A, Handmade
+from tests.apps.conftest import HOSTILE, SECRET, T0, A, Handmade, build
 
 from unlisted.apps import chain_words, cli, explained
 from unlisted.apps.chain import chain, parents
@@ -306,3 +306,41 @@ def test_a_message_is_explained_down_to_its_episode(told: Handmade) -> None:
     assert explained.sender(model, "anna") is not None
     assert explained.sender(model, "nobody") is None
     model.close()
+
+
+def test_where_somebody_is_guilty_it_is_said_that_a_share_is_another_question(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = build(tmp_path / "journal.db")
+    made.journal.close()
+    model = ReadModel(tmp_path / "journal.db")
+    model.catch_up_now()
+    for name, named in (("e1", True), ("e2", False)):
+        told = explained.episode(model, name)
+        assert told is not None
+        lines = [line for section in told.sections for line in section.lines]
+        assert (explained.TWO_QUESTIONS in lines) is named
+    model.close()
+    for name, named in (("e1", True), ("e2", False)):
+        assert cli.main(["episode", "explain", name, "--state", str(tmp_path)]) == 0
+        said = " ".join(capsys.readouterr().out.split())
+        assert (explained.TWO_QUESTIONS in said) is named
+
+
+@pytest.mark.parametrize("zone", ["l.example", "bl.spamcop-x.net"])
+@pytest.mark.parametrize("address", ["192.0.2.1", "192.168.100.100"])
+def test_the_list_of_episodes_fits_a_line_with_the_names_whole(
+    zone: str, address: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = Handmade(tmp_path / "journal.db")
+    opened = EpisodeOpened(at=T0, episode="e1259w", address=address, zone=zone, receiver=None,
+                           basis="dns", since=T0, refusals=188, attempts=900, because=())  # fmt: skip
+    closed = EpisodeClosed(at=T0 + 900, episode="e1259w", how="over", evidence="all take it")
+    made.add(TimerFired(at=T0, key="x"), opened, closed)
+    made.journal.close()
+    assert cli.main(["episode", "list", "--state", str(tmp_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert all(len(line) <= 80 for line in lines)
+    (row,) = [line for line in lines if line.startswith("e1259w")]
+    assert zone in row and address in row and "188" in row
+    assert row.startswith("e1259w") and ("2026" in row or lines[-1] == "times in 2026")

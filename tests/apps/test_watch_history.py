@@ -130,3 +130,28 @@ def test_while_another_writes_the_history_the_rows_wait(
     assert "1 rows wait" in caplog.text and len(rows(tmp_path / "state", "attempts")) == 1
     kept.flush()
     assert len(rows(tmp_path / "state", "attempts")) == 2
+
+
+def test_a_query_is_a_table_on_a_terminal_and_tabs_in_a_pipe(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, state = tmp_path / "mail.log", tmp_path / "state"
+    log.write_bytes(Traffic().day())
+    watch(state, log)
+    capsys.readouterr()
+    asked = ["history", "query", "--state", str(state)]
+    sql = "select receiver, count(*) as mails from attempts group by all order by all"
+    assert main([*asked, sql]) == 0
+    piped = capsys.readouterr().out.splitlines()
+    assert piped[0] == "receiver\tmails" and piped[1] == "r0.example\t300"
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert main([*asked, sql]) == 0
+    table = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in table] == [line.split("\t") for line in piped]
+    assert "\t" not in "".join(table) and table[0].index("mails") == table[1].index("300")
+    assert main([*asked, "select * from attempts limit 1"]) == 0
+    record = capsys.readouterr().out
+    assert "receiver: r" in record and "\t" not in record
+    assert main([*asked, "select range as n from range(1200)"]) == 0
+    many = capsys.readouterr().out.splitlines()
+    assert len(many) == 1002 and many[-1].startswith("the first 1000 rows")

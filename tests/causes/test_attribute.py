@@ -1,3 +1,4 @@
+import math
 from collections import Counter
 from random import Random
 
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_platform import HOUR, START, Platform, hijack, listing
 
-from unlisted.causes.attribute import attribute
+from unlisted.causes.attribute import _times, attribute
 from unlisted.causes.exposure import (
     CampaignRows,
     CausesError,
@@ -280,3 +281,12 @@ def test_campaign_rows_out_of_range_are_refused():
     rows = CampaignRows(1, zero, one, zero, zero, zero)
     with pytest.raises(CausesError, match="sender"):
         attribute(platform.exposures(), [listing(0, 0, 5)], rows)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "said"),
+    [(4.0, "4 times likelier"), (0.25, "4 times less likely"), (1.0, "as likely"),
+     (0.9999, "as likely"), (0.872, "1.15 times less likely")],
+)  # fmt: skip
+def test_a_ratio_below_one_is_said_as_less_likely(ratio: float, said: str) -> None:
+    assert _times(math.log(ratio)) == said

@@ -106,3 +106,55 @@ def test_a_post_without_one_of_its_figures_cannot_be_rendered(name: str) -> None
 )  # fmt: skip
 def test_a_count_has_the_unit_of_its_number(value: int, unit: str, said: str) -> None:
     assert figures.counted(value, unit) == said
+
+
+QUIET = [
+    ((4, 2, 0), (4, 2, 0), "unchanged since the last post: waiting 4 messages, refused 22.2% of "
+     "attempts, sent again 0 messages."),
+    ((4, 2, 0), (1, 0, 3), "Since the last post: waiting 4 messages before, 1 message now; refused "
+     "22.2% of attempts before, 0.0% of attempts now; sent again 0 messages before, 3 messages now."),
+    ((4, 2, 0), (4, 1, 0), "Since the last post: waiting 4 messages as before; refused 22.2% of "
+     "attempts before, 11.1% of attempts now; sent again 0 messages as before."),
+]  # fmt: skip
+
+
+def beside(last: tuple[int, int, int], now: tuple[int, int, int]) -> tuple[Figure, ...]:
+    was, found = (
+        measured(waiting=waiting, refused=refused, resent=resent)
+        for waiting, refused, resent in (last, now)
+    )
+    renamed = [msgspec.structs.replace(one, name=one.name + posts.BEFORE) for one in was]
+    wanted = {name + posts.BEFORE for name, _ in posts.COMPARED}
+    return (*found, *(one for one in renamed if one.name in wanted))
+
+
+@pytest.mark.parametrize(("last", "now", "said"), QUIET)
+def test_a_post_without_news_sets_its_figures_beside_the_last_ones(
+    last: tuple[int, int, int], now: tuple[int, int, int], said: str
+) -> None:
+    found = beside(last, now)
+    status = dict(posts.sections(story(found)))["Current status"]
+    assert said in status
+    assert unmeasured(status, found) == []
+
+
+def test_without_news_the_predicted_release_is_told_with_its_band() -> None:
+    told = msgspec.structs.replace(
+        story(beside((4, 2, 0), (4, 2, 0))), release_at=AT + 7200, release_basis="its term",
+        release_band=(AT + 3600, AT + 9000),
+    )  # fmt: skip
+    status = dict(posts.sections(told))["Current status"]
+    assert status.endswith(
+        f"should let go on {figures.clock(AT + 7200)} (between {figures.clock(AT + 3600)} and "
+        f"{figures.clock(AT + 9000)})."
+    )
+    past = msgspec.structs.replace(told, release_at=AT - 1)
+    assert "let go on" not in dict(posts.sections(past))["Current status"]
+
+
+def test_a_persons_draft_has_places_for_both_figures() -> None:
+    found = beside((4, 2, 0), (1, 0, 3))
+    draft = posts.draft(story(found))
+    status = dict(draft)["Current status"]
+    assert "{{ waiting_before }} before, {{ waiting }} now" in status
+    assert written.refused(draft, found, ()) == []

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import re
+from collections.abc import Callable
 
 import pytest
 from playbook import DAY, HOUR, Playbook
@@ -16,6 +18,7 @@ from unlisted.facts import (
     Policy,
     Posted,
 )
+from unlisted.health import lint, own
 
 POLICY = Policy()
 
@@ -158,3 +161,62 @@ def test_no_post_names_a_sender_a_tenant_an_address_or_a_receiver(pb: Playbook, 
     for one in pb.found(Posted):
         told = " ".join(text for _, text in one.sections)
         assert secret[what] not in told
+
+
+def statuses(pb: Playbook) -> list[str]:
+    return [dict(one.sections).get("Current status", "") for one in pb.found(Posted)]
+
+
+def strict(pb: Playbook) -> list[str]:
+    """What the service's own lint holds against its posts, post by post as they came."""
+    (opened,) = pb.found(IncidentOpened)
+    posts = pb.found(Posted)
+    return [
+        f"{found.code} {found.where}: {found.printed}"
+        for number in range(1, len(posts) + 1)
+        for found in lint.findings(own.record_of(opened, posts[:number], None), lint.OURS)
+        if found.strict
+    ]
+
+
+@pytest.mark.parametrize("scene", [culprit, episode], ids=["named", "nobody named"])
+def test_every_post_of_the_policy_passes_the_strict_lint_through_quiet_hours(
+    pb: Playbook, scene: Callable[[Playbook], str]
+) -> None:
+    scene(pb)
+    pb.wait(2 * DAY)
+    delisting(pb)
+    pb.wait(2 * DAY)
+    assert pb.last(Posted).post == "final" and len(pb.found(Posted)) > 10
+    assert strict(pb) == []
+
+
+def test_a_post_says_what_changed_in_figures_or_that_they_stand_and_what_is_awaited(
+    pb: Playbook,
+) -> None:
+    culprit(pb)
+    pb.wait(DAY)
+    first, *later = statuses(pb)
+    assert "last post" not in first
+    assert all(
+        "Nothing new" not in told and "since the last post" in told.lower() for told in later
+    )
+    moved = [told for told in later if "before," in told]
+    same = [told for told in later if "The figures are unchanged since the last post" in told]
+    assert moved and same
+    for told in same:
+        assert re.search(r"waiting \d[\d,]* messages?, refused .*, sent again \d", told)
+        assert re.search(
+            r"should let go on .* \(between .* and .*\)|\bwe (?:wait|check|are)\b", told, re.I
+        )
+    assert any("should let go on" in told for told in same)
+
+
+def test_what_a_post_compares_with_is_what_the_last_one_told(pb: Playbook) -> None:
+    culprit(pb)
+    pb.wait(DAY)
+    for last, post in itertools.pairwise(pb.found(Posted)):
+        told = {one.name: one for one in last.figures}
+        now = {one.name: one for one in post.figures}
+        for name in ("waiting", "refused_share", "resent"):
+            assert now[f"{name}_before"].value == told[name].value

@@ -19,10 +19,10 @@ OK, FOUND, USAGE, NO_SUCH = 0, 1, 2, 3
 _SAID = (
     "JournalError", "BackupError", "Missing", "Unreachable", "SecretError", "FactError",
     "DatabaseError", "OperationalError", "Unreadable", "HistoryError", "LogError",
-    "StaffError",
+    "StaffError", "NoJournal", "NoHistory",
 )  # fmt: skip
 
-_EXITS = {"Missing": NO_SUCH, "Unreadable": USAGE}
+_EXITS = {"Missing": NO_SUCH, "NoJournal": NO_SUCH, "NoHistory": NO_SUCH, "Unreadable": USAGE}
 
 ABOUT = """\
 Keep your mail off blocklists; recover when a list blocks you anyway.

@@ -99,6 +99,9 @@ def _traced(args: Args) -> tuple[str, int | None] | None:
     return (f"m{number}", None) if number is not None else None
 
 
+ROOM = 31  # of a line of 80, for the id, the address and the list beside whole times and a count
+
+
 def episode_list(args: Args) -> int:
     with opened_model(args) as model:
         rows = operator_api.episodes(model)[: args.limit]
@@ -108,6 +111,12 @@ def episode_list(args: Args) -> int:
     if not rows:
         say("no episode in the journal")
         return OK
+    years = {at[:4] for row in rows for at in (row["since"], row["closed_at"]) if at}
+    named = [max(len(str(row[key] or "")) for row in rows) for key in ("id", "address")]
+    blocked_by = max(len(row["list"] or row["receiver"]) for row in rows)
+    # A name that is folded can be copied by nobody: the year goes first, if there is only one.
+    bare = len(years) == 1 and sum(named) + blocked_by > ROOM
+    cut = len("2026-") if bare else 0
     table(
         ("ID", "ADDRESS", "BLOCKED BY", "SINCE (UTC)", "REFUSED", "CLOSED (UTC)"),
         [
@@ -115,14 +124,16 @@ def episode_list(args: Args) -> int:
                 row["id"],
                 row["address"],
                 row["list"] or row["receiver"],
-                short(row["since"]),
+                short(row["since"])[cut:],
                 str(row["refusals"]),
-                short(row["closed_at"]),
+                short(row["closed_at"])[cut:] or "-",
             )
             for row in rows
         ],
         soft=(2,),
     )
+    if bare:
+        say(f"times in {min(years)}")
     return OK
 
 
@@ -174,6 +185,8 @@ def episode_explain(args: Args) -> int:
 
 def _say_cause(cause: dict[str, Any]) -> None:
     say(f"\nCause: {cause['verdict']} (ranked {minute(cause['at'])})")
+    if any(share["guilty"] for share in cause["shares"]):
+        wrapped(explained.TWO_QUESTIONS, "  ")
     for share in cause["shares"]:
         mark = "  guilty" if share["guilty"] else ""
         say(

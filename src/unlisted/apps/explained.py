@@ -20,6 +20,10 @@ from unlisted.health.figures import counted
 
 WAITS = 5  # paths, episodes or senders told of in one section
 CAUSE = "Cause"
+TWO_QUESTIONS = (
+    "A share and the word guilty answer two questions: the share is how much of this listing's "
+    "evidence is the sender's; guilty is whether it sends what lists go by."
+)
 SOURCES = {
     "stopped": "the source was stopped",
     "going on": "its source was named and was not seen to stop",
@@ -156,7 +160,7 @@ def _cause(model: ReadModel, one: Episode) -> list[str]:
     names = ", ".join(model.person(sender) for sender in found.named)
     out = [f"{found.verdict}{f': {names}' if names else ''} (ranked {words.clock(found.at)})."]
     out += [f"{text}." for text in chain_words.ranked_extras(model, found)]
-    return out
+    return [*out, TWO_QUESTIONS] if names else out
 
 
 def _shares(model: ReadModel, one: Episode) -> tuple[Reasons, ...]:
@@ -262,6 +266,7 @@ def _share(model: ReadModel, person: str, fact: CausesRanked, part: Share) -> Se
     if fact.need:
         lines.append(f"To settle it: {fact.need}.")
     lines += [f"{text}." for text in chain_words.ranked_extras(model, fact)]
+    lines += [TWO_QUESTIONS] if part.guilty else []
     share = Reasons(chain_words.share(model, part) + others, chain_words.reasons(model, part))
     heading = f"Episode {fact.episode} ({opened.address}): {fact.verdict}"
     return Section(heading, tuple(lines), (share,))

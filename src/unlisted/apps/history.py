@@ -12,12 +12,17 @@ import ipaddress
 import json
 import sys
 import time
+from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from unlisted.apps import settings
+from unlisted.apps import cli_commands, settings
 from unlisted.apps.cli_commands import history_import
 from unlisted.apps.progress import size
 from unlisted.apps.terminal import complain, escaped, plain
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 __all__ = [
     "history_add",
@@ -30,6 +35,8 @@ __all__ = [
 
 OK, FOUND, USAGE = 0, 1, 2
 FOLDER = "history"
+SHOWN = 1000  # rows of an answer on a terminal
+COLUMNS = 8  # of a table in a line of 80
 Args = argparse.Namespace
 
 
@@ -93,11 +100,14 @@ def history_info(args: Args) -> int:
 
 
 def history_query(args: Args) -> int:
-    """Rows of a query, a JSON object a line, or tab-separated."""
+    """Rows of a query: a table on a terminal, tab-separated into a pipe, or a JSON object a line."""
     from unlisted.edge.history import History
 
     root = settings.state_folder(args.config, args.state) / FOLDER
     reader = History(root).query(args.sql)
+    if sys.stdout.isatty() and not args.json:
+        _tabled(reader)
+        return OK
     if not args.json:
         print("\t".join(reader.schema.names))
     for batch in reader:
@@ -107,6 +117,25 @@ def history_query(args: Args) -> int:
             else:
                 print("\t".join("" if v is None else plain(str(v), " ") for v in row.values()))
     return OK
+
+
+def _tabled(reader: pa.RecordBatchReader) -> None:
+    """The first rows for a person; those of too many columns for a line, one under another."""
+    names = reader.schema.names
+    found = (row for batch in reader for row in batch.to_pylist())
+    rows = [
+        ["" if value is None else plain(str(value), " ") for value in row.values()]
+        for row in islice(found, SHOWN + 1)
+    ]
+    if len(names) <= COLUMNS:
+        cli_commands.table(names, rows[:SHOWN], soft=range(len(names)))
+    else:
+        for row in rows[:SHOWN]:
+            for name, value in zip(names, row, strict=True):
+                cli_commands.say(f"{name}: {value}")
+            print()
+    if len(rows) > SHOWN:
+        print(f"the first {SHOWN} rows; all of them into a pipe or with --json")
 
 
 def history_erase(args: Args) -> int:

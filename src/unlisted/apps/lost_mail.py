@@ -2,12 +2,14 @@
 
 From another MTA's log (`unlisted watch`), and from bounce mails that came after a receiver had taken
 the letter. Notices are files, one mail for each sender, for its postmaster to look at and send (as
-`sendmail -f '<>' -t < FILE`): nothing is sent from here. A named cause gets none.
+`sendmail -f '<>' -t < FILE`): nothing is sent from here. Who stands guilty or probable in the
+episode, or is held, gets none: a culprit's letters do not go again.
 """
 
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,9 @@ from unlisted.mail.envelope import domain_of
 from unlisted.mail.notice import Lost, NoticeMail, render_notice
 
 LIMIT = 300_000
+GUILTY = "their sender is named as a cause of this block"
+PROBABLE = "their sender is a probable cause of this block"
+HELD = "their sender is held, or was held as a cause"
 _WATCHED = (
     "select n, at, kind, body from fact where kind in ('Refusal', 'Suspicion') and at between ? and ? "
     "and json_extract(body, '$.address')=? and json_extract(body, '$.row.watched') "
@@ -29,7 +34,7 @@ _WATCHED = (
 
 class LostLetter(msgspec.Struct, frozen=True, kw_only=True):
     """One letter. `to`: whom to tell, empty: nobody. `name`: its Message-ID, else the queue's name.
-    `maybe`: the refusal's words do not tell."""
+    `maybe`: the refusal's words do not tell. `culprit`: it is not to go again; `why` says for what."""
 
     at: float
     message: str
@@ -41,14 +46,16 @@ class LostLetter(msgspec.Struct, frozen=True, kw_only=True):
     said: str
     maybe: bool
     culprit: bool
+    why: str = ""
 
 
 class Written(msgspec.Struct, frozen=True):
-    """What was written, and letters for which there is nobody to tell."""
+    """What was written, letters for which there is nobody to tell, and those left out: (why, how many)."""
 
     mails: int
     letters: int
     nobody: int
+    left_out: tuple[tuple[str, int], ...] = ()
 
 
 class NoticeError(OSError):
@@ -65,8 +72,7 @@ def letters(model: ReadModel, name: str) -> list[LostLetter]:
     episode = model.episodes[name]
     opened = episode.opened
     until = episode.closed.at if episode.closed else 1e12
-    guilty = set(episode.causes.named) if episode.causes else set()
-    guilty |= {hold.held.sender for hold in model.holds.values() if not _acquitted(hold)}
+    suspects = _suspects(model, episode)
     found: dict[str, LostLetter] = {}
     for _, at, kind, body in model.db.execute(
         _WATCHED, (opened.since - 60.0, until, opened.address, LIMIT)
@@ -76,10 +82,36 @@ def letters(model: ReadModel, name: str) -> list[LostLetter]:
         except FactError:
             continue
         if isinstance(fact, Refusal | Suspicion) and _of(fact, opened, episode):
-            one = _letter(model, fact, at, guilty)
+            one = _letter(model, fact, at, suspects)
             if not (one.maybe and fact.row.key in found):
                 found[fact.row.key] = one
     return sorted(found.values(), key=lambda one: (one.at, one.message, one.recipient))
+
+
+def left_out(lost: list[LostLetter]) -> tuple[tuple[str, int], ...]:
+    """(why, how many letters) of those that nobody is asked to send again."""
+    counts = Counter(one.why for one in lost if one.culprit)
+    return tuple(sorted(counts.items()))
+
+
+def _suspects(model: ReadModel, episode: Episode) -> dict[str, str]:
+    """Sender → why its letters are no one's to send again. Whom a person released is held for nothing
+    and probable for nothing; the evidence that named somebody stands."""
+    causes = episode.causes
+    if causes is None and episode.opened.parent in model.episodes:
+        causes = model.episodes[episode.opened.parent].causes
+    free = {hold.held.sender for hold in model.holds.values() if _acquitted(hold)}
+    found: dict[str, str] = {}
+    for share in causes.shares if causes else ():
+        if share.standing == "probable" and share.sender not in free:
+            found[share.sender] = PROBABLE
+    for hold in model.holds.values():
+        if not _acquitted(hold):
+            found[hold.held.sender] = HELD
+    for share in causes.shares if causes else ():
+        if share.standing == "guilty" or share.guilty:
+            found[share.sender] = GUILTY
+    return found | dict.fromkeys(causes.named if causes else (), GUILTY)
 
 
 def _acquitted(hold: Any) -> bool:
@@ -94,7 +126,9 @@ def _of(fact: Refusal | Suspicion, opened: EpisodeOpened, episode: Episode) -> b
     return isinstance(fact, Suspicion) or fact.zone in (None, opened.zone)
 
 
-def _letter(model: ReadModel, fact: Refusal | Suspicion, at: float, guilty: set[str]) -> LostLetter:
+def _letter(
+    model: ReadModel, fact: Refusal | Suspicion, at: float, suspects: dict[str, str]
+) -> LostLetter:
     row = fact.row
     message_id = model.person(row.message_id) if row.message_id else ""
     recipient = model.person(row.recipient)
@@ -110,7 +144,8 @@ def _letter(model: ReadModel, fact: Refusal | Suspicion, at: float, guilty: set[
         receiver=fact.receiver,
         said=text.replace(row.recipient, recipient),
         maybe=isinstance(fact, Suspicion),
-        culprit=row.sender in guilty,
+        culprit=row.sender in suspects,
+        why=suspects.get(row.sender, ""),
     )
 
 
@@ -162,4 +197,5 @@ def write_notices(folder: Path, lost: list[LostLetter], hostname: str, at: float
     except OSError as exc:
         raise NoticeError(f"{folder}: cannot be written: {exc.strerror}") from exc
     told = sum(map(len, by_sender.values()))
-    return Written(len(by_sender), told, len([one for one in lost if not one.to]))
+    nobody = sum(1 for one in lost if not one.to and not one.culprit)
+    return Written(len(by_sender), told, nobody, left_out(lost))

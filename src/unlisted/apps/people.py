@@ -18,7 +18,15 @@ from unlisted.apps import cli_commands as commands
 from unlisted.apps import settings
 from unlisted.apps.cli import OK
 from unlisted.apps.cli_commands import Missing, Unreachable, say, show, table
-from unlisted.edge.staff import MOST_PASSWORD, Staff, StaffError, named, sound, sound_roles
+from unlisted.edge.staff import (
+    LEAST_PASSWORD,
+    MOST_PASSWORD,
+    Staff,
+    StaffError,
+    named,
+    sound,
+    sound_roles,
+)
 
 
 class Unreadable(Exception):
@@ -113,7 +121,7 @@ def typed_password(name: str) -> str:
     """Typed twice on a terminal, else the first line of standard input."""
     if not sys.stdin.isatty():
         return sys.stdin.readline(MOST_PASSWORD + 2).rstrip("\r\n")
-    first = getpass.getpass(f"Password of {name}: ")
+    first = getpass.getpass(f"Password of {name} (at least {LEAST_PASSWORD} characters): ")
     if first != getpass.getpass("Again: "):
         raise Unreadable("the two are not the same")
     return first

@@ -158,6 +158,7 @@ def _ranking(report: Report, found: Ranking, names: list[str]) -> None:
     ]
     heads = ["sender", "mail", "of the cause", "no such user", "standing"]
     table(heads, rows, (0,))
+    wrapped(says.bases(found))
     if found.unknown_mail:
         share = found.unknown_mail / found.mail
         say(f"unknown senders: {says.times(found.unknown_mail)} ({share:.0%})")

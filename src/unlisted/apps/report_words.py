@@ -288,6 +288,15 @@ def suspect(one: Suspect) -> str:
     return "; ".join(told) if told else "nothing remarkable seen"
 
 
+def bases(found: Ranking) -> str:
+    """What the columns of a ranking count: two of them have not the same base."""
+    return (
+        f"mail: recipients by {found.place.name} in the window above; no such user: of all the "
+        f"sender's answered recipients, by any address, from {at(found.since)} to a day after the "
+        "last refusal."
+    )
+
+
 def rests(found: Report, one: Ranking) -> str:
     """What the shares of the cause stand on: the listings of this address that they were weighed for."""
     mine = [episode for episode in found.episodes if episode.place.name == one.place.name]

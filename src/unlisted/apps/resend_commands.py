@@ -49,6 +49,8 @@ def resend_plan(args: Args) -> int:
         if not args.json:
             mails, letters = counted(written.mails, "notices"), counted(written.letters, "letters")
             cli.say(f"{mails} in {args.notice}, {letters} named")
+            for why, count in written.left_out:
+                cli.wrapped(f"{counted(count, 'letters')} left out: {why}", "", "  ")
             if written.nobody:
                 cli.say(
                     f"{counted(written.nobody, 'letters')} without a sender's address; --json lists "
@@ -195,17 +197,22 @@ def _say_plan(plan: dict[str, Any]) -> None:
 def _say_lost(lost: list[lost_mail.LostLetter], episode: str) -> None:
     if not lost:
         return
+    theirs = [one for one in lost if not one.culprit]
     cli.say(f"\nNot kept here, refused for this block: {counted(len(lost), 'letters')}")
+    for why, count in lost_mail.left_out(lost):
+        cli.wrapped(f"{counted(count, 'letters')} left out: {why}", "", "  ")
+    if not theirs:
+        return
     cli.table(
         ("REFUSED (UTC)", "SENDER", "RECIPIENT", "MESSAGE"),
         [
             (cli.short(words.iso(one.at)), one.sender, one.recipient, one.name)
-            for one in lost[:SHOWN]
+            for one in theirs[:SHOWN]
         ],
         soft=(1, 2, 3),
     )
-    if len(lost) > SHOWN:
-        cli.say(f"and {len(lost) - SHOWN} more; all of them with --json")
+    if len(theirs) > SHOWN:
+        cli.say(f"and {len(theirs) - SHOWN} more; all of them with --json")
     cli.wrapped(
         "Only their senders can send these again. To tell each of them exactly which: "
         f"unlisted resend plan {episode} --notice FOLDER"

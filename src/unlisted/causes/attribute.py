@@ -206,8 +206,8 @@ def _causes(
             standing = "probable"
         told = other.reasons.get(unit[1], ()) if other and unit[0] == "sender" else ()
         reason = (
-            f"its draws are {math.exp(min(tried.log_e[place], 600.0)):.3g} times likelier had it "
-            f"caused listings; {len(for_it)} episode{'' if len(for_it) == 1 else 's'} for, {len(against)} against"
+            f"its draws are {_times(float(tried.log_e[place]))} had it caused listings; "
+            f"{len(for_it)} episode{'' if len(for_it) == 1 else 's'} for, {len(against)} against"
         )
         out.append(
             Cause(
@@ -228,6 +228,14 @@ def _causes(
             )
         )
     return out
+
+
+def _times(log_e: float) -> str:
+    """A ratio in words that are right below one too."""
+    ratio = math.exp(min(abs(log_e), 600.0))
+    if f"{ratio:.3g}" == "1":
+        return "as likely"
+    return f"{ratio:.3g} times {'likelier' if log_e > 0 else 'less likely'}"
 
 
 def _episodes_of(

@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from unlisted.edge.history_exposure import last_day, read_exposure
-from unlisted.edge.history_files import ATTEMPTS, Files, HistoryError, Writing, day_of
+from unlisted.edge.history_files import ATTEMPTS, Files, HistoryError, NoHistory, Writing, day_of
 from unlisted.edge.history_rollups import MINUTES, ROLLUPS, added_up, exposure, minutes
 from unlisted.edge.history_rows import STORED, Stored
 from unlisted.edge.history_seen import HOUR_S, Seen
@@ -249,7 +249,7 @@ class History:
     def __init__(self, root: Path, memory: str = "1GB") -> None:
         """`memory`: what DuckDB may use."""
         if not root.is_dir():
-            raise HistoryError(f"{root}: no history there; make one: unlisted history add LOG…")
+            raise NoHistory(f"{root}: no history there; make one: unlisted history add LOG…")
         self._files = Files(root)
         self._memory = memory
 

@@ -36,6 +36,10 @@ class HistoryError(Exception):
     """The history cannot be read or written; the text says what was expected."""
 
 
+class NoHistory(HistoryError):
+    """There is none where one was to be read."""
+
+
 def day_of(at: float) -> str:
     """The UTC day a time falls on, as the folder names it."""
     return datetime.datetime.fromtimestamp(at, datetime.UTC).strftime("%Y-%m-%d")

@@ -45,6 +45,10 @@ class JournalError(Exception):
     """The journal cannot be opened or written; the text says what was expected."""
 
 
+class NoJournal(JournalError):
+    """There is none where one was to be read."""
+
+
 class NotBegun(JournalError):
     """No transaction could begin: nothing was changed, on the disk or in memory."""
 
@@ -271,7 +275,7 @@ def reader(path: Path, *, immutable: bool = False) -> sqlite3.Connection:
     Raises JournalError.
     """
     if not path.exists():
-        raise JournalError(
+        raise NoJournal(
             f"{path}: no journal there; name the state folder of a service or watch: --state DIR"
         )
     how = "&immutable=1" if immutable else ""

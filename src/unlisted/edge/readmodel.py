@@ -65,6 +65,7 @@ from unlisted.facts import (
     SenderHeld,
     SourceStopped,
     StationFault,
+    Suspicion,
     WebhookEnded,
     WebhookLost,
     decode,
@@ -80,7 +81,9 @@ KEPT_FAULTS = 50
 KEPT_UNTOLD = 200
 KEPT_RETURNED = 20  # drafts of an incident
 SLICE = 2000
-_TRAFFIC = frozenset({"Refusal", "Delivery", "Carried"})  # by the thousand, on no public page
+_TRAFFIC = frozenset(
+    {"Refusal", "Suspicion", "Delivery", "Carried"}
+)  # by the thousand, on no public page
 # Facts about one sender's mail in a window, by what they say of it.
 _COUNTED = """
 select what, count(*), min(n), max(n) from (
@@ -108,6 +111,7 @@ class Episode:
 
     opened: EpisodeOpened
     refusals: int
+    opened_by: int = 0  # number of the input
     predicted: ReleasePredicted | None = None
     stopped: SourceStopped | None = None
     advised: DelistingAdvised | None = None
@@ -218,6 +222,7 @@ class ReadModel:
         self.silent: dict[str, FeedSilent] = {}  # inputs that say nothing, by name
         self.records: dict[str, Record] = {}
         self.rules: dict[str, RuleStepped] = {}
+        self.input = 0  # the newest observed fact
         self.refusals: Counter[int] = Counter()
         self._delivered: dict[int, Counter[str]] = {}
         self._named: set[str] = set()
@@ -245,10 +250,13 @@ class ReadModel:
 
     def _slice(self) -> bool:
         rows = self.db.execute(
-            "select n, at, kind, body from fact where n>? order by n limit ?", (self.n, SLICE)
+            "select n, at, kind, cause, body from fact where n>? order by n limit ?",
+            (self.n, SLICE),
         ).fetchall()
-        for n, at, kind, body in rows:
+        for n, at, kind, cause, body in rows:
             self.n = n
+            if cause is None:
+                self.input = n
             self.at = max(self.at, at)
             take = _TAKES.get(kind)
             if take is not None:
@@ -260,22 +268,40 @@ class ReadModel:
         return len(rows) == SLICE
 
     def _opened(self, fact: Any) -> None:
-        self.episodes[fact.episode] = Episode(fact, fact.refusals)
+        self.episodes[fact.episode] = Episode(fact, fact.refusals, opened_by=self.input)
         self.episodes[fact.episode].facts["EpisodeOpened"] = self.n
 
     def _refusal(self, fact: Any) -> None:
         self.refusals[int(fact.at // HOUR_S)] += 1
         if len(self.refusals) > KEPT_HOURS:
             del self.refusals[min(self.refusals)]
+        self._refused(fact, fact.zone)
+
+    def _suspicion(self, fact: Any) -> None:
+        self._refused(fact, None)
+
+    def _refused(self, fact: Any, zone: str | None) -> None:
+        """Count for one open episode of the address: the receiver's own, else the list's, and a reply
+        that names no list for a listing. What it opened on is in the count that it opened with."""
+        its = None
         for episode in self.episodes.values():
             opened = episode.opened
-            if episode.closed or opened.address != fact.address or fact.at <= opened.at:
+            if episode.closed or opened.address != fact.address or episode.opened_by == self.input:
                 continue
-            # A refusal that names no list counts for the listing of its address.
-            if fact.receiver == opened.receiver or (
-                opened.zone is not None and fact.zone in (None, opened.zone)
-            ):
-                episode.refusals += 1
+            if opened.receiver is not None and fact.receiver == opened.receiver:
+                its = episode
+                break
+            if opened.zone is not None and zone in (None, opened.zone):
+                its = its or episode
+        if its is not None:
+            its.refusals += 1
+
+    def _ended(self, fact: Any) -> None:
+        episode = self.episodes.get(fact.episode)
+        if episode is not None:
+            episode.closed = fact
+            episode.facts["EpisodeClosed"] = self.n
+            episode.refusals = fact.refused or episode.refusals  # 0: of an earlier version
 
     def _delivery(self, fact: Any) -> None:
         self._left(fact, fact.row.sender, 1)
@@ -523,6 +549,7 @@ def _takes() -> dict[str, Callable[[ReadModel, Fact], None]]:
     table: dict[type[Fact], Callable[[ReadModel, Any], None]] = {
         EpisodeOpened: ReadModel._opened,
         Refusal: ReadModel._refusal,
+        Suspicion: ReadModel._suspicion,
         Delivery: ReadModel._delivery,
         Carried: ReadModel._carried,
         FeedSilent: ReadModel._silent,
@@ -555,7 +582,7 @@ def _takes() -> dict[str, Callable[[ReadModel, Fact], None]]:
         ReleasePredicted: attribute("predicted"),
         DelistingAdvised: attribute("advised"),
         Delisted: attribute("delisted"),
-        EpisodeClosed: attribute("closed"),
+        EpisodeClosed: ReadModel._ended,
         ListingDated: attribute("dated"),
         RecoveryWatched: attribute("recovery"),
         RelistingWatched: attribute("watched"),

@@ -1,6 +1,7 @@
 """Faults of a record in its times and its entries: rules that need no reading of sentences."""
 
 import difflib
+import re
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -11,6 +12,15 @@ from unlisted.health.record import Entry, Finding, Record
 DAY_S = 86_400.0
 _TIMED = ("Start Time", "End Time", "Next Update By")
 _SAME = 0.95
+_SINCE = re.compile(
+    r"\b(?:since|as in|compared (?:with|to)|than) (?:the|our) (?:last|previous) (?:post|update)\b",
+    re.IGNORECASE,
+)
+_VALUE = re.compile(r"\b\d[\d,.]*\s?(?:%|percent\b|per cent\b|[a-z]{3,})", re.IGNORECASE)
+_NEXT = re.compile(
+    r"\bwe (?:(?:are|still|now) ){0,2}(?:wait|watch|check|look)(?:ing)?\b"
+    r"|\b(?:should|will|is expected to) (?:let go|end|expire|be lifted)\b", re.IGNORECASE,
+)  # fmt: skip
 
 
 def weekday_wrong(record: Record) -> Iterator[Finding]:
@@ -131,7 +141,8 @@ def gap_over_a_day(record: Record) -> Iterator[Finding]:
 
 
 def nothing_new(record: Record) -> Iterator[Finding]:
-    """A status that repeats the last one."""
+    """A status that repeats the last one, unless it says by figures how it compares with it and
+    what is awaited: that nothing moved is told then, and measured."""
     last: Entry | None = None
     for number, post in record.told:
         status, before = _status(post), _status(last) if last else ""
@@ -140,6 +151,7 @@ def nothing_new(record: Record) -> Iterator[Finding]:
             and before
             and _alike(status, before) >= _SAME
             and post.text != (last and last.text)
+            and not _compared(status)
         ):
             yield Finding(
                 code="nothing_new",
@@ -181,6 +193,14 @@ def _status(post: Entry | None) -> str:
     if post is None:
         return ""
     return post.sections.get("Current Status") or post.sections.get("Final Status") or ""
+
+
+def _compared(status: str) -> bool:
+    """Whether a status sets figures beside those of the last post and says what comes next."""
+    return any(
+        _SINCE.search(sentence) and _VALUE.search(sentence)
+        for sentence in re.split(r"(?<=[.!?])\s+", status[:4000])
+    ) and bool(_NEXT.search(status[:4000]))
 
 
 def _alike(a: str, b: str) -> float:

@@ -35,6 +35,7 @@ class Counts:
         self._attempts: Counter[tuple[int, str, str]] = Counter()
         self._refused: Counter[tuple[int, str, str]] = Counter()
         self._sent: Counter[tuple[int, str]] = Counter()
+        self._returned: dict[str, float] = {}  # letters of a watched server, when refused for good
 
     def take(self, fact: Fact) -> None:
         """Count one fact of `KINDS`; others, and what lies outside the window, count nothing."""
@@ -44,6 +45,8 @@ class Counts:
         if isinstance(fact, Delivery | TransientFailure | Bounce):
             self._attempts[minute, fact.address, fact.receiver] += 1
             self._sent[minute, fact.row.sender] += 1
+            if isinstance(fact, Bounce) and fact.row.watched:
+                self._returned.setdefault(fact.row.key, fact.at)
         elif isinstance(fact, Carried):
             for sender, count in fact.senders:
                 self._attempts[minute, fact.address, fact.receiver] += count
@@ -56,6 +59,14 @@ class Counts:
         part = _within(self._refused, start, end, chosen)
         whole = _within(self._attempts, start, end, chosen)
         return figures.share("refused_share", query, min(part, whole), whole, start, end)
+
+    def returned(self, start: float, end: float) -> Figure | None:
+        """Letters that a watched server returned, as its log tells; None: no server was watched."""
+        if not self._returned:
+            return None
+        query = "letters that another server's log says were refused for good"
+        count = sum(start <= at <= end for at in self._returned.values())
+        return figures.count("returned_elsewhere", query, count, "messages", start, end)
 
     def attempts_of(
         self, query: str, start: float, end: float, sender: str, *, others: bool = False

@@ -14,6 +14,9 @@ from unlisted.health.incident import TITLE
 
 _OVER = "Nothing. What waited has gone out, once."
 NEEDED = ("refused_share", "waiting", "blocked_addresses", "resent")
+# What a post compares with the one before it, and its words.
+COMPARED = (("waiting", "waiting"), ("refused_share", "refused"), ("resent", "sent again"))
+BEFORE = "_before"  # ends the name of a figure as the last post told it
 
 
 class PostError(ValueError):
@@ -21,7 +24,8 @@ class PostError(ValueError):
 
 
 class Story(msgspec.Struct, frozen=True, kw_only=True):
-    """What a post tells; times in seconds since the epoch, None: not known or not yet."""
+    """What a post tells; times in seconds since the epoch, None: not known or not yet.
+    `figures`: as measured now, and those of `COMPARED` as the last post told them, if there is one."""
 
     final: bool
     since: float
@@ -32,6 +36,7 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
     delisted: int
     release_at: float | None
     release_basis: str = ""
+    release_band: tuple[float, float] | None = None
     changed: tuple[str, ...] = ()
     ended: float | None = None
     next_update_by: float | None = None
@@ -51,7 +56,7 @@ def sections(story: Story) -> tuple[tuple[str, str], ...]:
         ("Title", story.title),
         ("User impact", story.impact or _impact(past=past)),
         *story.more,
-        ("Final status" if past else "Current status", _status(story)),
+        ("Final status" if past else "Current status", _status(story, _since(figures))),
         ("Measured", _measured(figures)),
         ("What we did", _done(story, _again(figures["resent"]))),
         ("What you should do", _advice(story, figures)),
@@ -75,10 +80,11 @@ def draft(story: Story) -> tuple[tuple[str, str], ...]:
     # A figure comes with its unit, 1 message or 2 messages: no verb may depend on which.
     advice = "You need not re-send: what waits goes out by itself ({{ waiting }})."
     last = (("Root cause", _cause(story)),) if story.final else ()
+    compared = _since_draft({figure.name for figure in story.figures})
     return (
         ("User impact", story.impact or _impact(past=story.final)),
         *story.more,
-        ("Final status" if story.final else "Current status", _status(story)),
+        ("Final status" if story.final else "Current status", _status(story, compared)),
         ("What we did", done),
         ("What you should do", _OVER if story.final else advice),
         *last,
@@ -109,13 +115,13 @@ def _impact(*, past: bool) -> str:
     )
 
 
-def _status(story: Story) -> str:
+def _status(story: Story, compared: str) -> str:
+    """News first, then where it stands; without news the figures beside those of the last post."""
     if story.final:
         return (
             "Over: the lists no longer hold our addresses, receivers that had refused them accept "
             "again, and nothing was refused since."
         )
-    changed = " ".join(story.changed)
     if not story.open_episodes:
         now = "Receivers accept again; we watch whether it stays so."
     elif story.delisted == story.open_episodes:
@@ -126,7 +132,57 @@ def _status(story: Story) -> str:
         now = "The source is found and held; we check that nothing more of it leaves."
     else:
         now = "We are looking for the source."
-    return f"{changed} {now}".strip() if changed else f"Nothing new since the last post. {now}"
+    if story.changed:
+        return " ".join([*story.changed, compared, now] if compared else [*story.changed, now])
+    return " ".join(part for part in (compared, now, _awaited(story)) if part)
+
+
+def _since(figures: dict[str, Figure]) -> str:
+    """The figures beside those of the last post; empty: there was none."""
+    pairs = [
+        (words, _plainly(figures[name + BEFORE]), _plainly(figures[name]))
+        for name, words in COMPARED
+        if name + BEFORE in figures
+    ]
+    if not pairs:
+        return ""
+    if all(before == now for _, before, now in pairs):
+        same = ", ".join(f"{words} {now}" for words, _, now in pairs)
+        return f"The figures are unchanged since the last post: {same}."
+    told = [
+        f"{words} {now} as before" if before == now else f"{words} {before} before, {now} now"
+        for words, before, now in pairs
+    ]
+    return f"Since the last post: {'; '.join(told)}."
+
+
+def _since_draft(there: set[str]) -> str:
+    """The same with places for the figures: whether they changed is known when it is published."""
+    pairs = [(name, words) for name, words in COMPARED if name + BEFORE in there]
+    told = [
+        f"{words} {{{{ {name}{BEFORE} }}}} before, {{{{ {name} }}}} now" for name, words in pairs
+    ]
+    return f"Since the last post: {'; '.join(told)}." if told else ""
+
+
+def _plainly(figure: Figure) -> str:
+    """The value alone: n, window and interval stand under "Measured"."""
+    if figure.value is None:
+        return "unknown"
+    if figure.unit == "share":
+        return f"{figure.value:.1%} of attempts"
+    return counted(figure.value, figure.unit)
+
+
+def _awaited(story: Story) -> str:
+    """The predicted release with its band, while a list still holds an address."""
+    holds = story.open_episodes > story.delisted
+    told = max((figure.end for figure in story.figures), default=0.0)
+    if not holds or story.release_at is None or story.release_at <= told:
+        return ""
+    band = story.release_band
+    between = f" (between {clock(band[0])} and {clock(band[1])})" if band else ""
+    return f"The last list should let go on {clock(story.release_at)}{between}."
 
 
 def _measured(figures: dict[str, Figure]) -> str:

@@ -61,6 +61,8 @@ def impact(notes: Notes) -> Part:
     back = notes.count(
         "returned", "Settled as bounced, for any reason", len(ends["bounced"]), "messages"
     )
+    elsewhere = counts.returned(since, notes.until)
+    watched = (("by the watched server", notes.say(elsewhere)),) if elsewhere else ()
     late = notes.count("expired", "Settled as expired", len(ends["expired"]), "messages")
     again = [n for n, _ in notes.inside(Resent)]
     resent = notes.count("resent", "Resent", len(again), "messages")
@@ -70,7 +72,7 @@ def impact(notes: Notes) -> Part:
         Item("Egress addresses blocked.", None, (("", blocked), ("", episodes)),
              tuple(n for n, _ in notes.episodes)),
         Item("Mail returned to its senders, for any reason.", None,
-             (("bounced", back), ("too old", late)),
+             (("bounced", back), ("too old", late), *watched),
              tuple(ends["bounced"][:3] + ends["expired"][:3])),
         Item("Mail that had bounced and was sent again by us.", None, (("", resent),),
              tuple(again[:3])),

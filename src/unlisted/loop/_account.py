@@ -13,6 +13,7 @@ from unlisted.facts import (
     EpisodeOpened,
     Fact,
     ListingDated,
+    Observed,
     ProbeAnswered,
     Queued,
     Refusal,
@@ -35,10 +36,20 @@ EARLY = 200  # refused letters remembered for the episode that may open on them
 class Cost:
     """What one episode cost: replies, and recipients."""
 
-    __slots__ = ("bounced", "clean_at", "deferred", "refused", "refused_at", "resent", "taken_at")
+    __slots__ = (
+        "bounced",
+        "clean_at",
+        "deferred",
+        "opened_by",
+        "refused",
+        "refused_at",
+        "resent",
+        "taken_at",
+    )
 
-    def __init__(self, clean_at: float | None = None) -> None:
+    def __init__(self, clean_at: float | None = None, opened_by: int = 0) -> None:
         self.clean_at = clean_at  # the list's last answer "clean" before it opened
+        self.opened_by = opened_by  # the input; its own refusal is in the count it opened with
         self.refused = self.deferred = self.bounced = self.resent = 0
         self.refused_at: float | None = None  # last
         self.taken_at: float | None = None  # first path that opened again after the last refusal
@@ -49,6 +60,7 @@ class Accounts:
 
     def __init__(self) -> None:
         self.costs: dict[str, Cost] = {}
+        self.input = 0  # number of the observed fact that is being followed
         self.letters: dict[str, tuple[str, frozenset[str]]] = {}  # key -> episode, columns it is in
         self.early: dict[str, dict[str, tuple[float, str]]] = {}  # address -> refused letters
         self.clean: dict[tuple[str, str], float] = {}  # (zone, address) -> last answer "clean"
@@ -56,7 +68,7 @@ class Accounts:
 
     def open(self, fact: EpisodeOpened, clean_at: float | None) -> None:
         """An episode opened: the refusals it was opened on are its first."""
-        cost = self.costs[fact.episode] = Cost(clean_at)
+        cost = self.costs[fact.episode] = Cost(clean_at, self.input)
         cost.refused, cost.refused_at = fact.refusals, fact.at
 
         for key, (at, column) in self.early.pop(fact.address, {}).items():
@@ -106,9 +118,11 @@ class Accounts:
         return self.costs.pop(episode, None) or Cost()
 
 
-def follow(states: States, fact: Fact) -> None:
+def follow(states: States, fact: Fact, n: int) -> None:
     """Count what touches an open episode."""
     accounts = states.verify.accounts
+    if isinstance(fact, Observed):
+        accounts.input = n
     if isinstance(fact, Refusal | Suspicion):
         _refused(states, fact)
     elif isinstance(fact, Queued):
@@ -140,7 +154,7 @@ def _refused(states: States, fact: Refusal | Suspicion) -> None:
         accounts.refused_early(fact.address, key, fact.at, column)
         return
     cost = accounts.costs[episode]
-    cost.refused += 1
+    cost.refused += cost.opened_by != accounts.input
     cost.refused_at, cost.taken_at = fact.at, None
     accounts.touch(key, episode)
     accounts.column(key, column)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Same = tuple[str, str, str]  # sender, recipient, digest of the body
 Pair = tuple[str, str]  # sender, recipient
 CULPRIT, DOUBTFUL, UNKNOWN, COPY = "culprit", "doubtful", "unknown outcome", "copy"
+EARLY = 10_000  # letters of another server refused for good that no episode explains yet
 REMEMBERED = 200_000  # re-sends delivered, by which a late copy is known
 DAY_S = 86400.0
 
@@ -46,6 +47,8 @@ class State:
         self.delivered: dict[Same, float] = {}
         self.episodes: dict[str, list[str]] = {}  # by address, oldest first
         self.tally: dict[str, Counter[tuple[str, str]]] = {}  # episode -> (receiver, how) ended
+        # Watched letters refused before their episode: when, address, receiver, list.
+        self.early: deque[tuple[float, str, str, str | None]] = deque(maxlen=EARLY)
         self.count = 0
 
     def already(self, row: Row, at: float) -> bool:
@@ -192,5 +195,14 @@ def episode_of(states: States, row: Row) -> str | None:
 
 
 def opened(state: State, fact: EpisodeOpened) -> None:
-    """Known by its address from now on."""
+    """Known by its address from now on; the watched letters it opened on are its first."""
     state.episodes.setdefault(fact.address, []).append(fact.episode)
+    others = []
+    for one in state.early:
+        at, address, receiver, zone = one
+        its = receiver == fact.receiver if fact.receiver else zone in (None, fact.zone)
+        if address == fact.address and at >= fact.since and its:
+            state.tell(fact.episode, receiver, "not kept")
+        else:
+            others.append(one)
+    state.early = deque(others, maxlen=EARLY)

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from unlisted.commands import CancelTimer, SetTimer
 from unlisted.facts import Figure, IncidentClosed, IncidentOpened, Posted, PostPending
 from unlisted.health import figures, own, posts
@@ -158,7 +160,7 @@ def story(states: States, at: float, next_by: float | None, *, final: bool) -> p
             if name in incident.revised
         ),
         since=incident.since,
-        figures=measured(states, at),
+        figures=(*measured(states, at), *before(incident)),
         named=incident.named,
         stopped=incident.stopped,
         open_episodes=len(episodes),
@@ -169,6 +171,9 @@ def story(states: States, at: float, next_by: float | None, *, final: bool) -> p
         ),
         release_at=release.release_at if release else None,
         release_basis=release.basis if release else "",
+        release_band=(release.low, release.high)
+        if release and release.low is not None and release.high is not None
+        else None,
         changed=tuple(incident.changed),
         ended=max((one for one in closed if one is not None), default=None),
         next_update_by=next_by,
@@ -215,6 +220,17 @@ def _resent(states: States, at: float) -> tuple[Figure, ...]:
     )  # fmt: skip
 
 
+def before(incident: Incident) -> tuple[Figure, ...]:
+    """What the last update told of the figures that the next is compared by, under names of their own."""
+    last = next((post for post in reversed(incident.posts) if post.corrects is None), None)
+    told = {figure.name: figure for figure in last.figures} if last else {}
+    return tuple(
+        msgspec.structs.replace(told[name], name=name + posts.BEFORE)
+        for name, _ in posts.COMPARED
+        if name in told
+    )
+
+
 def available(states: States, at: float) -> tuple[Figure, ...]:
     """Every figure that a person's post may show."""
     incident = states.tell.incident
@@ -222,6 +238,7 @@ def available(states: States, at: float) -> tuple[Figure, ...]:
     part, _ = states.sense.hour.total("all", at)
     return (
         *measured(states, at),
+        *before(incident),
         figures.count(
             "refused", "refusals and suspicions, all receivers", part, "attempts", at - HOUR_S, at
         ),

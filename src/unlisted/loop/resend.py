@@ -193,12 +193,12 @@ def _refused(states: States, fact: Refusal | Suspicion) -> Iterator[Out]:
     """A refusal ends the pace (its path rests); a doubtful answer to a re-send slows it down."""
     state, path = states.resend, (fact.address, fact.receiver)
     if fact.row.watched:
-        if not fact.temporary:
-            state.tell(
-                states.sense.episode_at(*path, fact.zone if isinstance(fact, Refusal) else None),
-                path[1],
-                "not kept",
-            )
+        if not fact.temporary and not fact.row.null_sender:
+            zone = fact.zone if isinstance(fact, Refusal) else None
+            episode = states.sense.episode_at(*path, zone)
+            if episode is None:
+                state.early.append((fact.at, *path, zone))
+            state.tell(episode, path[1], "not kept")
     elif isinstance(fact, Refusal):
         if state.pacing.pop(path, None) is not None:
             yield CancelTimer(key=_timer(path))

@@ -103,7 +103,7 @@ class State:
 def step(states: States, fact: Fact, n: int) -> Iterator[Out]:
     """Let canaries out, hear them, close what is over."""
     state = states.verify
-    _account.follow(states, fact)
+    _account.follow(states, fact, n)
     if isinstance(fact, Delivery | Carried | Refusal | Suspicion | Failed):
         yield from _reply(states, fact, n)
     elif isinstance(fact, TimerFired):
