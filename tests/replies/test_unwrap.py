@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from unlisted.mail.reply import MAX_REPLY, Reply, parse_reply
 from unlisted.replies.index import words_in
-from unlisted.replies.unwrap import _CODE_WORDS, _INSIDE, _any_inside, unwrap
+from unlisted.replies.unwrap import _CODE_WORDS, INSIDE, _any_inside, unwrap
 
 
 @pytest.mark.parametrize(
@@ -65,4 +65,4 @@ def test_nesting_is_bounded(text: str) -> None:
 def test_codes_are_told_from_the_words_as_from_the_text(text: str) -> None:
     text = " ".join(text.split())
     codes = _CODE_WORDS.intersection(words_in(text))
-    assert _any_inside(codes, text) == (_INSIDE.search(text, 1) is not None)
+    assert _any_inside(codes, text) == (INSIDE.search(text, 1) is not None)

@@ -117,7 +117,7 @@ def in_text(text: str) -> Iterator[Range]:
         places = _v4_in(text)
     last: Range | None = None
     for start, one in places:
-        if one is not last and is_subject(text, start):  # `_v4` remembers
+        if one is not last and is_subject(text, start):  # `of_numbers` remembers
             last = one
             yield one
 
@@ -128,7 +128,7 @@ def _v4_in(text: str) -> list[tuple[int, Range]]:
     for start in begins(text):
         match = _V4.match(text, start)
         if match:
-            one = _v4(match[0]) if match[1] is None else _v4_at(match)
+            one = of_numbers(match[0]) if match[1] is None else _v4_at(match)
             if one is not None:
                 places.append((start, one))
             limit -= 1
@@ -149,13 +149,13 @@ def _place(found: tuple[int, Range]) -> int:
 def _v4_at(match: re.Match[str]) -> Range | None:
     rest = match[1]
     if rest is None:
-        return _v4(match[0])
+        return of_numbers(match[0])
     plain = match[0][: -len(rest)]
     if rest[0] == "/":
-        return single(match[0]) or _v4(plain)
+        return single(match[0]) or of_numbers(plain)
     if not _ASKED.search(rest):
         return None
-    return _v4(".".join(reversed(plain.split("."))))
+    return of_numbers(".".join(reversed(plain.split("."))))
 
 
 def _v6_in(text: str) -> list[tuple[int, Range]]:
@@ -177,7 +177,8 @@ def _v6_in(text: str) -> list[tuple[int, Range]]:
 
 
 @lru_cache(maxsize=1024)  # ours, again and again
-def _v4(token: str) -> Range | None:
+def of_numbers(token: str) -> Range | None:
+    """Of four numbers of up to three digits."""
     a, b, c, d = map(int, token.split("."))
     if a > 255 or b > 255 or c > 255 or d > 255:
         return None
@@ -191,10 +192,10 @@ _PLAIN_V4 = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}", re.ASCII)
 def single(text: str) -> Range | None:
     """The address or network that this token is; "[IPv6:…%eth0]" and brackets are allowed."""
     if _PLAIN_V4.fullmatch(text):
-        return _v4(text)
+        return of_numbers(text)
     token = text.strip("[]()<>'\" ").lower().removeprefix("ipv6:")
     if _PLAIN_V4.fullmatch(token):
-        return _v4(token)
+        return of_numbers(token)
     if "%" in token:
         token = token.partition("%")[0]
     if ":" not in token and "/" not in token:
@@ -205,7 +206,7 @@ def single(text: str) -> Range | None:
         return None
     mapped = getattr(network.network_address, "ipv4_mapped", None)
     if mapped is not None and network.prefixlen == 128:
-        return _v4(str(mapped))
+        return of_numbers(str(mapped))
     first, last = int(network.network_address), int(network.broadcast_address)
     text = str(network.network_address) if first == last else str(network)
     return Range(network.version, first, last, text)

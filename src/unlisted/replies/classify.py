@@ -11,12 +11,12 @@ from typing import Any
 
 import msgspec
 
-from unlisted.mail.reply import MAX_REPLY, Reply, parse_reply
+from unlisted.mail.reply import Reply
 from unlisted.replies import addresses, shipped
 from unlisted.replies.addresses import Network, Ours, Pool, Range
 from unlisted.replies.engine import Found, Read
 from unlisted.replies.knowledge import Confidence, Refusal, Retry, Rule, Subject
-from unlisted.replies.places import at_words
+from unlisted.replies.places import at_places
 from unlisted.replies.shipped import Shipped
 from unlisted.replies.unwrap import Unwrapped, unwrap
 
@@ -70,9 +70,8 @@ def classify(
     asked = (reply, pool, source, stage)
     meaning = _remembered.get(asked)
     if meaning is None:
-        parsed = _parsed(reply) if isinstance(reply, str) else reply
-        meaning = _answer(parsed, pool, source, stage)
-        _remember(asked, parsed.text, meaning)
+        meaning = _answer(reply, pool, source, stage)
+        _remember(asked, reply if isinstance(reply, str) else reply.text, meaning)
     return meaning
 
 
@@ -109,18 +108,14 @@ def as_json(meaning: Meaning) -> dict[str, Any]:
     return found
 
 
-def _parsed(text: str) -> Reply:
-    text = text[:MAX_REPLY]
-    if not text.isascii():
-        text = text.encode("utf-8", "replace").decode()  # half a surrogate pair is no text
-    return parse_reply(text)
-
-
-def _answer(reply: Reply, pool: Pool, source: str | None, stage: str | None) -> Meaning:
-    said = unwrap(reply)
+def _answer(reply: Reply | str, pool: Pool, source: str | None, stage: str | None) -> Meaning:
     known = shipped.current()
+    if isinstance(reply, str):
+        said, read = known.plans.heard(reply)
+    else:
+        said = unwrap(reply)
+        read = known.engine.read(said.text, said.words)
     inner = said.inner
-    read = known.engine.read(said.text, said.words)
     found = known.first(read, inner.code, inner.enhanced, said.stage or stage)
     if found is None:
         return _unmatched(said)
@@ -183,9 +178,9 @@ def _bound(
     if one is not None:
         found = (one,)
     elif read.told.addresses is None:
-        found = addresses.in_text(said.text)
+        found = addresses.in_text(read.text)
     else:
-        found = at_words(said.words, read.told.addresses)
+        found = at_places(read.tokens, read.told.addresses)
     subject, bound = addresses.bind(found, pool, source)
     if subject is None and source is not None and not said.relayed:
         # Nothing else was refused than what spoke to it; behind a relay that was another.

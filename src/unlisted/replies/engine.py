@@ -17,8 +17,8 @@ from unlisted.replies.heads import address_places, begins_with_address, skippabl
 from unlisted.replies.index import Asked, Gist, Index, asked, joined, words_in
 from unlisted.replies.needs import literal
 from unlisted.replies.patterns import branches, compiled
-from unlisted.replies.places import TELLING, address_words
-from unlisted.replies.wording import Masks, Wording, between, skeleton_of
+from unlisted.replies.places import TELLING, Place, places_of
+from unlisted.replies.wording import Masks, Wording, skeleton_of
 
 REMEMBERED = 4096
 PROVED_AT = 8  # uses of a wording
@@ -79,28 +79,31 @@ class _Known:
 
     def __init__(self, line: bytes) -> None:
         self.line = line
-        self.told = _Told(self, None)
+        self.told = Told(self, None)
         self.places: dict[int, list[int]] = {}
         self.parts: dict[int, tuple[_Part, ...]] = {}
         self.words: list[int] = []
 
 
-class _Told:
+class Told:
     """What is known of a wording; of None, that is one beyond ASCII, nothing but its gist. plans: by
-    the patterns they are of; addresses: `address_words`, once it has come often enough."""
+    the patterns they are of; addresses: `places_of`, once it has come often enough."""
 
     __slots__ = ("addresses", "known", "plans", "wording")
 
     def __init__(self, known: _Known, wording: Wording | None) -> None:
         self.known = known
         self.wording = wording
-        self.addresses: tuple[int, ...] | None = None
+        self.addresses: tuple[Place, ...] | None = None
         self.plans: dict[frozenset[int], _Plan] = {}
 
 
 class Read(msgspec.Struct, frozen=True, gc=False):
+    """tokens: the text as its spaces part it."""
+
     text: str
-    told: _Told
+    tokens: list[str]
+    told: Told
 
 
 def asked_by(
@@ -144,26 +147,25 @@ class Engine:
         # Made at first use: a start must not pay for all of them.
         self._parts: list[_Part | None] = [None] * len(self._branches)
         self._known: dict[Gist, _Known] = {}
-        self._masks = Masks(asked.words, self._index.kept, TELLING)
-        self._told: dict[Wording, _Told] = {}
+        self.masks = Masks(asked.words, self._index.kept, TELLING)
+        self._told: dict[Wording, Told] = {}
 
     def read(self, text: str, words: Sequence[bytes] | None = None) -> Read:
         """words: by `words_in`, if the caller has them already."""
-        if words is None:
-            words = words_in(text)
+        tokens = text.split(" ")
         if not text.isascii():
-            return Read(text, self._learnt(words).told)
-        wording = (tuple(map(self._masks.__getitem__, words)), between(text))
+            return Read(text, tokens, self._learnt(words or words_in(text)).told)
+        wording = self.masks.of(tokens)
         told = self._told.get(wording)
         if told is None or told.wording is None:
-            told = self._met(wording, words, len(text), told)
-        return Read(text, told)
+            told = self._met(wording, words or words_in(text), len(text), told)
+        return Read(text, tokens, told)
 
     def _met(
-        self, wording: Wording, words: Sequence[bytes], length: int, told: _Told | None
-    ) -> _Told:
+        self, wording: Wording, words: Sequence[bytes], length: int, told: Told | None
+    ) -> Told:
         """A wording has something of its own from the second time on: many come once."""
-        told = self._learnt(words).told if told is None else _Told(told.known, wording)
+        told = self._learnt(words).told if told is None else Told(told.known, wording)
         if length <= LONGEST_REMEMBERED:
             if len(self._told) >= REMEMBERED:
                 self._told.clear()
@@ -244,13 +246,13 @@ class Engine:
             for part, other in zip(parts, after, strict=False)
         )
 
-    def _aged(self, told: _Told, among: frozenset[int], plan: _Plan, age: int) -> _Plan:
+    def _aged(self, told: Told, among: frozenset[int], plan: _Plan, age: int) -> _Plan:
         """A wording that keeps coming is worth a proof of what can match none of its texts: one
         part at each use, for none of them is to take long."""
         nth = age - PROVED_AT
         if told.wording is None or nth < 0:
             if nth == -1 and told.wording is not None:
-                told.addresses = address_words(told.wording)
+                told.addresses = places_of(told.wording)
             plan.age = age + 1
         elif may_match(plan.parts[nth].branch, skeleton_of(told.wording, self._index.asks)):
             plan.age = age + 1

@@ -17,6 +17,7 @@ from unlisted.replies.families import Families, Family
 from unlisted.replies.index import Asked
 from unlisted.replies.knowledge import Rule
 from unlisted.replies.patterns import compiled
+from unlisted.replies.plans import Plans
 
 # Patterns for any text at all: the code speaks, not the words. An empty text says nothing.
 EVERYWHERE = ("^", ".", "")
@@ -43,6 +44,7 @@ class Shipped:
         self.rules = rules
         self.families = names
         self.engine = Engine([rule.match for rule in rules], asked)
+        self.plans = Plans(self.engine)
 
         @lru_cache(maxsize=1024)
         def holding(

@@ -64,9 +64,8 @@ _ENTITIES = {
     "lt": "<", "gt": ">", "amp": "&", "quot": '"', "apos": "'", "nbsp": " ",
     "#39": "'", "#34": '"', "#60": "<", "#62": ">", "#160": " ",
 }  # fmt: skip
-_TAG = re.compile(
-    r"</?(?:br|html|body|p|div|span|b|i|em|strong|font|a|td|tr|table|pre|li|ul|code)\b[^<>]{0,300}>"
-)
+TAG = r"</?(?:br|html|body|p|div|span|b|i|em|strong|font|a|td|tr|table|pre|li|ul|code)\b"
+_TAG = re.compile(TAG + "[^<>]{0,300}>")
 _IN_REPLY = re.compile(r" ?\(in reply to (?:the )?([a-z ]{2,20}?)(?: command)?\)")
 # qmail ends with the exchanger it leaves: not the address that was refused.
 _GIVING_UP = re.compile(r" ?giving up on (?:\d{1,3}\.){3}\d{1,3}\.?(?: |$)", re.ASCII)
@@ -96,7 +95,7 @@ _STAGE_WORDS = (
 )
 _BOGUS_END = " '\"#>"
 # Without a code inside nothing is quoted; the first class lets `re` skip.
-_INSIDE = re.compile(r"[245][0-57][0-9](?=[ -]|$)(?<![\w.:/=-]...)", re.ASCII)
+INSIDE = re.compile(r"[245][0-57][0-9](?=[ -]|$)(?<![\w.:/=-]...)", re.ASCII)
 _NO_EDGE = frozenset(".:/=-_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 _CODES = frozenset(
     100 * first + 10 * second + third
@@ -150,7 +149,7 @@ def unwrap(reply: Reply) -> Unwrapped:
 
 
 def _any_inside(codes: Iterable[bytes], text: str) -> bool:
-    """As `_INSIDE` tells, of these codes: the numbers of an address are mostly all there is."""
+    """As `INSIDE` tells, of these codes: the numbers of an address are mostly all there is."""
     for code in codes:
         wanted = code.decode()
         place = text.find(wanted, 1)
@@ -200,10 +199,16 @@ def _unwrapped(reply: Reply, text: str) -> Unwrapped:
 
 def _with_late(reply: Reply, text: str) -> tuple[Reply, str | None]:
     """A reply without an enhanced code with the one further in, if there is one; that code."""
-    late = _LATE_ENHANCED.search(text, 0, MAX_LATE)
-    if late is None or (reply.code and int(late[0][0]) != reply.code // 100):
+    late = late_enhanced(text)
+    if late is None or (reply.code and int(late[0]) != reply.code // 100):
         return reply, None
-    return Reply(reply.code, late[0], text), late[0]
+    return Reply(reply.code, late, text), late
+
+
+def late_enhanced(text: str) -> str | None:
+    """An enhanced code further in."""
+    found = _LATE_ENHANCED.search(text, 0, MAX_LATE)
+    return found and found[0]
 
 
 def _line(text: str) -> str:
@@ -228,7 +233,7 @@ def _peeled(text: str) -> tuple[str, str, str] | None:
         if quoted:
             rest = _AFTER_QUOTED.split(text[quoted.end() :], maxsplit=1)[0]
             return "quoted", text[: quoted.end()], rest.replace("<<< ", "")
-    if not _INSIDE.search(text, 1):
+    if not INSIDE.search(text, 1):
         return None
     end = 0
     best = ""
