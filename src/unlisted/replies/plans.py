@@ -20,6 +20,7 @@ LONGEST = 512
 # Entities, quoted replies, what mail servers add at the end: unwrapping does more about these, or
 # an open word may be what it looks for.
 _NOT_PLAIN = re.compile(rf"&[^ ;&]+;|  |</|<<<| up on |\(in |{TAG}")
+_QUOTED = " command)"  # Postfix's words around a reply, in most lines of a log: never plain
 _BEGINS = re.compile(r"[245][0-57][0-9](?:[ -]|$)")  # a code whatever follows
 # What is left open may be a single digit, and then belongs to it.
 _TWO_DIGITS = re.compile(rf"\.[0-9]{{2}}[):;]? *[{''.join(OPEN)}]")
@@ -47,7 +48,7 @@ class Plans:
 
     def heard(self, raw: str) -> tuple[Unwrapped, Read]:
         """What is said, and the text as the engine reads it."""
-        if len(raw) > LONGEST or not raw.isascii():
+        if len(raw) > LONGEST or raw.endswith(_QUOTED) or not raw.isascii():
             return self._unwrapped(raw)
         lowered = _spaced(raw).lower()
         tokens = lowered.split(" ")
