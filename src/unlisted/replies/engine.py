@@ -20,7 +20,7 @@ from unlisted.replies.patterns import branches, compiled
 from unlisted.replies.places import TELLING, Place, places_of
 from unlisted.replies.wording import Masks, Wording, skeleton_of
 
-REMEMBERED = 4096
+REMEMBERED = 1024
 PROVED_AT = 8  # uses of a wording
 LONGEST_REMEMBERED = 512
 
