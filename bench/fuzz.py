@@ -278,6 +278,7 @@ def tell(inputs: Inputs, account: Account, memory: Memory) -> None:
         f"memory: {first >> 20} MB at most in the first half after the warm-up, {second >> 20} MB "
         f"in the second: {'GROWS' if memory.grown() else 'flat'}"
     )
+    say("  in MB, by eights: " + " ".join(f"{at >> 20}" for at in memory.samples[::8]))
 
 
 def _shown(inputs: Inputs, number: int) -> str:

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from unlisted.edge.attempts import attempts_of
 from unlisted.edge.log_input import LINE_LIMIT, LogInput, Source, sources_of
 from unlisted.edge.log_reader import LogError, LogReport, read_logs
+from unlisted.edge.unpack import DAMAGED, opened
 from unlisted.mail.attempt import Attempt
 
 NOW = 1_800_000_000.0
@@ -75,6 +76,26 @@ def test_a_damaged_packed_file_is_no_error(packing: str, tmp_path: Path) -> None
         data[at] = 0xFF
     _, report = read(put(tmp_path / "damaged", bytes(data)))
     assert report.files[0].damaged
+
+
+@pytest.mark.parametrize("packing", PACK)
+def test_a_damaged_packed_file_costs_no_memory_once_it_was_refused(packing: str) -> None:
+    whole = PACK[packing]
+    damaged = whole[: len(whole) // 9] + b"\xff" * 600
+
+    def refused(times: int) -> None:
+        for _ in range(times):
+            with opened(io.BytesIO(damaged)) as plain, pytest.raises(DAMAGED):
+                while plain.read(1 << 16):
+                    pass
+
+    refused(3)
+    tracemalloc.start()
+    try:
+        refused(30)
+        assert tracemalloc.get_traced_memory()[0] < 200_000
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ ASCII, or with a value that is none. What a refusal says is read here with the p
 functions, text by text; everything else for all lines at once.
 """
 
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -42,6 +41,7 @@ from unlisted.edge.postfix_tags import Tags
 from unlisted.logs.postfix_attributes import is_queue_id
 from unlisted.logs.postfix_delivery import is_cut, is_enhanced, reply_of
 from unlisted.logs.stamp import Calendar
+from unlisted.remembered import remembered
 
 _SHORT_ID, _LONG_ID = 1, 2
 _IN_IDS = np.zeros(256, np.uint8)
@@ -175,7 +175,7 @@ def ranks(lines: Places, wanted: Places) -> Places:
     return np.where(lines[found] == wanted, found, -1)
 
 
-@lru_cache(maxsize=8192)
+@remembered(4096, 512)
 def _said(text: bytes) -> Said | None:
     """None for a text that is cut."""
     told = text.decode("latin-1")

@@ -162,11 +162,14 @@ class _Unpacked:
 class _Zstd:
     def __init__(self, stream: Any, errors: tuple[type[Exception], ...]) -> None:
         self._stream, self._errors = stream, errors
+        self._step = memoryview(bytearray(_ZSTD_STEP))
 
     def read(self, count: int) -> bytes:
-        # Small steps: what an interrupted step had unpacked is lost.
+        # Small steps: what an interrupted step had unpacked is lost. Into our own buffer: the
+        # stream's read() never frees its own after an error (pyarrow 26).
         try:
-            return bytes(self._stream.read(min(count, _ZSTD_STEP)))
+            step = self._step[:count]
+            return bytes(step[: self._stream.readinto(step)])
         except self._errors as error:
             why = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
             self._errors = ()

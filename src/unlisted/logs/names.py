@@ -8,8 +8,11 @@ name tells neither; guesses no pool from the plain names that every installation
 
 import ipaddress
 import re
-from functools import lru_cache
 from typing import NamedTuple
+
+from unlisted.remembered import remembered
+
+LONGEST = 64  # an IPv6 address has 39 characters at most
 
 # Words that decorate a transport's name and name no pool of their own.
 _DECORATION_WORDS = (
@@ -31,7 +34,7 @@ class Names(NamedTuple):
     egress: str | None
 
 
-@lru_cache(maxsize=4096)
+@remembered(4096, LONGEST)
 def names_of(tag: str) -> Names | None:
     """Of a Postfix process; None when the tag is no such name (no `/`)."""
     instance, slash, rest = tag.partition("/")
@@ -43,7 +46,7 @@ def names_of(tag: str) -> Names | None:
     return Names(instance, transport, program, None if egress else pool_in(transport), egress)
 
 
-@lru_cache(maxsize=4096)
+@remembered(4096, LONGEST)
 def pool_in(transport: str) -> str | None:
     """`smtp-pool3` is of "pool3", `relay` of none, `remote_smtp` of none."""
     words = [word for word in _SEPARATORS.split(transport) if word]
@@ -57,7 +60,7 @@ def pool_in(transport: str) -> str | None:
     return transport[first:last] if first < last else transport
 
 
-@lru_cache(maxsize=4096)
+@remembered(4096, LONGEST)
 def egress_in(transport: str) -> str | None:
     """`out-192-0-2-7` and `smtp_192.0.2.7` spell an address, `out-2001-db8--7` too."""
     quad = _QUAD.search(transport)
@@ -73,7 +76,7 @@ def egress_in(transport: str) -> str | None:
         return None
 
 
-@lru_cache(maxsize=65536)
+@remembered(8192, LONGEST)
 def is_loopback(address: str) -> bool:
     try:
         return ipaddress.ip_address(address).is_loopback
@@ -81,7 +84,7 @@ def is_loopback(address: str) -> bool:
         return False
 
 
-@lru_cache(maxsize=65536)
+@remembered(8192, LONGEST)
 def address_or_none(text: str) -> str | None:
     """An IP address as the log spells it, checked; None for "unknown", a path, a port."""
     try:
