@@ -164,7 +164,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     duty: Annotated[Duty, Meta(description="who gets drafts and calls, and when")] = Duty()
 
 
-# Help for the settings that are facts too (facts.py has no room for words to an operator).
+# Help for the settings that are facts too (facts have no room for words to an operator).
 FACT_HELP: dict[str, str] = {
     "pools.name": "the pool's name",
     "pools.addresses": "IP addresses of this machine that its mail leaves by",
