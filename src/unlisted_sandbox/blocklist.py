@@ -15,8 +15,9 @@ from typing import Literal
 
 from msgspec import Struct
 
-from unlisted_sandbox import worldfile
 from unlisted_sandbox.chance import Draw
+from unlisted_sandbox.world import World
+from unlisted_sandbox.world_sites import BlockList
 
 TEST_LISTED = "127.0.0.2"  # RFC 5782 section 5: must be listed, 127.0.0.1 must not
 
@@ -53,7 +54,7 @@ class ListAnswer(Struct, frozen=True):
 class ListState:
     """One list in one lane."""
 
-    def __init__(self, policy: worldfile.BlockList, imposed: Iterable[Listing] = ()) -> None:
+    def __init__(self, policy: BlockList, imposed: Iterable[Listing] = ()) -> None:
         self.policy = policy
         self._imposed: dict[str, list[Listing]] = {}
         for listing in imposed:
@@ -125,7 +126,7 @@ class ListState:
         )
 
 
-def imposed(world: worldfile.World, zone: str, pool: Sequence[str]) -> Iterator[Listing]:
+def imposed(world: World, zone: str, pool: Sequence[str]) -> Iterator[Listing]:
     """What a list will list of this pool without any mail of its platform. The same places in
     every platform's pool: what befalls one befalls all."""
     for n, error in enumerate(world.list_errors):

@@ -24,7 +24,8 @@ import dns.rdatatype
 import dns.rrset
 
 from unlisted_sandbox.blocklist import TEST_LISTED, ListAnswer, address_of
-from unlisted_sandbox.worldfile import BlockList, World
+from unlisted_sandbox.world import World
+from unlisted_sandbox.world_sites import BlockList
 
 TTL_S = 3600
 

@@ -14,7 +14,7 @@ from unlisted_sandbox.clock import Coordinator
 from unlisted_sandbox.clock_acts import Hold, Timer
 from unlisted_sandbox.eventlog import Log
 from unlisted_sandbox.smtp_client import Line, TcpLine
-from unlisted_sandbox.worldfile import World
+from unlisted_sandbox.world import World
 
 
 class WorldClock:

@@ -22,7 +22,7 @@ from unlisted_sandbox.people import Sender
 from unlisted_sandbox.replies import Reply, Said, say
 from unlisted_sandbox.smtp_client import Lost, Outcome, SmtpClient, bound_socket
 from unlisted_sandbox.smtp_server import Visit
-from unlisted_sandbox.worldfile import World
+from unlisted_sandbox.world import World
 
 Route = tuple[str, int]
 

@@ -17,7 +17,9 @@ from msgspec import Struct
 
 from unlisted_sandbox import names, tokens
 from unlisted_sandbox.chance import Draw, digest, happens, uniform
-from unlisted_sandbox.worldfile import BlockList, Hijack, Letter, Newsletter, Receiver, World
+from unlisted_sandbox.world import World
+from unlisted_sandbox.world_senders import Hijack, Letter, Newsletter
+from unlisted_sandbox.world_sites import BlockList, Receiver
 
 AddressKind = Literal["mailbox", "unknown", "trap"]
 SenderKind = Literal["person", "newsletter", "ticket", "webform"]

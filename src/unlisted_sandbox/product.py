@@ -24,7 +24,7 @@ import msgspec
 from unlisted_sandbox import chance
 from unlisted_sandbox.lanes import Lane
 from unlisted_sandbox.people import Sender, history
-from unlisted_sandbox.worldfile import World
+from unlisted_sandbox.world import World
 
 READY_REAL_S = 60.0
 RESTARTS_MAX = 50

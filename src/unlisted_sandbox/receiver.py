@@ -13,14 +13,14 @@ from typing import Literal
 
 from msgspec import Struct
 
-from unlisted_sandbox import chance, tokens, worldfile
+from unlisted_sandbox import chance, tokens, world_sites
 from unlisted_sandbox.blocklist import ListState, reversed_name
 from unlisted_sandbox.eventlog import Log
 from unlisted_sandbox.feedback import feedback_report
 from unlisted_sandbox.home import message_id
 from unlisted_sandbox.people import Directory
 from unlisted_sandbox.replies import Ask, Reply, Said, say, worded
-from unlisted_sandbox.worldfile import World
+from unlisted_sandbox.world import World
 
 GREYLIST_KEPT_S = 35 * 86400.0
 MAX_RECIPIENTS = 100  # RFC 5321 section 4.5.3.1.8
@@ -68,7 +68,7 @@ class Site:
     def __init__(
         self,
         world: World,
-        receiver: worldfile.Receiver,
+        receiver: world_sites.Receiver,
         directory: Directory,
         lanes: dict[str, LaneState],
     ) -> None:

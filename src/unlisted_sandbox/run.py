@@ -45,7 +45,7 @@ from unlisted_sandbox.stage_view import Watcher
 from unlisted_sandbox.submitter import Submitter
 from unlisted_sandbox.usual import Usual
 from unlisted_sandbox.viewer import Viewer
-from unlisted_sandbox.worldfile import World
+from unlisted_sandbox.world import World
 
 PLATFORMS = ("bare", "usual", "unlisted")
 NETS = {"unlisted": "127.20", "bare": "127.21", "usual": "127.22"}

@@ -22,7 +22,7 @@ from unlisted_sandbox.people import Directory, population
 from unlisted_sandbox.script import Submission
 from unlisted_sandbox.verdicts import Answers, answers
 from unlisted_sandbox.viewer import Viewer, moment
-from unlisted_sandbox.worldfile import World
+from unlisted_sandbox.world import World
 
 Pair = tuple[str, str]
 SAME_S = 0.0015  # two ways of rounding one instant

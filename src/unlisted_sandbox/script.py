@@ -21,7 +21,9 @@ from msgspec import Struct
 from unlisted_sandbox import content, names, people, tokens
 from unlisted_sandbox.chance import Draw, digest, happens
 from unlisted_sandbox.people import Sender, population
-from unlisted_sandbox.worldfile import WORLDS, Hijack, World, WorldError, read
+from unlisted_sandbox.world import World
+from unlisted_sandbox.world_senders import Hijack
+from unlisted_sandbox.worldfile import WORLDS, WorldError, read
 
 Ids = tuple[str | int, ...]
 _Planned = tuple[float, str, Callable[[float], "Submission"]]

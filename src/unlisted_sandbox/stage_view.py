@@ -21,7 +21,7 @@ from unlisted_sandbox.home import message_id
 from unlisted_sandbox.people import Directory, issues, population
 from unlisted_sandbox.score import Score
 from unlisted_sandbox.script import Submission
-from unlisted_sandbox.worldfile import World
+from unlisted_sandbox.world import World
 
 if TYPE_CHECKING:
     from unlisted_sandbox.lanes import Lane

@@ -16,7 +16,7 @@ from unlisted_sandbox.lanes import Lane
 from unlisted_sandbox.receiver import Complaint
 from unlisted_sandbox.script import Submission, by_hand, hijack
 from unlisted_sandbox.smtp_client import Lost, Outcome
-from unlisted_sandbox.worldfile import World
+from unlisted_sandbox.world import World
 
 PATIENCE_S = 300.0
 AGAIN_S = (60.0, 300.0, 900.0, 1800.0, 3600.0, 7200.0, 14400.0, 28800.0)

@@ -22,7 +22,7 @@ from unlisted_sandbox.clock import LaneClock
 from unlisted_sandbox.lanes import Lane
 from unlisted_sandbox.mta import Accounts, Entry, Mta, Route
 from unlisted_sandbox.replies import Reply
-from unlisted_sandbox.worldfile import World
+from unlisted_sandbox.world import World
 
 REST_S = 3600.0  # an address refused at a site is not the first choice there for so long
 KNOWN_S = 86400.0  # a listing that was dealt with raises no alert for so long

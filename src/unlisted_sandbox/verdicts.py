@@ -20,7 +20,7 @@ from unlisted_sandbox.people import population
 from unlisted_sandbox.script import Submission
 from unlisted_sandbox.tokens import read
 from unlisted_sandbox.viewer import Viewer, moment
-from unlisted_sandbox.worldfile import World
+from unlisted_sandbox.world import World
 
 GUILTY, NOBODY = "guilty", "nobody here"
 ROUNDING_S = 0.0015

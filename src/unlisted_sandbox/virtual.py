@@ -24,7 +24,8 @@ from unlisted_sandbox.score import table
 from unlisted_sandbox.smtp_client import Line, SmtpClient
 from unlisted_sandbox.smtp_server import House, SmtpServer
 from unlisted_sandbox.viewer import HttpError, Viewer
-from unlisted_sandbox.worldfile import World, WorldError, named, read, shipped
+from unlisted_sandbox.world import World
+from unlisted_sandbox.worldfile import WorldError, named, read, shipped
 
 __all__ = [
     "LaneClock",

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 if TYPE_CHECKING:
-    from unlisted_sandbox.worldfile import Receiver, World
+    from unlisted_sandbox.world import World
+    from unlisted_sandbox.world_sites import Receiver
 
 Found = Iterator[tuple[str, str]]
 PLACES = frozenset({"ip", "zone", "helo", "recipient", "domain", "host"})

@@ -12,7 +12,8 @@ import pytest
 from tests.sandbox.small_world import small
 
 from unlisted.apps import virtual
-from unlisted_sandbox.worldfile import ListError, RangeListing, World
+from unlisted_sandbox.world import World
+from unlisted_sandbox.world_sites import ListError, RangeListing
 
 SMALL = Path(__file__).parents[1] / "worlds" / "small.toml"
 H = 3600.0

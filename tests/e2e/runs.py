@@ -13,7 +13,8 @@ from msgspec import Struct
 
 from unlisted_sandbox.run import Options, Result, run
 from unlisted_sandbox.score import Score
-from unlisted_sandbox.worldfile import World, read
+from unlisted_sandbox.world import World
+from unlisted_sandbox.worldfile import read
 
 WORLD = Path(__file__).resolve().parent.parent / "worlds" / "small.toml"
 STANDS_S = 60.0  # real seconds for which time may stand before a run has failed

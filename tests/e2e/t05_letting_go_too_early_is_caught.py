@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from unlisted_sandbox.run import Options, run
-from unlisted_sandbox.worldfile import World
+from unlisted_sandbox.world import World
 
 from .runs import STANDS_S, world
 

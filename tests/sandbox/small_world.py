@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from unlisted_sandbox.worldfile import Tenants, World, shipped
+from unlisted_sandbox.world import World
+from unlisted_sandbox.world_senders import Tenants
+from unlisted_sandbox.worldfile import shipped
 
 
 def small(seed: int = 1, **changes: object) -> World:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from unlisted_sandbox.blocklist import ListState, address_of, reversed_name
-from unlisted_sandbox.worldfile import BlockList
+from unlisted_sandbox.world_sites import BlockList
 
 H = 3600.0
 IP = "127.21.0.3"

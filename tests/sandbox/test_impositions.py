@@ -6,7 +6,8 @@ import msgspec
 from tests.sandbox.small_world import small
 
 from unlisted_sandbox.blocklist import ListState, imposed
-from unlisted_sandbox.worldfile import ListError, RangeListing, World
+from unlisted_sandbox.world import World
+from unlisted_sandbox.world_sites import ListError, RangeListing
 
 H = 3600.0
 POOL = tuple(f"127.20.0.{n}" for n in range(1, 17))

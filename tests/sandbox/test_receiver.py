@@ -13,7 +13,9 @@ from unlisted_sandbox.eventlog import Log
 from unlisted_sandbox.people import Directory
 from unlisted_sandbox.receiver import Complaint, Evidence, LaneState, Site, Visit
 from unlisted_sandbox.replies import Ask, Reply, Said
-from unlisted_sandbox.worldfile import Receiver, World, shipped
+from unlisted_sandbox.world import World
+from unlisted_sandbox.world_sites import Receiver
+from unlisted_sandbox.worldfile import shipped
 
 WORLD = shipped("demo", 1)
 IP = "127.21.0.3"

@@ -10,7 +10,7 @@ import pytest
 from unlisted_sandbox.eventlog import Event
 from unlisted_sandbox.run import Options, Result, run
 from unlisted_sandbox.score import table
-from unlisted_sandbox.worldfile import ByHand
+from unlisted_sandbox.world_senders import ByHand
 
 from .small_world import small
 

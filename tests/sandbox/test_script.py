@@ -22,7 +22,8 @@ import pytest
 from unlisted_sandbox import content, tokens
 from unlisted_sandbox.people import Directory, population
 from unlisted_sandbox.script import Submission, by_hand, hijack, main, script
-from unlisted_sandbox.worldfile import WORLDS, World, read
+from unlisted_sandbox.world import World
+from unlisted_sandbox.worldfile import WORLDS, read
 
 DEMO = WORLDS / "demo.toml"
 MIRROR = Path(__file__).parents[1] / "worlds" / "mirror.toml"

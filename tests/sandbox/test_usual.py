@@ -6,7 +6,8 @@ import pytest
 
 from unlisted_sandbox.replies import worded
 from unlisted_sandbox.usual import blames_address
-from unlisted_sandbox.worldfile import Receiver, shipped
+from unlisted_sandbox.world_sites import Receiver
+from unlisted_sandbox.worldfile import shipped
 
 PLACES = {"ip": "127.22.0.1", "zone": "bl.x.example", "helo": "out", "recipient": "a@b.example"}
 RECEIVERS = shipped("demo", 1).receivers

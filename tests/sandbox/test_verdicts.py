@@ -21,7 +21,7 @@ from unlisted_sandbox.verdicts import (
     was_named,
 )
 from unlisted_sandbox.viewer import Seen
-from unlisted_sandbox.worldfile import Hijack
+from unlisted_sandbox.world_senders import Hijack
 
 H = 3600.0
 ZONE = "bl.watchpost.example"

@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unlisted_sandbox import worldfile
+from unlisted_sandbox.world import TABLES, World
+from unlisted_sandbox.world_keys import keys
 from unlisted_sandbox.world_rules import broken
-from unlisted_sandbox.worldfile import WORLDS, World, WorldError, keys, parse, read
+from unlisted_sandbox.worldfile import WORLDS, WorldError, parse, read
 
 ROOT = Path(__file__).parents[2]
 MIRROR = ROOT / "tests" / "worlds" / "mirror.toml"
@@ -145,7 +147,7 @@ VALUES = st.one_of(
 )  # fmt: skip
 
 
-@given(st.sampled_from(worldfile.TABLES), st.data())
+@given(st.sampled_from(TABLES), st.data())
 def test_any_value_of_any_key_gives_a_world_or_a_world_error(
     table: type[msgspec.Struct], data: st.DataObject
 ) -> None:
@@ -168,7 +170,7 @@ def test_any_value_of_any_key_gives_a_world_or_a_world_error(
 
 def test_every_key_is_documented_with_its_default_and_meaning() -> None:
     text = (ROOT / "docs" / "world.md").read_text()
-    for table in worldfile.TABLES:
+    for table in TABLES:
         for key, default, meaning in keys(table):
             assert meaning, (table, key)
             shown = default if default == "required" else f"`{default}`"

@@ -21,7 +21,9 @@ from unlisted_sandbox.people import (
     weekday_factor,
 )
 from unlisted_sandbox.script import hijack
-from unlisted_sandbox.worldfile import WORLDS, Hijack, World, read
+from unlisted_sandbox.world import World
+from unlisted_sandbox.world_senders import Hijack
+from unlisted_sandbox.worldfile import WORLDS, read
 
 FILES = (WORLDS / "demo.toml", Path(__file__).parents[1] / "worlds" / "mirror.toml")
 
