@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from unlisted_sandbox import chance
-from unlisted_sandbox.clock import LaneClock
+from unlisted_sandbox.clock_lanes import LaneClock
 from unlisted_sandbox.lanes import Lane
 from unlisted_sandbox.notice import notice
 from unlisted_sandbox.people import Sender

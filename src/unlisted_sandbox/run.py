@@ -287,7 +287,7 @@ class Running:
     async def _stop_product(self) -> None:
         if self.product is not None:
             await self.product.stop()
-            self.coordinator.dismiss("unlisted")
+            self.coordinator.platforms.dismiss("unlisted")
 
     def _list_answer(self, zone: str, address: str) -> ListAnswer:
         lane = self._pools.owner(address) or next(iter(self.lanes.values()))
@@ -410,7 +410,7 @@ class Running:
         for name in (signal.SIGINT, signal.SIGTERM):
             with suppress(ValueError, RuntimeError):  # not in the main thread: cancel it instead
                 loop.add_signal_handler(name, over.set)
-        self.coordinator.resting = True
+        self.coordinator.watchdog.resting = True
         await over.wait()
 
     def _export(self, folder: Path, result: Result) -> None:

@@ -18,7 +18,7 @@ import re
 from collections import deque
 from collections.abc import Callable
 
-from unlisted_sandbox.clock import LaneClock
+from unlisted_sandbox.clock_lanes import LaneClock
 from unlisted_sandbox.lanes import Lane
 from unlisted_sandbox.mta import Accounts, Entry, Mta, Route
 from unlisted_sandbox.replies import Reply

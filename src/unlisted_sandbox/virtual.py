@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from unlisted_sandbox.clock import LaneClock
+from unlisted_sandbox.clock_lanes import LaneClock
 from unlisted_sandbox.dns_shell import NameServer
 from unlisted_sandbox.lanes import Lane
 from unlisted_sandbox.memory_wire import Address, joined

@@ -322,10 +322,10 @@ def test_the_watchdog_names_a_stopped_process_and_who_waits_for_it(
 
 def test_a_platform_tells_the_watchdog_what_it_holds(tmp_path: Path) -> None:
     world = World(tmp_path, ["left"], messages=3)
-    ask = world.clock._tell
+    platforms = world.clock.platforms
 
     def who() -> None:
-        ask(world.clock._participants["left"], "who")
+        platforms.tell(platforms.here["left"], "who")
 
     world.clock.call_at(START + 700, "left", who)
     world.run()
