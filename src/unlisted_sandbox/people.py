@@ -1,35 +1,24 @@
-"""Who is in a world: tenants, senders, their habits, who exists at the receivers, and 60 days before.
+"""Who is in a world: tenants, senders and their habits, and whose accounts are hijacked.
 
-Pure: everything follows from the world and its seed. Whether an address is a mailbox, a trap or
-nobody is a keyed hash of the address itself, so it can be asked of any address without a table and
-nothing in its spelling tells. The days before the script come from the same habits as the script.
+Pure: everything follows from the world and its seed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
 
-from unlisted_sandbox import names, tokens
-from unlisted_sandbox.chance import Draw, digest, happens, uniform
+from unlisted_sandbox import names
+from unlisted_sandbox.addresses import client_address, stranger
+from unlisted_sandbox.chance import Draw, digest
+from unlisted_sandbox.weekdays import effective_days, issues
 from unlisted_sandbox.world import World
-from unlisted_sandbox.world_senders import Hijack, Letter, Newsletter
-from unlisted_sandbox.world_sites import BlockList, Receiver
+from unlisted_sandbox.world_senders import Hijack
 
-AddressKind = Literal["mailbox", "unknown", "trap"]
 SenderKind = Literal["person", "newsletter", "ticket", "webform"]
-
-# Submission clients live in 127.96.0.0/12; scripts' hosts in 127.112.0.0/16. Platforms and
-# receivers must use other parts of 127/8.
-
-_MAILBOX_BELOW = 0.30
-_TRAP_BELOW = 0.33
-_ALWAYS = ("postmaster", "abuse")  # RFC 2142
 
 
 class Sender(Struct, frozen=True, kw_only=True):
@@ -62,148 +51,6 @@ class Population(Struct, frozen=True):
 
     def of(self, hijack: int) -> Sender:
         return self.senders[self.hijacked[hijack]]
-
-
-class Evidence(Struct, frozen=True):
-    """What a list learns of one delivered mail."""
-
-    kind: Literal["trap", "report"]
-    at: float
-    weight: float
-
-
-class Directory:
-    """Who exists, and how recipients answer. All decisions are keyed hashes; nothing is kept."""
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self._seed = world.seed
-        self._receivers = {d: r for r in world.receivers for d in r.domains}
-        people = population(world)
-        self._tenants = frozenset(people.tenants)
-        self._own = frozenset(s.address for s in people.senders)
-
-    def receiver(self, address: str) -> Receiver | None:
-        return self._receivers.get(address.rpartition("@")[2].lower())
-
-    def kind(self, address: str) -> AddressKind:
-        """Of a plain address, at a receiver or a tenant of the platform."""
-        address = address.lower()
-        local, _, domain = address.rpartition("@")
-        if local in _ALWAYS:
-            return "mailbox"
-        if domain in self._tenants:
-            return "mailbox" if address in self._own else "unknown"
-        return address_kind(self._seed, address) if domain in self._receivers else "unknown"
-
-    def origin(self, token: str) -> tokens.Origin | None:
-        return tokens.read(self._seed, token)
-
-    def reports(self, address: str, token: str) -> bool:
-        """Whether this mailbox reports this mail to the lists."""
-        return self.kind(address) == "mailbox" and happens(
-            self._rate(token, "report"), self._seed, "reports", address.lower(), token
-        )
-
-    def complains(self, address: str, token: str) -> bool:
-        """Whether this mailbox's complaint goes to its site, which sends a report if it does that."""
-        return self.kind(address) == "mailbox" and happens(
-            self._rate(token, "complaint"), self._seed, "complains", address.lower(), token
-        )
-
-    def complaint_lag_s(self, address: str, token: str) -> float:
-        receiver = self.receiver(address)
-        median = receiver.arf_lag_s if receiver else 0.0
-        return Draw(self._seed, "arf lag", address.lower(), token).lognormal(median, 0.5)
-
-    def content_refused(self, address: str, token: str) -> bool:
-        """Whether the site of this address refuses this mail for its content."""
-        receiver, origin = self.receiver(address), self.origin(token)
-        if receiver is None or origin is None:
-            return False
-        spam = origin.kind == "spam"
-        share = receiver.content_spam_share if spam else receiver.content_honest_share
-        return happens(share, self._seed, "content", receiver.name, token)
-
-    def evidence(self, entry: BlockList, address: str, token: str, at: float) -> Evidence | None:
-        """What `entry` learns from a mail accepted for `address` at `at`, and when; None = nothing."""
-        kind = self.kind(address)
-        receiver = self.receiver(address)
-        if kind == "trap":
-            if receiver is None or (entry.traps_at and receiver.name not in entry.traps_at):
-                return None
-            lag, weight, what = entry.trap_lag_s, entry.trap_weight, "trap"
-        elif self.reports(address, token):
-            lag, weight, what = entry.report_lag_s, entry.report_weight, "report"
-        else:
-            return None
-        draw = Draw(self._seed, "evidence", entry.zone, address.lower(), token)
-        lag = draw.lognormal(lag, entry.lag_sigma)
-        return Evidence("trap" if what == "trap" else "report", round(at + lag, 3), weight)
-
-    def _rate(self, token: str, what: Literal["report", "complaint"]) -> float:
-        origin, w = self.origin(token), self._world
-        if origin is None:
-            return 0.0
-        if origin.stream == "hijack":
-            hijack = w.hijacks[origin.number]
-            return hijack.report_share if what == "report" else hijack.arf_share
-        if what == "report" or origin.stream == "person":
-            return w.honest.report_rate if what == "report" else w.honest.complaint_rate
-        table: Any = {
-            "newsletter": w.newsletters, "letter": w.letters, "ticket": w.tickets,
-            "webform": w.webforms,
-        }[origin.stream]  # fmt: skip
-        rate: float = table[origin.number].complaint_rate
-        return rate
-
-
-def address_kind(seed: int, address: str) -> AddressKind:
-    u = uniform(seed, "who", address)
-    return "mailbox" if u < _MAILBOX_BELOW else "trap" if u < _TRAP_BELOW else "unknown"
-
-
-def stranger(world: World, draw: Draw, kind: AddressKind = "mailbox") -> str:
-    """An address of this kind at some receiver, drawn by the receivers' shares."""
-    receiver = draw.weighted(world.receivers, [r.share for r in world.receivers])
-    domain = draw.pick(receiver.domains)
-    # Spelled first, then kept if its hash is of the kind wanted: so spelling cannot tell.
-    while True:
-        address = f"{names.local_part(draw)}@{domain}"
-        if address_kind(world.seed, address) == kind:
-            return address
-
-
-def weekday_factor(world: World, day: int) -> float:
-    """Volume of script day `day` (negative: before), against a weekday."""
-    weekday = _weekday(world, day)
-    if world.honest.weekdays:
-        return world.honest.weekdays[weekday]
-    return world.honest.weekend if weekday >= 5 else 1.0
-
-
-def _weekday(world: World, day: int) -> int:
-    """Monday is 0; a holiday is a Sunday."""
-    return 6 if day in world.honest.holidays else (world.world.start.weekday() + day) % 7
-
-
-def hours_of(world: World, day: int) -> tuple[float, ...]:
-    """Weights of a day's hours, UTC."""
-    free = world.honest.weekend_hours and _weekday(world, day) >= 5
-    return world.honest.weekend_hours if free else world.honest.hours
-
-
-def effective_days(world: World) -> float:
-    """Scripted days, weighed by weekday and, for a broken last day, by its hours."""
-    total, left, day = 0.0, world.world.days, 0
-    first = world.world.start.hour
-    while left > 0:
-        span = round(min(left, 1.0) * 24)
-        hours = hours_of(world, day)
-        share = sum(hours[(first + h) % 24] for h in range(span)) / sum(hours)
-        total += share * weekday_factor(world, day)
-        left, day = left - 1.0, day + 1
-    return total
 
 
 @lru_cache(maxsize=8)
@@ -262,23 +109,6 @@ def planned(world: World, hijack: Hijack) -> float:
     return min(hijack.total_max, hours * (hijack.per_hour or hijack.per_day / 24))
 
 
-def issues(world: World, letter: Newsletter) -> tuple[list[int], list[float]]:
-    """Days before the script with an issue, and hours after its start of those within."""
-    if not letter.every_days:
-        return [], [letter.at_h]
-    before: list[int] = []
-    at = letter.at_h / 24 - letter.every_days
-    while at >= -world.world.history_days:
-        if at < 0:
-            before.append(int(at // 1))
-        at -= letter.every_days
-    within, at = [], letter.at_h / 24
-    while at < world.world.days:
-        within.append(at * 24)
-        at += letter.every_days
-    return before[::-1], within
-
-
 def _tenants(world: World) -> tuple[str, ...]:
     found: list[str] = []
     for t in range(world.tenants.count):
@@ -302,10 +132,6 @@ def _login(world: World, ids: tuple[str | int, ...]) -> tuple[str, tuple[str, ..
     password = digest(world.seed, "password", *ids, size=9).hex()
     clients = tuple(client_address(draw) for _ in range(1 + draw.below(3)))
     return password, clients, draw.below(1 << 16)
-
-
-def client_address(draw: Draw) -> str:
-    return f"127.{96 + draw.below(16)}.{draw.below(256)}.{1 + draw.below(254)}"
 
 
 def _person(
@@ -446,125 +272,3 @@ def _hijacked(world: World, senders: list[Sender]) -> tuple[int, ...]:
             raise ValueError(f"hijack {h.name}: no account left to take")
         chosen.append(Draw(world.seed, "hijacked", n).pick(able))
     return tuple(chosen)
-
-
-class Message(Struct, frozen=True):
-    """A message as planned, before it has words: which recipients are new to the sender."""
-
-    id: tuple[str | int, ...]
-    recipients: int
-    new: int
-    unknown: int
-    complaints: int
-
-
-def day_volume(world: World, sender: Sender, day: int) -> int:
-    """Messages a person, ticket system or web form sends on a day."""
-    if day < sender.since_day:
-        return 0
-    draw = Draw(world.seed, "volume", sender.id, day)
-    swing = draw.lognormal(0.956, 0.3)  # mean 1
-    return draw.poisson(sender.per_day * weekday_factor(world, day) * swing)
-
-
-def recipient_kinds(
-    world: World, sender: Sender, draw: Draw
-) -> list[Literal["known", "new", "unknown"]]:
-    """What each recipient of one message is to the sender."""
-    kinds: list[Literal["known", "new", "unknown"]] = []
-    more = world.honest.more_share if sender.kind == "person" else 0.0
-    while True:
-        u = draw.uniform()
-        if u < sender.unknown_rate:
-            kinds.append("unknown")
-        elif u < sender.unknown_rate + sender.new_share:
-            kinds.append("new")
-        else:
-            kinds.append("known")
-        if len(kinds) >= world.honest.more_max or not draw.happens(more):
-            return kinds
-
-
-def _before(world: World, sender: Sender, day: int) -> list[int]:
-    """[messages, recipients, new recipients, unknown users, complaints] of a day before the script."""
-    w, seed = world, world.seed
-    if sender.kind == "newsletter":
-        row = w.newsletters[sender.number]
-        times = issues(w, row)[0].count(day)
-        if not times:
-            return [0, 0, 0, 0, 0]
-        draw = Draw(seed, "history", sender.id, day)
-        size = times * row.size
-        return [
-            -(-size // row.per_message),
-            size,
-            draw.poisson(size * row.new_share),
-            draw.poisson(size * row.unknown_rate),
-            draw.poisson(size * row.complaint_rate * _arf(w)),
-        ]
-    messages = day_volume(w, sender, day)
-    total = new = unknown = 0
-    for n in range(messages):
-        kinds = recipient_kinds(w, sender, Draw(seed, "message", sender.id, day, n))
-        total += len(kinds)
-        new += len(kinds) - kinds.count("known")
-        unknown += kinds.count("unknown")
-    rate = {
-        "person": w.honest.complaint_rate,
-        "ticket": w.tickets[sender.number].complaint_rate if sender.kind == "ticket" else 0.0,
-        "webform": w.webforms[sender.number].complaint_rate if sender.kind == "webform" else 0.0,
-    }[sender.kind]
-    complaints = Draw(seed, "history", sender.id, day).poisson(total * rate * _arf(w))
-    return [messages, total, new, unknown, complaints]
-
-
-def _arf(world: World) -> float:
-    """Share of recipients whose site sends feedback reports."""
-    total = sum(r.share for r in world.receivers)
-    return sum(r.share for r in world.receivers if r.arf) / total
-
-
-def history(world: World) -> Iterator[dict[str, Any]]:
-    """One JSON object per sender: what the platform knows when the script begins."""
-    until = datetime.fromtimestamp(world.start, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    days = range(-world.world.history_days, 0)
-    for sender in sorted(population(world).senders, key=lambda s: s.id):
-        yield {
-            "sender": sender.id,
-            "tenant": sender.tenant,
-            "until": until,
-            "days": [_before(world, sender, day) for day in days],
-            "correspondents": sorted(sender.contacts),
-        }
-
-
-def recipients_of_letter(world: World, number: int, sender: Sender) -> list[str]:
-    """All recipients of a first bulk mail, in the order of its list."""
-    row: Letter = world.letters[number]
-    found: dict[str, None] = {}
-    n = 0
-    while len(found) < row.size:
-        draw = Draw(world.seed, "parent", number, n)
-        n += 1
-        if draw.happens(row.known_share) and n <= 4 * row.size:
-            found[draw.pick(sender.contacts)] = None
-        else:
-            dead = draw.happens(row.unknown_rate)
-            found[stranger(world, draw, "unknown" if dead else "mailbox")] = None
-    return list(found)
-
-
-def recipients_of_issue(world: World, number: int, issue: int) -> list[str]:
-    """All recipients of one issue: the list as it was, with new subscribers in place of leavers."""
-    row = world.newsletters[number]
-    sender = next(
-        s for s in population(world).senders if s.kind == "newsletter" and s.number == number
-    )
-    typo = min(0.5, row.unknown_rate / 2 / row.new_share) if row.new_share else 0.0
-    found: list[str] = []
-    for n, address in enumerate(sender.contacts):
-        draw = Draw(world.seed, "issue", number, issue, n)
-        if draw.happens(row.new_share):
-            address = stranger(world, draw, "unknown" if draw.happens(typo) else "mailbox")
-        found.append(address)
-    return found

@@ -22,8 +22,9 @@ from pathlib import Path
 import msgspec
 
 from unlisted_sandbox import chance
+from unlisted_sandbox.habits import history
 from unlisted_sandbox.lanes import Lane
-from unlisted_sandbox.people import Sender, history
+from unlisted_sandbox.people import Sender
 from unlisted_sandbox.world import World
 
 READY_REAL_S = 60.0

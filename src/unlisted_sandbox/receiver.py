@@ -15,10 +15,10 @@ from msgspec import Struct
 
 from unlisted_sandbox import chance, tokens, world_sites
 from unlisted_sandbox.blocklist import ListState, reversed_name
+from unlisted_sandbox.directory import Directory
 from unlisted_sandbox.eventlog import Log
 from unlisted_sandbox.feedback import feedback_report
 from unlisted_sandbox.home import message_id
-from unlisted_sandbox.people import Directory
 from unlisted_sandbox.replies import Ask, Reply, Said, say, worded
 from unlisted_sandbox.world import World
 

@@ -29,10 +29,11 @@ from unlisted_sandbox import tokens
 from unlisted_sandbox.bare import Bare
 from unlisted_sandbox.blocklist import ListAnswer
 from unlisted_sandbox.clock import Coordinator
+from unlisted_sandbox.directory import Directory
 from unlisted_sandbox.dns_shell import Asker, NameServer, open_asker, serve_dns
 from unlisted_sandbox.lanes import Lane
 from unlisted_sandbox.mta import Accounts, Mta
-from unlisted_sandbox.people import Directory, Sender, population
+from unlisted_sandbox.people import Sender, population
 from unlisted_sandbox.product import Product
 from unlisted_sandbox.receiver import Complaint, LaneState, Site
 from unlisted_sandbox.score import Score, score

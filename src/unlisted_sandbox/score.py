@@ -15,10 +15,11 @@ import msgspec
 from msgspec import Struct
 
 from unlisted_sandbox.blocklist import Listing
+from unlisted_sandbox.directory import Directory
 from unlisted_sandbox.eventlog import Event
 from unlisted_sandbox.home import message_id
 from unlisted_sandbox.lanes import Lane
-from unlisted_sandbox.people import Directory, population
+from unlisted_sandbox.people import population
 from unlisted_sandbox.script import Submission
 from unlisted_sandbox.verdicts import Answers, answers
 from unlisted_sandbox.viewer import Viewer, moment

@@ -18,8 +18,9 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from unlisted_sandbox import content, names, people, tokens
+from unlisted_sandbox import addresses, content, habits, names, tokens, weekdays
 from unlisted_sandbox.chance import Draw, digest, happens
+from unlisted_sandbox.directory import Directory
 from unlisted_sandbox.people import Sender, population
 from unlisted_sandbox.world import World
 from unlisted_sandbox.world_senders import Hijack
@@ -119,11 +120,6 @@ def by_hand(
     )
 
 
-def history(world: World) -> Iterator[dict[str, object]]:
-    """One JSON object per sender, see `people.history`."""
-    return people.history(world)
-
-
 def _plan(world: World) -> Iterator[_Planned]:
     everybody = population(world)
     away = {
@@ -161,7 +157,7 @@ def _day(world: World, sender: Sender, day: int) -> Iterator[_Planned]:
         origin = tokens.Origin("webform", sender.number)
         text = content.campaign(bank, seed, ("webform", sender.number), "", form.words_varied)
     at = 0.0
-    for n in range(people.day_volume(world, sender, day)):
+    for n in range(habits.day_volume(world, sender, day)):
         ids: Ids = (sender.id, day, n)
         draw = Draw(seed, "when", *ids)
         if n == 0 or draw.happens(1 / burst):
@@ -170,7 +166,7 @@ def _day(world: World, sender: Sender, day: int) -> Iterator[_Planned]:
             at += draw.exponential(50.0)
 
         def make(when: float, ids: Ids = ids) -> Submission:
-            kinds = people.recipient_kinds(world, sender, Draw(seed, "message", *ids))
+            kinds = habits.recipient_kinds(world, sender, Draw(seed, "message", *ids))
             to = _correspondents(world, sender, kinds, ids)
             return _submission(
                 world, sender, origin, ids, when, to, bank, text, answers=kinds[0] == "known"
@@ -181,7 +177,7 @@ def _day(world: World, sender: Sender, day: int) -> Iterator[_Planned]:
 
 def _instant(world: World, draw: Draw, day: int, any_hour: bool) -> float:
     """Seconds after midnight of the script's day, by the weights of the hours."""
-    hours = people.hours_of(world, day)
+    hours = weekdays.hours_of(world, day)
     if any_hour and draw.happens(0.4):
         return draw.uniform() * 86400
     hour = draw.weighted(range(24), hours)
@@ -193,10 +189,10 @@ def _issues(world: World, sender: Sender) -> Iterator[_Planned]:
     n = sender.number
     row = world.newsletters[n]
     bank = content.bank(world.content.honest)
-    for issue, at_h in enumerate(people.issues(world, row)[1]):
+    for issue, at_h in enumerate(weekdays.issues(world, row)[1]):
         ids: Ids = ("newsletter", n, issue)
         text = content.campaign(bank, world.seed, ids, "", row.words_varied)
-        everybody = people.recipients_of_issue(world, n, issue)
+        everybody = habits.recipients_of_issue(world, n, issue)
         start = world.start + at_h * 3600
         origin = tokens.Origin("newsletter", n)
         yield from _bulk(
@@ -210,7 +206,7 @@ def _letter(world: World, sender: Sender) -> Iterator[_Planned]:
     ids: Ids = ("letter", n)
     bank = content.bank(world.content.honest)
     text = content.campaign(bank, world.seed, ids, "school", row.words_varied)
-    everybody = people.recipients_of_letter(world, n, sender)
+    everybody = habits.recipients_of_letter(world, n, sender)
     start = world.start + row.at_h * 3600
     origin = tokens.Origin("letter", n)
     yield from _bulk(
@@ -252,7 +248,7 @@ def _correspondents(
             # Few correspondents get most of the mail.
             address = sender.contacts[int(len(sender.contacts) * draw.uniform() ** 2)]
         else:
-            address = people.stranger(world, draw, "unknown" if kind == "unknown" else "mailbox")
+            address = addresses.stranger(world, draw, "unknown" if kind == "unknown" else "mailbox")
         found[address] = None
     return tuple(found)
 
@@ -262,10 +258,10 @@ def _targets(world: World, row: Hijack, ids: Ids) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for _ in range(world.honest.more_max):
         u = draw.uniform()
-        kind: people.AddressKind = "mailbox"
+        kind: addresses.AddressKind = "mailbox"
         if u < row.unknown_rate + row.trap_share:
             kind = "unknown" if u < row.unknown_rate else "trap"
-        found[people.stranger(world, draw, kind)] = None
+        found[addresses.stranger(world, draw, kind)] = None
         if not draw.happens(world.honest.more_share):
             break
     return tuple(found)
@@ -288,7 +284,7 @@ def _submission(
     answers = answers and single and draw.happens(world.honest.reply_share)
     client = sender.clients[draw.below(len(sender.clients))]
     if sender.kind == "person" and draw.happens(world.honest.roaming_share):
-        client = people.client_address(draw)
+        client = addresses.client_address(draw)
     you = names.called(recipients[0]) if len(recipients) == 1 else ""
     if text is None:
         said = content.note(bank, draw, you, sender.name, sender.tenant, answers)
@@ -330,7 +326,7 @@ def _id(seed: int, ids: Ids) -> str:
 def summary(world: World) -> Iterator[str]:
     """What a world holds, a line each, at most 80 columns."""
     everybody = population(world)
-    directory = people.Directory(world)
+    directory = Directory(world)
     yield f"{world.world.name}  seed {world.seed}  {world.world.start:%Y-%m-%d %H:%M} UTC"
     yield (
         f"{world.world.days:g} days and at most {world.world.tail_h:g} h,"

@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from unlisted_sandbox import tokens
+from unlisted_sandbox.directory import Directory
 from unlisted_sandbox.eventlog import Event
 from unlisted_sandbox.home import message_id
-from unlisted_sandbox.people import Directory, issues, population
+from unlisted_sandbox.people import population
 from unlisted_sandbox.score import Score
 from unlisted_sandbox.script import Submission
+from unlisted_sandbox.weekdays import issues
 from unlisted_sandbox.world import World
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import pytest
 
 from unlisted_sandbox import tokens
 from unlisted_sandbox.blocklist import ListState
+from unlisted_sandbox.directory import Directory
 from unlisted_sandbox.eventlog import Log
-from unlisted_sandbox.people import Directory
 from unlisted_sandbox.receiver import Complaint, Evidence, LaneState, Site, Visit
 from unlisted_sandbox.replies import Ask, Reply, Said
 from unlisted_sandbox.world import World

@@ -20,7 +20,8 @@ from pathlib import Path
 import pytest
 
 from unlisted_sandbox import content, tokens
-from unlisted_sandbox.people import Directory, population
+from unlisted_sandbox.directory import Directory
+from unlisted_sandbox.people import population
 from unlisted_sandbox.script import Submission, by_hand, hijack, main, script
 from unlisted_sandbox.world import World
 from unlisted_sandbox.worldfile import WORLDS, read
@@ -298,7 +299,8 @@ def test_a_fifth_of_the_people_send_bounced_mail_again_once(played: Played) -> N
 DIGEST = """
 import hashlib, json, sys
 from pathlib import Path
-from unlisted_sandbox.script import history, hijack, script
+from unlisted_sandbox.habits import history
+from unlisted_sandbox.script import hijack, script
 from unlisted_sandbox.worldfile import read
 w = read(Path(sys.argv[1]), 5)
 h = hashlib.sha256()
@@ -321,7 +323,7 @@ def test_the_script_is_the_same_under_any_hash_seed_and_on_a_second_call() -> No
         found.add(done.stdout)
     world = read(MIRROR, 5)
     h = hashlib.sha256()
-    from unlisted_sandbox.script import history
+    from unlisted_sandbox.habits import history
 
     for s in [*script(world), *hijack(world, 0), *hijack(world, 2)]:
         h.update(repr(s).encode())

@@ -11,16 +11,13 @@ import pytest
 from tests.sandbox.small_world import small
 
 from unlisted_sandbox import names, tokens
+from unlisted_sandbox.addresses import stranger
 from unlisted_sandbox.chance import Draw, poisson, uniform
-from unlisted_sandbox.people import (
-    Directory,
-    history,
-    hours_of,
-    population,
-    stranger,
-    weekday_factor,
-)
+from unlisted_sandbox.directory import Directory
+from unlisted_sandbox.habits import history
+from unlisted_sandbox.people import population
 from unlisted_sandbox.script import hijack
+from unlisted_sandbox.weekdays import hours_of, weekday_factor
 from unlisted_sandbox.world import World
 from unlisted_sandbox.world_senders import Hijack
 from unlisted_sandbox.worldfile import WORLDS, read
