@@ -13,7 +13,8 @@ from pathlib import Path
 
 from unlisted_sandbox.clock import ClockFailure
 from unlisted_sandbox.product import ProductError
-from unlisted_sandbox.run import PLATFORMS, Options, Result, run
+from unlisted_sandbox.result import PLATFORMS, Options, Result
+from unlisted_sandbox.run import run
 from unlisted_sandbox.score import table
 from unlisted_sandbox.stage import StageError, StageServer, show
 from unlisted_sandbox.worldfile import WorldError, named, read

@@ -27,7 +27,7 @@ from unlisted_sandbox.world import World
 
 if TYPE_CHECKING:
     from unlisted_sandbox.lanes import Lane
-    from unlisted_sandbox.run import Running
+    from unlisted_sandbox.running import Running
 
 LAST_REFUSALS = 3
 STORIES = 40

@@ -19,7 +19,9 @@ from unlisted_sandbox.lanes import Lane
 from unlisted_sandbox.memory_wire import Address, joined
 from unlisted_sandbox.people import Sender
 from unlisted_sandbox.product import Setup
-from unlisted_sandbox.run import NAMES, Options, Result, Running, finished
+from unlisted_sandbox.result import Options, Result
+from unlisted_sandbox.run import finished
+from unlisted_sandbox.running import NAMES, Running
 from unlisted_sandbox.score import table
 from unlisted_sandbox.smtp_client import Line, SmtpClient
 from unlisted_sandbox.smtp_server import House, SmtpServer

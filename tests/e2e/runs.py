@@ -11,7 +11,8 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from unlisted_sandbox.run import Options, Result, run
+from unlisted_sandbox.result import Options, Result
+from unlisted_sandbox.run import run
 from unlisted_sandbox.score import Score
 from unlisted_sandbox.world import World
 from unlisted_sandbox.worldfile import read

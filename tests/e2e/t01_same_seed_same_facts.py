@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from unlisted_sandbox.run import PLATFORMS
+from unlisted_sandbox.result import PLATFORMS
 
 from .runs import Run
 

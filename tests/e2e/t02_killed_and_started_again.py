@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from unlisted_sandbox.run import Options
+from unlisted_sandbox.result import Options
 
 from .runs import Run, made
 

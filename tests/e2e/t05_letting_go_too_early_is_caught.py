@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from unlisted_sandbox.run import Options, run
+from unlisted_sandbox.result import Options
+from unlisted_sandbox.run import run
 from unlisted_sandbox.world import World
 
 from .runs import STANDS_S, world

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from unlisted_sandbox.eventlog import Event
-from unlisted_sandbox.run import Options, Result, run
+from unlisted_sandbox.result import Options, Result
+from unlisted_sandbox.run import run
 from unlisted_sandbox.score import table
 from unlisted_sandbox.world_senders import ByHand
 

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unlisted_sandbox.run import Options, Result, run
+from unlisted_sandbox.result import Options, Result
+from unlisted_sandbox.run import run
 from unlisted_sandbox.stage import StageServer
 from unlisted_sandbox.stage_ask import Told
 from unlisted_sandbox.stage_http import MAX_HEAD, Answer, parse
