@@ -16,7 +16,7 @@ import msgspec
 
 from bench import fuzz_seeds as seeds
 from bench.fuzz_seeds import Seeds
-from unlisted import config
+from unlisted import config, config_file
 from unlisted.edge.log_input import Block
 from unlisted.edge.log_plain import (
     Batches,
@@ -231,7 +231,7 @@ def _query(data: bytes) -> None:
 
 
 def _config(data: bytes) -> None:
-    found, _ = config.parse(data.decode("utf-8", "replace"))
+    found, _ = config_file.parse(data.decode("utf-8", "replace"))
     config.remarks(found)
 
 
@@ -265,7 +265,7 @@ def parsers(folder: Path, data: Path | None = None) -> list[Parser]:
         Parser("health.odata options", _odata_options, seeds.FILTERS, 2, refuses=(odata.QueryError,)),
         Parser("watch.answers", _answer, seeds.TOKENS, 4),
         Parser("watch.query", _query, seeds.TOKENS, 2, refuses=(query.QueryError,)),
-        Parser("config", _config, seeds.files("config", ".toml"), 3, refuses=(config.ConfigError,)),
+        Parser("config", _config, seeds.files("config", ".toml"), 3, refuses=(config_file.ConfigError,)),
     ]  # fmt: skip
 
 

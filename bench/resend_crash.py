@@ -285,10 +285,10 @@ def _ended(relay: Relay) -> bool:
 
 def seed_journal(relay: Relay, letters: int) -> None:
     """Receptions, doubtful refusals, bounces and reports, by the very stations and journal."""
-    from unlisted import config
     from unlisted.apps.serve import configured
     from unlisted.campaigns.fingerprint import fingerprint
     from unlisted.commands import Deliver, SendNdr
+    from unlisted.config_file import parse
     from unlisted.edge.people import People, derived
     from unlisted.edge.runner import Runner
     from unlisted.edge.snapshot import Snapshots
@@ -301,7 +301,7 @@ def seed_journal(relay: Relay, letters: int) -> None:
     journal, key = Journal(relay.journal, secret, durable=False), derived(secret, "draw")
     runner = Runner(journal, key, Snapshots(journal, key))
     at = time.time() - 3600.0
-    runner.append(configured(config.parse(relay.config)[0], at))
+    runner.append(configured(parse(relay.config)[0], at))
     text = DOUBTFUL.decode()[10:]
     for n in range(letters):
         at += 0.01

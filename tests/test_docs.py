@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from unlisted import commands, config, facts
+from unlisted import commands, config_file, facts
 
 ROOT = Path(__file__).resolve().parent.parent
 FACTS = ROOT / "docs" / "facts.md"
@@ -75,4 +75,4 @@ def test_a_page_names_only_verbs_that_exist(page: Path) -> None:
 def test_a_configuration_in_a_page_is_right(page: Path) -> None:
     for text in re.findall(r"```toml\n(.*?)```", page.read_text("utf-8"), re.DOTALL):
         if "[world]" not in text:  # the sandbox's files have tests of their own
-            config.parse(text, page.name)
+            config_file.parse(text, page.name)

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unlisted import config
+from unlisted import config, config_help
 from unlisted.apps import settings
-from unlisted.config import ConfigError, parse
+from unlisted.config_file import ConfigError, parse
 from unlisted.toml_lines import key_lines
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "settings.md"
@@ -188,7 +188,9 @@ def test_any_text_gives_a_configuration_or_its_problems(text: str) -> None:
 LEAF = st.one_of(
     st.integers(), st.floats(), st.booleans(), st.text(alphabet="a1.:*/@[]", max_size=12)
 )
-NAMES = st.sampled_from([*(one.name.split(".")[-1] for one in config.settings()), "smtp", "zzz"])
+NAMES = st.sampled_from(
+    [*(one.name.split(".")[-1] for one in config_help.settings()), "smtp", "zzz"]
+)
 
 
 def toml(value: object) -> str:
@@ -264,7 +266,7 @@ def reference() -> str:
         "problem with its line.\n"
     )
     tables: dict[str, list[str]] = {}
-    for one in config.settings():
+    for one in config_help.settings():
         table, _, name = one.name.rpartition(".")
         row = f"| `{name}` | {one.type} | {one.default} | {one.help} |"
         tables.setdefault(table, []).append(row)
@@ -286,7 +288,7 @@ def reference() -> str:
 
 
 def test_every_setting_is_in_the_documentation_with_its_help() -> None:
-    assert all(one.help for one in config.settings())
+    assert all(one.help for one in config_help.settings())
     if os.environ.get("UNLISTED_WRITE_DOCS"):
         DOCS.write_text(reference(), "utf-8")
     assert DOCS.read_text("utf-8") == reference()

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unlisted.apps import settings, terminal
-from unlisted.config import ConfigError, parse
+from unlisted.config_file import ConfigError, parse
 
 EVIL = "\x1b[2J\x9b31m\u202e\u2028"
 

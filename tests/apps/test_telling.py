@@ -19,7 +19,7 @@ from tests.edge.hook_receiver import HANG, SECRET, genuine, receiving
 from unlisted.apps import serve
 from unlisted.apps.settings import load
 from unlisted.apps.telling import read_telling
-from unlisted.config import ConfigError
+from unlisted.config_file import ConfigError
 from unlisted.edge.service import open_runner
 
 BASE = f"""

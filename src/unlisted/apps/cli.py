@@ -404,7 +404,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def guarded(run: Callable[[], int]) -> int:
     """Known failures as one sentence and their exit code; a closed pipe ends quietly."""
     from unlisted.apps.terminal import complain
-    from unlisted.config import ConfigError
+    from unlisted.config_file import ConfigError
 
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

@@ -25,10 +25,11 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
-from unlisted import config, facts
+from unlisted import config, config_help, facts
 from unlisted.apps import operator_api, settings
 from unlisted.apps.cli import FOUND, NO_SUCH, OK
 from unlisted.apps.terminal import escaped, plain
+from unlisted.config_file import ConfigError
 from unlisted.edge import backup as archive
 from unlisted.edge import journal as journals
 from unlisted.edge import queue as queues
@@ -173,7 +174,7 @@ def config_check(args: Args) -> int:
             from unlisted.apps.telling import read_telling
 
             read_telling(found, bytes(32))  # the secret names webhooks, and nothing is kept
-    except config.ConfigError as exc:
+    except ConfigError as exc:
         if args.json:
             show([msgspec.to_builtins(one) | {"file": exc.name} for one in exc.problems])
         else:
@@ -190,7 +191,7 @@ def config_check(args: Args) -> int:
 
 
 def config_settings(args: Args) -> int:
-    rows = list(config.settings())
+    rows = list(config_help.settings())
     if args.json:
         show([msgspec.to_builtins(one) for one in rows])
         return OK

@@ -27,7 +27,7 @@ from unlisted import config
 from unlisted.apps.settings import Settings, read_history
 from unlisted.apps.telling import NOBODY, Telling, read_telling
 from unlisted.apps.terminal import complain
-from unlisted.config import ConfigError
+from unlisted.config_file import ConfigError, Problem
 from unlisted.config_rules import endpoint, route_target
 from unlisted.edge import pattern_cache
 from unlisted.edge.clock import Clock, ClockError, WallClock, new_event_loop, open_clock
@@ -283,7 +283,7 @@ async def _nothing() -> None:
 
 def _server(app: object, where: str, max_body: int = MAX_BODY) -> HttpServer:
     found = endpoint(where)
-    assert found is not None  # config.parse refused everything else
+    assert found is not None  # config_rules refused everything else
     return HttpServer(app, *found, max_body)
 
 
@@ -327,7 +327,7 @@ def relay_settings(settings: Settings) -> RelaySettings:
             users = read_users(settings.beside(made.smtp.users))
         except UsersError as exc:
             raise ConfigError(
-                str(settings.file), [config.Problem(0, "smtp.users", text) for text in exc.problems]
+                str(settings.file), [Problem(0, "smtp.users", text) for text in exc.problems]
             ) from None
     return RelaySettings(
         hostname=made.hostname,

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import msgspec
 
-from unlisted import config
-from unlisted.config import Config, ConfigError, Problem
+from unlisted.config import Config
+from unlisted.config_file import DEFAULT_FILE, MAX_BYTES, ConfigError, Problem, parse
 from unlisted.edge import journal, staff
 from unlisted.edge.pipe import opened_file
 from unlisted.facts import SenderHistory
@@ -65,13 +65,13 @@ def load(file: Path | None = None, state: Path | None = None, *, whole: bool = T
 
     Not `whole`: for programs that read the state only; files it names need not be there.
     """
-    if file is None and Path(config.DEFAULT_FILE).exists():
-        file = Path(config.DEFAULT_FILE)
+    if file is None and Path(DEFAULT_FILE).exists():
+        file = Path(DEFAULT_FILE)
     lines: Lines = {}
     if file is None:
         made = Config()
     else:
-        made, lines = config.parse(_text(file), str(file))
+        made, lines = parse(_text(file), str(file))
     settings = Settings(
         config=made, file=file, state=state or (file.parent if file else Path()) / made.state
     )
@@ -90,8 +90,8 @@ def _text(file: Path) -> str:
     try:
         # Bounded while reading: /dev/zero and pipes have no size to ask for.
         with opened_file(file) as handle:
-            raw = handle.read(config.MAX_BYTES + 1)
-        if len(raw) > config.MAX_BYTES:
+            raw = handle.read(MAX_BYTES + 1)
+        if len(raw) > MAX_BYTES:
             raise ConfigError(str(file), [Problem(0, "", "is too large for a configuration")])
         # Some editors put a byte order mark in front; TOML has no place for it.
         return raw.removeprefix(codecs.BOM_UTF8).decode("utf-8").replace("\r\n", "\n")

@@ -14,7 +14,7 @@ import os
 import msgspec
 
 from unlisted.apps.settings import Settings
-from unlisted.config import ConfigError, Problem
+from unlisted.config_file import ConfigError, Problem
 from unlisted.config_telling import Notify, Person, Webhook, days, minute, secrets_of, target
 from unlisted.edge.notice_board import Board
 from unlisted.edge.people import derived
