@@ -33,7 +33,8 @@ from unlisted.config_file import ConfigError
 from unlisted.edge import backup as archive
 from unlisted.edge import journal as journals
 from unlisted.edge import queue as queues
-from unlisted.edge.readmodel import ReadModel, reading
+from unlisted.edge.journal_reader import reading
+from unlisted.edge.readmodel import ReadModel
 
 Args = argparse.Namespace
 WIDTH = 80

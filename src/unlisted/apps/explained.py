@@ -14,7 +14,8 @@ from unlisted.apps import chain_words, words
 from unlisted.apps.chain import Chain, chain
 from unlisted.apps.chain_words import rate
 from unlisted.apps.story import Story
-from unlisted.edge.readmodel import Episode, ReadModel
+from unlisted.edge.readmodel import ReadModel
+from unlisted.edge.readmodel_episodes import Episode
 from unlisted.facts import CausesRanked, Share
 from unlisted.health.figures import counted
 

@@ -16,7 +16,8 @@ from typing import Any
 import msgspec
 
 from unlisted.apps import words
-from unlisted.edge.readmodel import Episode, ReadModel
+from unlisted.edge.readmodel import ReadModel
+from unlisted.edge.readmodel_episodes import Episode
 from unlisted.facts import EpisodeOpened, FactError, Reception, Refusal, Row, Suspicion, decode
 from unlisted.mail.envelope import domain_of
 from unlisted.mail.notice import Lost, NoticeMail, render_notice

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from unlisted.apps import chain_words, untold, words
-from unlisted.edge.readmodel import Episode, Hold, Incident, ReadModel
+from unlisted.edge.readmodel import Hold, ReadModel
+from unlisted.edge.readmodel_episodes import Episode
+from unlisted.edge.readmodel_incidents import Incident
 from unlisted.facts import CausesRanked, Figure, IncidentRevised, Posted, PostPending, Row
 from unlisted.health import own
 

@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from unlisted.apps import operator_api, posting, public_views, web
 from unlisted.apps.operator_posts import LOST
-from unlisted.edge.readmodel import Incident
+from unlisted.edge.readmodel_incidents import Incident
 from unlisted.facts import Posted, PostRefused, PostReturned, PostReviewed
 
 if TYPE_CHECKING:

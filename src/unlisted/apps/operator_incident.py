@@ -16,7 +16,9 @@ from starlette.routing import Route
 
 from unlisted.apps import operator_api, posting, public_views, web
 from unlisted.apps.operator_posts import LOST
-from unlisted.edge.readmodel import Episode, Incident, ReadModel
+from unlisted.edge.readmodel import ReadModel
+from unlisted.edge.readmodel_episodes import Episode
+from unlisted.edge.readmodel_incidents import Incident
 from unlisted.facts import (
     IncidentMerged,
     IncidentSplit,

@@ -13,7 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from unlisted.apps import operator_api, posting, public_views, web
-from unlisted.edge.readmodel import Incident
+from unlisted.edge.readmodel_incidents import Incident
 from unlisted.facts import Posted, PostPending, PostRefused, PostSubmitted
 from unlisted.health import written
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from unlisted.edge.readmodel import Incident
+from unlisted.edge.readmodel_incidents import Incident
 from unlisted.facts import Figure, IncidentRevised, Posted
 from unlisted.health import own
 from unlisted.health.figures import counted

@@ -18,8 +18,9 @@ from unlisted.apps import lost_mail, resending, settings, words
 from unlisted.apps.cli import FOUND, NO_SUCH, OK
 from unlisted.apps.terminal import complain
 from unlisted.edge import journal as journals
+from unlisted.edge.journal_reader import reading
 from unlisted.edge.people import derived
-from unlisted.edge.readmodel import ReadModel, reading
+from unlisted.edge.readmodel import ReadModel
 from unlisted.health.figures import counted
 from unlisted.loop import _plan
 

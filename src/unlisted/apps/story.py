@@ -15,7 +15,8 @@ import msgspec
 
 from unlisted.apps import words
 from unlisted.apps.words import LEFT_OUT as SAID
-from unlisted.edge.readmodel import Episode, ReadModel
+from unlisted.edge.readmodel import ReadModel
+from unlisted.edge.readmodel_episodes import Episode
 from unlisted.facts import (
     Accepted,
     Booked,
