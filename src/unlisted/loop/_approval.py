@@ -10,7 +10,7 @@ a reason.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -41,45 +41,49 @@ def kept(states: States, fact: PostSubmitted, n: int) -> PostPending | PostRefus
     """A person's post, which would be published, as a draft that waits."""
     incident = states.tell.incident
     assert incident is not None
-    found = PostPending(
-        at=fact.at,
-        incident=incident.id,
-        draft=incident.drafted + 1,
-        author=fact.author,
+    return _kept(
+        incident,
+        fact,
+        n,
         post="current",
         sections=fact.sections,
-        status=incident.status,
         after=updates(incident),
         next_update_by=fact.next_update_by,
         corrects=fact.corrects,
-        because=(n,),
     )
-    return _kept(incident, found, n)
 
 
 def revision(states: States, fact: RevisionSubmitted, n: int) -> PostPending | PostRefused:
     """A revision that would be told, as a draft that waits. Raises nothing: it was answered."""
     incident = _revise.found(states, fact.incident)
     assert incident is not None
-    found = PostPending(
+    return _kept(
+        incident,
+        fact,
+        n,
+        post="revision",
+        sections=(),
+        after=_revisions(incident, fact.changes),
+        changes=fact.changes,
+        why=fact.why,
+    )
+
+
+def _kept(
+    incident: Incident, fact: PostSubmitted | RevisionSubmitted, n: int, **content: Any
+) -> PostPending | PostRefused:
+    """`content`: the fields of the draft that are not the same of every one."""
+    if len(incident.drafts) >= MOST_DRAFTS:
+        return _too_many(incident, fact.at, fact.author, n)
+    draft = PostPending(
         at=fact.at,
         incident=incident.id,
         draft=incident.drafted + 1,
         author=fact.author,
-        post="revision",
-        sections=(),
         status=incident.status,
-        after=_revisions(incident, fact.changes),
-        changes=fact.changes,
-        why=fact.why,
         because=(n,),
+        **content,
     )
-    return _kept(incident, found, n)
-
-
-def _kept(incident: Incident, draft: PostPending, n: int) -> PostPending | PostRefused:
-    if len(incident.drafts) >= MOST_DRAFTS:
-        return _too_many(incident, draft.at, draft.author, n)
     _keep(incident, draft)
     return draft
 

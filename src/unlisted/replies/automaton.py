@@ -17,6 +17,7 @@ from unlisted.replies.patterns import (
     around_end,
     branches,
     class_end,
+    class_parts,
     group_start,
     is_around,
     quantifier,
@@ -206,18 +207,10 @@ def _only(char: str) -> _Chars:
 
 @lru_cache(maxsize=1024)
 def _class(body: str) -> _Chars:
-    negated = body.startswith("^")
     found: set[str] = set()
-    i = int(negated)
-    while i < len(body):
-        if body[i] == "\\":
-            found |= _escaped(body[i + 1])
-            i += 2
-            continue
-        first = last = body[i]
-        if body[i + 1 : i + 2] == "-" and i + 2 < len(body):
-            last = body[i + 2]
-            i += 2
-        i += 1
-        found.update(one for one in _ASCII if first <= one <= last)
-    return _ASCII - found if negated else frozenset(found)
+    for first, last in class_parts(body.removeprefix("^")):
+        if first == "\\":
+            found |= _escaped(last)
+        else:
+            found.update(one for one in _ASCII if first <= one <= last)
+    return _ASCII - found if body.startswith("^") else frozenset(found)

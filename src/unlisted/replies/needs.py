@@ -14,7 +14,14 @@ import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from unlisted.replies.patterns import around_end, class_end, group_start, is_around, quantifier
+from unlisted.replies.patterns import (
+    around_end,
+    class_end,
+    class_parts,
+    group_start,
+    is_around,
+    quantifier,
+)
 
 BEYOND = "\x80"
 MAX_PHRASES = 48  # of a group that may still grow
@@ -286,24 +293,16 @@ def _escaped(char: str) -> _Part:
 
 
 def _class(body: str) -> _Part:
-    negated = body.startswith("^")
     letters: set[str] = set()
     others = False
-    i = int(negated)
-    while i < len(body):
-        if body[i] == "\\":
-            letters |= _CLASSES.get(body[i + 1], frozenset())
+    for first, last in class_parts(body.removeprefix("^")):
+        if first == "\\":
+            letters |= _CLASSES.get(last, frozenset())
             others = True
-            i += 2
-            continue
-        first = last = body[i]
-        if body[i + 1 : i + 2] == "-" and i + 2 < len(body):
-            last = body[i + 2]
-            i += 2
-        i += 1
-        letters.update(one for one in _LETTERS if first <= one <= last)
-        others = others or not (first in _LETTERS and last in _LETTERS)
-    if negated:
+        else:
+            letters.update(one for one in _LETTERS if first <= one <= last)
+            others = others or not (first in _LETTERS and last in _LETTERS)
+    if body.startswith("^"):
         letters, others = set(_LETTERS - letters), True
     if len(letters) > len(_DIGITS):
         return _ANYTHING

@@ -5,6 +5,7 @@ can tell. Patterns are for `re`, over lower-cased text with single spaces.
 """
 
 import re
+from collections.abc import Iterator
 
 MAX_PATTERN = 4000
 
@@ -76,6 +77,22 @@ def group_start(pattern: str, i: int) -> int:
         if pattern.startswith(opening, i):
             return i + len(opening)
     return pattern.index(">", i) + 1 if pattern.startswith("(?P<", i) else i + 1
+
+
+def class_parts(body: str) -> Iterator[tuple[str, str]]:
+    """What stands in a class, without its "^": (first, last) of each range, a letter being one of
+    its own, and ("\\", letter) of each escape."""
+    i = 0
+    while i < len(body):
+        first = last = body[i]
+        if first == "\\":
+            last = body[i + 1]
+            i += 1
+        elif body[i + 1 : i + 2] == "-" and i + 2 < len(body):
+            last = body[i + 2]
+            i += 2
+        yield first, last
+        i += 1
 
 
 def quantifier(pattern: str, i: int) -> tuple[int, int | None, int]:
