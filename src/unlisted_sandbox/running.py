@@ -29,6 +29,7 @@ from unlisted_sandbox.lanes import Lane
 from unlisted_sandbox.mta import Accounts, Mta
 from unlisted_sandbox.people import Sender, population
 from unlisted_sandbox.product import Product
+from unlisted_sandbox.product_files import Setup, free_ports
 from unlisted_sandbox.progress import SETTLE_S, progress
 from unlisted_sandbox.receiver import Complaint, LaneState, Site
 from unlisted_sandbox.result import PLATFORMS, Options, Result
@@ -213,7 +214,7 @@ class Running:
     ) -> Viewer:
         """Start it; somebody who can look at it."""
         lane = self.lanes["unlisted"]
-        product = self.product = Product(
+        setup = Setup(
             lane,
             self.world,
             senders,
@@ -221,14 +222,15 @@ class Running:
             self.coordinator.path,
             routes,
             resolver,
-            self.options.serve,
+            free_ports(lane.smtp[0], 3),
         )
+        product = self.product = Product(setup, self.options.serve)
         await product.start()
         if self.options.kill_at is not None:
             lane.clock.call_at(self.world.start + self.options.kill_at, product.kill)
         if self.options.stage is not None:
-            self.options.stage.meet(Faces(product.public, product.operator, product.token()))
-        viewer = Viewer(lane, product.public, product.operator, product.token())
+            self.options.stage.meet(Faces(setup.public, setup.operator, product.token()))
+        viewer = Viewer(lane, setup.public, setup.operator, product.token())
         viewer.deaths = lambda: product.kills
         return viewer
 
@@ -352,7 +354,7 @@ class Running:
             (folder / f"{name}.log.jsonl").write_bytes(log)
         (folder / "result.json").write_bytes(result.json())
         if self.product is not None:
-            shutil.copytree(self.product.folder, folder / "unlisted", dirs_exist_ok=True)
+            shutil.copytree(self.product.setup.folder, folder / "unlisted", dirs_exist_ok=True)
 
     async def _close(self) -> None:
         if self.product is not None:

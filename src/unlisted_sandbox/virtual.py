@@ -18,7 +18,7 @@ from unlisted_sandbox.dns_shell import NameServer
 from unlisted_sandbox.lanes import Lane
 from unlisted_sandbox.memory_wire import Address, joined
 from unlisted_sandbox.people import Sender
-from unlisted_sandbox.product import Setup
+from unlisted_sandbox.product_files import Setup
 from unlisted_sandbox.result import Options, Result
 from unlisted_sandbox.run import finished
 from unlisted_sandbox.running import NAMES, Running

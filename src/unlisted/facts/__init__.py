@@ -25,6 +25,15 @@ from unlisted.facts.acts import (
     SourceStopped,
 )
 from unlisted.facts.causes import CausesRanked, Share
+from unlisted.facts.configuration import (
+    EVENTS,
+    NOTICES,
+    Configured,
+    ListTerm,
+    Policy,
+    Pool,
+    Subscription,
+)
 from unlisted.facts.episodes import (
     Band,
     Contrasted,
@@ -97,7 +106,6 @@ from unlisted.facts.posts import (
 from unlisted.facts.replies import Failed, ProbeAnswered, Refusal, Suspicion
 from unlisted.facts.resend import Booked, HandSent, NotResent, ResendOrdered, Resent
 from unlisted.facts.service import FeedHeard, FeedSilent, StationFault, TimerFired
-from unlisted.facts.setup import EVENTS, NOTICES, Configured, ListTerm, Policy, Pool, Subscription
 
 LOGIC = 3  # version of the stations' logic; derived facts are compared byte for byte within one
 

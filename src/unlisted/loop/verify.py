@@ -38,12 +38,11 @@ from unlisted.loop import _account, _band, _closing, _dropped, _idle, _paths, _r
 from unlisted.loop._account import Accounts
 from unlisted.loop._band import Bands
 from unlisted.loop._dropped import Doubts
+from unlisted.loop._paths import Path
 from unlisted.loop._relisting import Watch
 
 if TYPE_CHECKING:
     from unlisted.loop._fixpoint import Out, States
-
-Path = tuple[str, str]  # egress address, receiver
 
 
 class Check:
