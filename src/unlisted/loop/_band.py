@@ -13,6 +13,7 @@ import math
 from typing import TYPE_CHECKING
 
 from unlisted.facts import Band
+from unlisted.loop._resting import Path
 from unlisted.rates.baseline import SeasonalBaseline
 from unlisted.rates.interval import binomial_interval
 from unlisted.rates.windows import SlidingCounts
@@ -20,7 +21,6 @@ from unlisted.rates.windows import SlidingCounts
 if TYPE_CHECKING:
     from unlisted.loop._fixpoint import States
 
-Path = tuple[str, str]  # egress address, receiver
 HOUR_S = 3600.0
 QUIET_S = 2 * HOUR_S  # as long as counts wait before they are usual
 BUCKET_S = 600.0

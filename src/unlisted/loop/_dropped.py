@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 
 from unlisted.commands import Probe, TestPath
 from unlisted.facts import PathTried, ProbeAnswered, ReceiverDropped
+from unlisted.loop._resting import Path
 
 if TYPE_CHECKING:
     from unlisted.loop._fixpoint import Out, States
     from unlisted.loop.sense import Episode
 
-Path = tuple[str, str]  # egress address, receiver
 CONTROLS = 3  # receivers asked at a time, and named in the verdict
 ASK_AGAIN_S = 3600.0
 LATE_S = 7200.0  # a receiver's copy or cache of a list may be this much behind it

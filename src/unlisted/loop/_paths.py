@@ -24,6 +24,7 @@ from unlisted.facts import (
 )
 from unlisted.loop import _dropped
 from unlisted.loop._dropped import listing
+from unlisted.loop._resting import Path
 from unlisted.mail.reply import Reply
 from unlisted.replies.classify import classify
 
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from unlisted.loop._fixpoint import Out, States
     from unlisted.loop.sense import Episode
 
-Path = tuple[str, str]  # egress address, receiver
 TAKEN_AGAIN = 10  # recipients in a row that a refusing receiver takes before its path is open:
 # one that still refuses every fourth takes ten in a row in one case of eighteen
 PATIENT = 7  # rounds of waiting for a letter to try a path with, before it is tested without

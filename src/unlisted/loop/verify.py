@@ -38,8 +38,8 @@ from unlisted.loop import _account, _band, _closing, _dropped, _idle, _paths, _r
 from unlisted.loop._account import Accounts
 from unlisted.loop._band import Bands
 from unlisted.loop._dropped import Doubts
-from unlisted.loop._paths import Path
 from unlisted.loop._relisting import Watch
+from unlisted.loop._resting import Path
 
 if TYPE_CHECKING:
     from unlisted.loop._fixpoint import Out, States
