@@ -13,7 +13,7 @@ import msgspec
 
 from unlisted.mail import free_text, ses
 from unlisted.mail.auto_reply import is_auto_reply
-from unlisted.mail.bounce_signs import from_mailer, is_bounce
+from unlisted.mail.bounce_signs import from_mailer, is_bounce, says_so
 from unlisted.mail.delivery_status import PRESENT, Group, Status, parse_status
 from unlisted.mail.diagnostic import REPLY, command_in, exact_status, host_in
 from unlisted.mail.feedback import Feedback, of_scanned
@@ -65,11 +65,15 @@ def parse_bounce(raw: bytes, trace_header: str = TRACE_HEADER) -> list[BounceRec
     """[] for what is neither a report nor an answer by a machine. Never fails."""
     mail = scan(raw)
     found = _records(mail, trace_header)
-    if found or len(mail.parts) > MAX_FORWARD:
-        return found
+    return found or _attached(mail, trace_header)
+
+
+def _attached(mail: Mail, trace_header: str) -> list[BounceRecord]:
+    """Somebody, or a gateway, passes a bounce on as an attachment."""
+    if len(mail.parts) > MAX_FORWARD or mail.header(b"in-reply-to"):
+        return []
     for part in mail.parts:
-        # Somebody forwards a bounce as an attachment.
-        if part.kind == "message/rfc822" and not mail.header(b"in-reply-to"):
+        if part.kind == "message/rfc822":
             return _records(scan(part.payload(MAX_ATTACHED)), trace_header)
     return []
 
@@ -94,7 +98,9 @@ def _records(mail: Mail, trace_header: str) -> list[BounceRecord]:
     if noted:
         return [_noted(row, original) for row in noted]
     if is_bounce(mail, human):
-        found = _told(mail, human, original)
+        # Fields of a report around a text that tells nothing: the report is attached whole.
+        found = [] if says_so(human) else _attached(mail, trace_header)
+        found = found or _told(mail, human, original)
         if found:
             return found
     if is_auto_reply(mail):
@@ -264,12 +270,12 @@ def _told(mail: Mail, human: str, original: Original) -> list[BounceRecord]:
                 kind="delayed" if delayed else "bounce",
                 recipient=said.recipient,
                 action="delayed" if delayed else "failed",
-                diagnostic=said.text,
+                diagnostic=said.text if said.own else "",
                 message_id=_bare(original.message_id),
                 trace=original.trace,
                 subject=subject,
                 text=text[:MAX_TEXT],
-                hint=text if len(found) == 1 else "",
+                hint=text if len(found) == 1 or not said.own else "",
             )
         )
     return out

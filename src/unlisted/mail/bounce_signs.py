@@ -20,16 +20,28 @@ _SUBJECT = re.compile(
     r"unable to deliver|message delay|delayed mail|no se (?:pudo|ha podido)|non recapitabile|mancato recapito|"
     r"nicht (?:zugestellt|zustellbar)|fehlgeschlagen|échec|n'a pas pu|onbestelbaar|niet (?:bezorgd|afgeleverd)|"
     r"недоставлен|не доставлено|配送|配信|送信でき|エラー|戻り|届け|退信|投递|系统退信|반송|undelivrable|"
+    r"user unknown|unknown user|no such user|user not (?:known|found)|"
     r"you .{0,80} (?:are|is) not (?:a )?member|virus|delivery suspend|warning: could not|considered unsolicited",
     re.I,
 )
+# Over lower-cased text, for `re` can then skip to the letters these begin with.
 _INTRO = re.compile(
     r"delivery (?:has |to |of |status|attempt|failed)|could ?n[o']t be delivered|not be delivered|was not delivered|"
     r"unable to deliver|un?able to (?:send|deliver)|undeliver|not deliver|fail(?:ed|ure)|delivery error|"
     r"recipient|returned|permanent error|had (?:permanent|transient|delivery)|did not (?:reach|receive)|"
-    r"error while|an error occurred|cannot be delivered|mailbox|transcript of session|user unknown|^[ \t]*[45]\d\d[ -]|"
-    r"not a member|invalid final delivery|rejected|refused|message (?:is )?too large",
-    re.I | re.M,
+    r"error while|an error occurred|cannot be delivered|mailbox|transcript of session|user unknown|\n[ \t]*[45]\d\d[ -]|"
+    r"not a member|invalid final delivery|rejected|refused|message (?:is )?too large|"
+    r"no such user|unknown user|not a valid (?:user|recipient|address)|does not exist|"
+    r"nicht zugestellt|nicht ausgeliefert|no (?:se )?(?:pudo|ha podido|pudieron) (?:ser )?entreg|"
+    r"impossibile (?:recapit|consegn)|niet (?:worden )?(?:bezorgd|afgeleverd)|kunde inte levereras",
+)
+_INTRO_ELSEWHERE = re.compile(
+    r"нельзя доставить|не (?:может быть|удалось|было|была) доставл|не доставлено|"
+    r"n[\u2019']a p(?:as|u) (?:pu |être |été )*(?:remis|délivr|achemin)|não pôde ser entregue|"
+    r"non è stato (?:possibile )?(?:recapit|consegn)|"
+    r"nie (?:może|mógł|zostało|można) .{0,24}dostarcz|nelze doručit|"
+    r"無法(?:傳送|投遞|寄)|无法(?:发送|投递|送达)|退回|配信(?:できません|不能)|送信できません|届けることができ|"
+    r"전송(?:하지 못|할 수 없)|배달(?:하지 못|할 수 없)",
 )
 
 
@@ -41,10 +53,18 @@ def is_bounce(mail: Mail, human: str) -> bool:
     subject = _SUBJECT.search(mail.subject()) is not None
     null = mail.header(b"return-path") in ("<>", "<MAILER-DAEMON>")
     if mail.header(b"auto-submitted").lower().startswith("auto-replied") and not subject:
-        return sender and _INTRO.search(human[:4000]) is not None
+        return sender and says_so(human)
     if sender + subject + null >= 2:
         return True
-    return (sender or null or subject) and _INTRO.search(human[:4000]) is not None
+    return (sender or null or subject) and says_so(human)
+
+
+def says_so(human: str) -> bool:
+    """Whether the text itself tells of a failure, not only the fields around it."""
+    head = "\n" + human[:4000].lower()
+    if _INTRO.search(head):
+        return True
+    return not head.isascii() and _INTRO_ELSEWHERE.search(head) is not None
 
 
 def from_mailer(mail: Mail) -> bool:

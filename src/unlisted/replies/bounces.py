@@ -79,7 +79,8 @@ _CHECK_ADDRESSES = (
 _LAST_ERROR = re.compile(r"\bLED=([245]\d\d [^}]{1,600})")
 # qmail's and Exim's own sentences after the reply they quote.
 _BOILERPLATE = re.compile(
-    r"No action is required on your part|I'm not going to try again|Giving up on|STARTTLS proto="
+    r"No action is required on your part|I'm not going to try again|Giving up on|STARTTLS proto=|"
+    r"\(Other MXes tried"
 )
 _CONNECTIONS = re.compile(r"connection|concurren|session|recipients|threads|too many|simultan")
 _SPAM = re.compile(r"spam|\bub?e\b|unsolicited|junk|bulk", re.I)
@@ -92,6 +93,19 @@ _SCORE = re.compile(r"reputation|unexpected volume", re.I)
 _ROOM_OF_ONE = re.compile(r"mail ?box|inbox|account|user|quota|recipient", re.I)
 _NAMED = re.compile("reputation", re.I)
 _LINK = re.compile(r"\b(?:ur[il]s?|links?|web ?sites?|uribl|surbl)\b", re.I)
+# What refuses; that delivery failed, or could not be made, is no refusal.
+_REFUSED = re.compile(
+    r"reject|refus|den(?:y|ie)|accept|block|declin|allow|permi|authori|forbid|prohibit|banned|"
+    r"unacceptable|go away|welcome|black|restrict|[45]\d\d",
+    re.I,
+)
+# What a delivering program printed, and of that what is about the mailbox or the mail: its own
+# status is then only how it said so.
+_PRINTED = re.compile(
+    r"(?:command[ \n]+output|child status \d{1,3}|exit (?:status|code) \d{1,3})[:. ]+(\S.{3,600})",
+    re.I | re.S,
+)
+_BY_PROGRAMS = frozenset({"mailboxfull", "suspend", "virusdetected", "spamdetected", "mesgtoobig"})
 _SENDERS_FAULT = frozenset({"hostunknown", "userunknown", "filtered", "notaccept"})
 
 
@@ -109,13 +123,16 @@ def judge(record: BounceRecord, *, ours: Sequence[Network] = ()) -> Judged:
         if meaning.reason is None:
             continue
         if meaning.reason == "rejected" and meaning.refusal == "suspicion":
-            weak = weak or meaning  # "rejected" alone: a status says more
+            if _REFUSED.search(text):
+                weak = weak or meaning  # "rejected" alone: a status says more
             continue
         if meaning.confidence == "low" and (
             meaning.refusal == "no" or (meaning.rule or "").startswith("codes/")
         ):
             weak = weak or meaning
             continue
+        if meaning.rule == "mailer/exit":
+            meaning = _printed(record, ours) or meaning
         return Judged(record, _by_sender(record) or _weighed(record, meaning), meaning)
     reason = _by_sender(record) or _by_numbers(record)
     if reason is None and weak is not None and weak.reason is not None:
@@ -123,6 +140,13 @@ def judge(record: BounceRecord, *, ours: Sequence[Network] = ()) -> Judged:
     if reason is None:
         return Judged(record, _last_resort(record), weak or first)
     return Judged(record, _before_rcpt(record, reason), weak or first)
+
+
+def _printed(record: BounceRecord, ours: Sequence[Network]) -> Meaning | None:
+    """What the words a delivering program left behind mean, where they name a cause."""
+    output = _PRINTED.search(record.diagnostic[:MAX_TEXT])
+    meaning = classify(output[1], ours=ours) if output else None
+    return meaning if meaning and meaning.reason in _BY_PROGRAMS else None
 
 
 def _by_sender(record: BounceRecord) -> str | None:
@@ -219,6 +243,8 @@ def _in_context(record: BounceRecord, meaning: Meaning) -> str:
         return "userunknown"  # the syntax of an address
     if reason == "userunknown":
         return _unknown(record, meaning, status)
+    if record.kind == "delayed" and meaning.rule == "connection/closed" and not record.code:
+        return "expired"  # nobody has answered yet, and it is tried again
     if reason == "ratelimited" or (reason == "exceedlimit" and meaning.subject != "content"):
         return _too_much(record, reason)
     if reason in ("blocked", "contenterror", "spamdetected", "badreputation", "rejected"):
@@ -309,4 +335,4 @@ def _last_resort(record: BounceRecord) -> str:
         return "rejected"
     if record.command == "rcpt" and record.code in (550, 551, 553):
         return "userunknown"  # RFC 5321 section 4.2.3: the mailbox
-    return "onhold" if record.diagnostic or record.text else "undefined"
+    return "onhold" if record.diagnostic else "undefined"
