@@ -55,13 +55,9 @@ def is_auto_reply(mail: Mail) -> bool:
     precedence = mail.header(b"precedence").lower()
     if precedence in _PRECEDENCE:
         return True
+    if b"list-id" in mail.headers or b"list-unsubscribe" in mail.headers:
+        return False  # sent to many, whatever its subject begins with
     subject = mail.subject()
-    if _SUBJECT.search(subject):
-        return True
-    # A list's mail is bulk as well, and may begin so too.
-    return (
-        precedence in _NOT_PERSONAL
-        and b"list-id" not in mail.headers
-        and b"list-unsubscribe" not in mail.headers
-        and _ACKNOWLEDGED.search(subject) is not None
+    return _SUBJECT.search(subject) is not None or (
+        precedence in _NOT_PERSONAL and _ACKNOWLEDGED.search(subject) is not None
     )

@@ -132,12 +132,16 @@ def _status(mail: Mail, human: str) -> Status | None:
     if ("-Recipient" in human or "-recipient" in human) and PRESENT.search(human):
         return parse_status(human)
     for part in mail.parts:
-        # The status in a part of another type (application/octet-stream and the like).
-        if part.kind not in KINDS and not part.kind.startswith(("text/", "image/")):
+        # The status in a part of another type (application/octet-stream and the like). A receipt
+        # (RFC 8098) has recipients as well, and tells that a mail was read.
+        if part.kind not in KINDS and not part.kind.startswith(_NO_STATUS):
             text = part.text() if len(part.body) < MAX_TEXT * 4 else ""
             if PRESENT.search(text):
                 return parse_status(text)
     return None
+
+
+_NO_STATUS = ("text/", "image/", "message/disposition-notification")
 
 
 def _feedback(report: Feedback) -> list[BounceRecord]:

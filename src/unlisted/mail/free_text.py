@@ -15,7 +15,7 @@ MAX_SAID = 3000
 MAX_RECIPIENTS = 128
 
 ADDRESS = (
-    r"(?:\"[^\"\n]{1,64}\"|[^\s<>()\[\],;:\"'@|`*=\u3000-\u303f]{1,64}(?:=[^\s<>()\[\],;:\"'@]{1,64})?)"
+    r"(?:\"[^\"\n]{1,64}\"|[^\s<>()\[\],;:\"'@|`*=\u3000-\u303f\uff01-\uff20]{1,64}(?:=[^\s<>()\[\],;:\"'@]{1,64})?)"
     r"@(?:\[[0-9a-fA-F.:]{2,45}\]|[\w-]{1,63}(?:\.[\w-]{1,63}){0,8})"
 )
 
@@ -44,7 +44,7 @@ _STARTS = re.compile(
 
 _LABEL = (
     r"(?:(?:failed |final |original |intended |unknown |invalid |bad |undeliverable |the |e-?mail |to )*(?:recipients?|address(?:ee)?|rcpt to|to|user|"
-    r"destinat\w{2,8}|empf[aä]nger|delivery to|for|mailbox|受信者|宛先|cc|userid)\b[ \t]*[:=]?[ \t]*)?"
+    r"destinat\w{2,8}|empf[aä]nger|delivery to|for|mailbox|受信者|宛先|收件人|收件者|받는 사람|수신자|получатель|cc|userid)\b[ \t]*[:=\uff1a]?[ \t]*)?"
 )
 _OPENS = re.compile(
     r"^[ \t]*(?P<sent>>>>[ \t]*rcpt to:[ \t]*)?(?:>>>[ \t]*|[-*\u2022\u00b7+]{1,2}[ \t]+|\d{1,3}[.)][ \t]+)?"

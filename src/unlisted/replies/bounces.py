@@ -96,7 +96,7 @@ _LINK = re.compile(r"\b(?:ur[il]s?|links?|web ?sites?|uribl|surbl)\b", re.I)
 # What refuses; that delivery failed, or could not be made, is no refusal.
 _REFUSED = re.compile(
     r"reject|refus|den(?:y|ie)|accept|block|declin|allow|permi|authori|forbid|prohibit|banned|"
-    r"unacceptable|go away|welcome|black|restrict|[45]\d\d",
+    r"unacceptable|go away|welcome|black|restrict|\b[45]\d\d\b",
     re.I,
 )
 # What a delivering program printed, and of that what is about the mailbox or the mail: its own
@@ -105,6 +105,7 @@ _PRINTED = re.compile(
     r"(?:command[ \n]+output|child status \d{1,3}|exit (?:status|code) \d{1,3})[:. ]+(\S.{3,600})",
     re.I | re.S,
 )
+_NAMED_ITSELF = re.compile(r"[\w./-]{1,60}: +(\S.{3,600})", re.S)
 _BY_PROGRAMS = frozenset({"mailboxfull", "suspend", "virusdetected", "spamdetected", "mesgtoobig"})
 _SENDERS_FAULT = frozenset({"hostunknown", "userunknown", "filtered", "notaccept"})
 
@@ -145,6 +146,8 @@ def judge(record: BounceRecord, *, ours: Sequence[Network] = ()) -> Judged:
 def _printed(record: BounceRecord, ours: Sequence[Network]) -> Meaning | None:
     """What the words a delivering program left behind mean, where they name a cause."""
     output = _PRINTED.search(record.diagnostic[:MAX_TEXT])
+    if output is None and record.diagnostic_type == "x-unix":
+        output = _NAMED_ITSELF.match(record.diagnostic[:MAX_TEXT])
     meaning = classify(output[1], ours=ours) if output else None
     return meaning if meaning and meaning.reason in _BY_PROGRAMS else None
 
