@@ -91,6 +91,23 @@ def test_each_of_two_recipients_keeps_the_line_that_led_to_its_reply() -> None:
     ]
 
 
+def test_the_error_below_the_details_of_the_original_is_read_and_its_recipients_are_not() -> None:
+    details = "Original Message Details\n* From: sender@tenant.example\n* To: other@site.example\n"
+    error = "Error Details\nReported error: 550 5.1.10 RESOLVER.ADR.RecipientNotFound\n"
+    intro = "Your message to user@site.example couldn't be delivered.\n"
+    found = _one(_plain(intro + details + error))
+    assert (found.recipient, found.status) == ("user@site.example", "5.1.10")
+    above = f"* [user@site.example]: 550 overquota\n{details}"
+    assert [r.recipient for r in parse_bounce(_plain(above))] == ["user@site.example"]
+
+
+def test_an_exit_status_stays_what_was_said() -> None:
+    status = STATUS.replace("smtp; 550 user@site.example...User unknown", "X-Unix; 255")
+    human = "<user@site.example>\n    (reason: 255)\n554 5.3.0 unknown mailer error 255"
+    found = _one(_report(human, status))
+    assert (found.diagnostic, found.diagnostic_type) == ("255", "x-unix")
+
+
 def test_of_a_greeting_alone_nothing_is_a_diagnostic() -> None:
     text = "Delivery to the following recipients failed permanently:\n\n   * user@site.example\n"
     found = _one(_plain(text))
@@ -132,6 +149,10 @@ def test_a_receipt_that_a_mail_was_read_is_no_bounce() -> None:
         "Wiadomość nie może zostać dostarczona do user@site.example",
         "Nachricht an <user@site.example> nicht zugestellt: Postfach voll",
         "user@site.example - no such user here.",
+        "Não foi possível entregar a mensagem: user@site.example",
+        "Wiadomość nie mogła zostać dostarczona do:\n<user@site.example>",
+        "메일이 전송되지 못했습니다.\n<user@site.example>",
+        "Beskeden kunne ikke leveres til <user@site.example>",
     ],
 )
 def test_a_mailer_that_tells_of_a_failure_in_its_language_is_believed(text: str) -> None:

@@ -200,7 +200,7 @@ def _reported(mail: Mail, status: Status, human: str, original: Original) -> lis
                 status=group.status,
                 diagnostic=(
                     group.diagnostic
-                    if _says_something(group.diagnostic)
+                    if _says_something(group.diagnostic) or _is_exit_status(group)
                     else f"{group.diagnostic} {spoken.get(group.recipient, '')}".strip()
                 ),
                 diagnostic_type=group.diagnostic_type,
@@ -224,6 +224,10 @@ def _is_poor(diagnostic: str) -> bool:
 
 def _says_something(diagnostic: str) -> bool:
     return _WORD.search(diagnostic) is not None
+
+
+def _is_exit_status(group: Group) -> bool:
+    return group.diagnostic_type == "x-unix" and group.diagnostic.isdigit()
 
 
 def _kind(group: Group) -> Kind:

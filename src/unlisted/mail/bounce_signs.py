@@ -19,7 +19,9 @@ _SUBJECT = re.compile(
     r"not (?:be )?delivered|nondeliver|rejected|mail error|returning|bounce|can(?:not|'t) (?:send|deliver)|"
     r"unable to deliver|message delay|delayed mail|no se (?:pudo|ha podido)|non recapitabile|mancato recapito|"
     r"nicht (?:zugestellt|zustellbar)|fehlgeschlagen|échec|n'a pas pu|onbestelbaar|niet (?:bezorgd|afgeleverd)|"
-    r"недоставлен|не доставлено|配送|配信|送信でき|エラー|戻り|届け|退信|投递|系统退信|반송|undelivrable|"
+    r"недоставлен|не доставлено|niedostarcz|nedoručiteln|kézbesíthetetlen|não entregue|falha na entrega|no entregado|"
+    r"mancata consegna|niet[- ]bezorg|ikke leveret|ikke levert|ej levererat|無法投遞|无法投递|전송 ?실패|배달 ?실패|"
+    r"配送|配信|送信でき|エラー|戻り|届け|退信|投递|系统退信|반송|undelivrable|"
     r"user unknown|unknown user|no such user|user not (?:known|found)|"
     r"you .{0,80} (?:are|is) not (?:a )?member|virus|delivery suspend|warning: could not|considered unsolicited",
     re.I,
@@ -30,18 +32,21 @@ _INTRO = re.compile(
     r"unable to deliver|un?able to (?:send|deliver)|undeliver|not deliver|fail(?:ed|ure)|delivery error|"
     r"recipient|returned|permanent error|had (?:permanent|transient|delivery)|did not (?:reach|receive)|"
     r"error while|an error occurred|cannot be delivered|mailbox|transcript of session|user unknown|\n[ \t]*[45]\d\d[ -]|"
-    r"not a member|invalid final delivery|rejected|refused|message (?:is )?too large|"
+    r"not (?:a )?member|invalid final delivery|rejected|refused|message (?:is )?too large|"
     r"no such user|unknown user|not a valid (?:user|recipient|address)|does not exist|"
     r"nicht zugestellt|nicht ausgeliefert|no (?:se )?(?:pudo|ha podido|pudieron) (?:ser )?entreg|"
-    r"impossibile (?:recapit|consegn)|niet (?:worden )?(?:bezorgd|afgeleverd)|kunde inte levereras",
+    r"impossibile (?:recapit|consegn)|niet (?:worden )?(?:bezorgd|afgeleverd)|kunde inte levereras|"
+    r"no fue entregad|imposible entregar|impossible de remettre|kunne ikke lever|ei voitu toimittaa|"
+    r"nu a putut fi livrat|tidak (?:dapat |bisa )?(?:terkirim|dikirim)",
 )
 _INTRO_ELSEWHERE = re.compile(
-    r"нельзя доставить|не (?:может быть|удалось|было|была) доставл|не доставлено|"
-    r"n[\u2019']a p(?:as|u) (?:pu |être |été )*(?:remis|délivr|achemin)|não pôde ser entregue|"
-    r"non è stato (?:possibile )?(?:recapit|consegn)|"
-    r"nie (?:może|mógł|zostało|można) .{0,24}dostarcz|nelze doručit|"
+    r"(?:не|нельзя|неможливо) (?:может быть |удалось |вдалося |было |була? |была )*доставл|нельзя доставить|"
+    r"не доставлено|n[\u2019']a p(?:as|u) (?:pu |être |été )*(?:remis|délivr|achemin)|"
+    r"não (?:foi possível|pôde ser|foi|pode ser) entreg|non è stato (?:possibile )?(?:recapit|consegn)|"
+    r"nie (?:może|mógł|mogł[ao]|została?|zostało|można|udało się) .{0,24}(?:dostarcz|doręcz)|(?:nelze|nebylo možné) doručit|"
+    r"nem (?:lehetett|sikerült|tudtuk) .{0,20}kézbesít|teslim edilemedi|iletilemedi|αδυναμία παράδοσης|"
     r"無法(?:傳送|投遞|寄)|无法(?:发送|投递|送达)|退回|配信(?:できません|不能)|送信できません|届けることができ|"
-    r"전송(?:하지 못|할 수 없)|배달(?:하지 못|할 수 없)",
+    r"전송(?:하지 못|되지 못|할 수 없)|배달(?:하지 못|되지 못|할 수 없)",
 )
 
 

@@ -25,7 +25,7 @@ _ORIGINAL = re.compile(
     r"copy |forwarded |returned |undelivered |unsent |orig|message |body |head|mensaje |il |le |"
     r"original|\s*元)(?!following addr|transcript)[^\n]{0,80}?"
     r"(?:message|mail|header|copy|original|e-?mail|mensaje|messaggio)\b"
-    r"|(?:original|returned|undelivered|unsent) (?:message|mail)(?: \w{1,10}){0,2}[ \t]*"
+    r"|(?:original|returned|undelivered|unsent) (?:message|mail)(?! details\b[\s\S]{0,900}\berror details)(?: \w{1,10}){0,2}[ \t]*"
     r"(?:follows?|below|is attached|is included|:|-{2,}|\.)*[ \t]*$"
     r"|(?:original )?message (?:headers?|body)(?: and body)? (?:follow|is|are|below)"
     r"|(?:original|the) (?:message|mail) headers?\b[^\n]{0,30}[:.]?[ \t]*$"
@@ -70,11 +70,18 @@ _SENTENCE = re.compile(
     re.I,
 )
 _ANY = re.compile(ADDRESS)
+# A sentence that says whose mail it was: stronger than a field of the mail, repeated.
+_MESSAGE_TO = re.compile(
+    r"message to <?("
+    + ADDRESS
+    + r")>? (?:(?:could|was|has|can)(?:n't| ?not|n\u2019t)|was|has been)\b",
+    re.I,
+)
 _SECTION = re.compile(r"^[ \t]*[-=*_#]{2,}[ \t]*[^-=*_#\n]{0,100}[-=*_#.: ]*$")
 _CODE_LINE = re.compile(r"[245]\d\d[ -]")
 _CODE = re.compile(r"(?:^|[\s:(<])[45]\d\d[ -]")
 # A field of the returned message's header that the human part repeats.
-_QUOTED = re.compile(r"^[ \t]*(?:to|cc|from|reply-to|sender):[ \t]", re.I)
+_QUOTED = re.compile(r"^[ \t]*(?:[*\u2022-][ \t]+)?(?:to|cc|from|reply-to|sender):[ \t]", re.I)
 _EXPANDED = re.compile(
     r"^[ \t]*\(?(?:expanded|generated|ultimately generated|originally addressed|delivered) "
     r"(?:from|to|address)",
@@ -112,7 +119,10 @@ def said(text: str, own: frozenset[str], known: tuple[str, ...] = ()) -> list[Sa
     reader = _Reader(own, known)
     for line in text.split("\n")[:MAX_LINES]:
         reader.take(line)
-    found = reader.found or reader.quoted
+    found = reader.found
+    if not found and (told := _MESSAGE_TO.search(text, 0, 20_000)) and told[1].lower() not in own:
+        found = {told[1]: []}
+    found = found or reader.quoted
     if not found:
         found = {address: [] for address in _by_sentence(text, own)}
     shared = _joined(reader.common)
