@@ -159,6 +159,23 @@ def test_a_mailer_that_tells_of_a_failure_in_its_language_is_believed(text: str)
     assert _one(_plain(text, "Info", "MAILER-DAEMON@mx.example")).recipient == "user@site.example"
 
 
-def test_a_person_who_writes_of_a_failure_is_no_mailer() -> None:
-    text = "Hi, a colleague got 550 user unknown for user@site.example. What is wrong?"
-    assert parse_bounce(_plain(text, "Re: your mail", "Jane <jane@site.example>")) == []
+@pytest.mark.parametrize(
+    ("subject", "text"),
+    [
+        ("Re: your mail", "Hi, a colleague got 550 user unknown for user@site.example. Why?"),
+        (
+            "mailbox delivery problem",
+            "Mails delivered directly to the mailbox user@site.example are glued.",
+        ),
+    ],
+)
+def test_a_person_who_writes_of_a_failure_is_no_mailer(subject: str, text: str) -> None:
+    assert parse_bounce(_plain(text, subject, "Jane <jane@site.example>")) == []
+
+
+def test_spam_without_author_and_reverse_path_is_no_bounce() -> None:
+    raw = (
+        b'Return-Path: <>\nFrom: "" <>\nTo: user@site.example\nSubject: Make thousands per week\n\n'
+        b"To remove your address write to spam@shop.example"
+    )
+    assert parse_bounce(raw) == []

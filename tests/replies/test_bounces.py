@@ -3,7 +3,8 @@
 import pytest
 
 from unlisted.mail.bounce import BounceRecord
-from unlisted.replies.bounces import by_status, judge
+from unlisted.replies.bounces import judge
+from unlisted.replies.statuses import by_status
 
 
 def _record(diagnostic: str = "", **more: object) -> BounceRecord:
@@ -98,6 +99,8 @@ ROWS: list[tuple[str, dict[str, object], str]] = [
     ('unrouteable mail domain "site.example"', {}, "hostunknown"),
     ("552 Account(s) <user@site.example> does not have enough space", {"code": 552}, "mailboxfull"),
     ("Messages without To: fields are not accepted here", {}, "notcompliantrfc"),
+    ("550 recipient address rejected", {"code": 550, "command": "rcpt"}, "userunknown"),
+    ("550 recipient address rejected", {"code": 550, "command": "eod"}, "rejected"),
     # operators' codes
     ("421 charter AUP#I-1310", {"code": 421, "command": "connect"}, "toomanyconn"),
     ("550 sender rejected AUP#CXSNDR", {"code": 550, "command": "mail"}, "authfailure"),

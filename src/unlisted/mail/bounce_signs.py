@@ -8,7 +8,7 @@ from unlisted.mail.mimescan import Mail
 
 _SENDER = re.compile(
     r"mailer[-_ ]?daemon|postmaster|mail(?: |\.)?deliver\w*|mail administrator|bounce|mdaemon|"
-    r"delivery[- ](?:sub)?system|system administrator|mailsys|mailerdaemon|mail system|<>|"
+    r"delivery[- ](?:sub)?system|system administrator|mailsys|mailerdaemon|mail system|"
     r"post_?master|no-?reply@sns\.|mrelay|mmdf|listserv|majordomo",
     re.I,
 )
@@ -39,6 +39,12 @@ _INTRO = re.compile(
     r"no fue entregad|imposible entregar|impossible de remettre|kunne ikke lever|ei voitu toimittaa|"
     r"nu a putut fi livrat|tidak (?:dapat |bisa )?(?:terkirim|dikirim)",
 )
+_FAILED = re.compile(
+    r"not (?:be |been |yet been )?(?:successfully )?(?:deliver|sent|reach|receive)|n['\u2019]t (?:be )?(?:deliver|reach)|undeliver|"
+    r"unable to (?:deliver|send)|deliver\w* (?:\w+ ){0,3}(?:fail|error|delay|problem)|fail\w* (?:\w+ ){0,3}(?:deliver|recipient|address)|"
+    r"transcript of session|user unknown|unknown user|no such user|permanent error|not (?:a )?member|invalid final|"
+    r"(?:\n|[ :])[45]\d\d[ -][#\d]?|rejected|refused|returned|nicht zugestellt|entreg|remis|recapit|配信|届け|送信できません|退|доставл",
+)
 _INTRO_ELSEWHERE = re.compile(
     r"(?:не|нельзя|неможливо) (?:может быть |удалось |вдалося |было |була? |была )*доставл|нельзя доставить|"
     r"не доставлено|n[\u2019']a p(?:as|u) (?:pu |être |été )*(?:remis|délivr|achemin)|"
@@ -55,13 +61,18 @@ def is_bounce(mail: Mail, human: str) -> bool:
     if b"x-failed-recipients" in mail.headers or mail.report_type == "delivery-status":
         return True
     sender = _SENDER.search(mail.header(b"from")) is not None
+    nobody = "<>" in mail.header(b"from")
     subject = _SUBJECT.search(mail.subject()) is not None
-    null = mail.header(b"return-path") in ("<>", "<MAILER-DAEMON>")
+    # An empty author and an empty reverse-path are one sign, not two: spam has both as well.
+    null = nobody or mail.header(b"return-path") in ("<>", "<MAILER-DAEMON>")
     if mail.header(b"auto-submitted").lower().startswith("auto-replied") and not subject:
-        return sender and says_so(human)
+        return (sender or nobody) and says_so(human)
     if sender + subject + null >= 2:
         return True
-    return (sender or null or subject) and says_so(human)
+    if sender or null:
+        return says_so(human)
+    # People write of delivery and mailboxes too: theirs must say that something was not delivered.
+    return subject and _FAILED.search("\n" + human[:4000].lower()) is not None
 
 
 def says_so(human: str) -> bool:
@@ -73,4 +84,5 @@ def says_so(human: str) -> bool:
 
 
 def from_mailer(mail: Mail) -> bool:
-    return _SENDER.search(mail.header(b"from")) is not None
+    author = mail.header(b"from")
+    return _SENDER.search(author) is not None or "<>" in author

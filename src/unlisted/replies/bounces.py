@@ -15,6 +15,7 @@ from unlisted.mail.bounce import BounceRecord
 from unlisted.mail.diagnostic import REPLY
 from unlisted.replies.addresses import Network
 from unlisted.replies.classify import Meaning, classify
+from unlisted.replies.statuses import CODES, by_status
 
 MAX_TEXT = 1500
 
@@ -27,27 +28,6 @@ class Judged(msgspec.Struct, frozen=True):
     meaning: Meaning | None
 
 
-# RFC 3463, RFC 7505, RFC 7372 in Sisimai's names; a key with its class before one without, the
-# exact before the subject's. Missing on purpose: x.0.0, 4.3.0, 4.5.0, which say nothing.
-_STATUS = {
-    "1.0": "userunknown", "1.1": "userunknown", "1.2": "hostunknown", "1.3": "userunknown",
-    "1.4": "filtered", "1.5": "delivered", "1.6": "hasmoved", "1.7": "rejected", "1.8": "rejected",
-    "1.9": "systemerror", "1.10": "notaccept",
-    "2.0": "filtered", "2.1": "suspend", "4.2.1": "blocked", "2.2": "mailboxfull",
-    "2.3": "exceedlimit", "2.4": "filtered",
-    "5.3.0": "systemerror", "3.1": "systemfull", "3.2": "notaccept", "3.3": "systemerror",
-    "3.4": "mesgtoobig", "3.5": "systemerror",
-    "4": "networkerror", "4.1": "expired", "4.3": "systemerror", "4.4.4": "networkerror",
-    "4.4": "hostunknown", "4.5": "systemfull", "4.7": "expired",
-    "5.1": "syntaxerror", "5.2": "syntaxerror", "4.5.3": "systemerror", "5.3": "toomanyconn",
-    "5.4": "systemerror", "5.5": "systemerror", "5.6": "syntaxerror",
-    "6": "contenterror",
-    "7": "securityerror", "4.7.1": "blocked", "4.7.2": "blocked", "7.13": "suspend",
-    "7.16": "mesgtoobig", "7.17": "hasmoved", "7.18": "hasmoved", "7.20": "authfailure",
-    "7.21": "authfailure", "7.22": "authfailure", "7.23": "authfailure", "7.24": "authfailure",
-    "7.25": "requireptr", "7.26": "authfailure", "7.27": "notaccept", "7.28": "spamdetected",
-    "7.29": "authfailure", "7.30": "failedstarttls",
-}  # fmt: skip
 # What both words and status can say, in the order in which Sisimai asks: the first of the two wins.
 _ASKED = (
     "mailboxfull", "mesgtoobig", "exceedlimit", "suspend", "hasmoved", "norelaying", "authfailure",
@@ -60,11 +40,6 @@ _OPEN = frozenset({"systemerror", "securityerror", "networkerror", "expired"})
 _NOT_UNKNOWN = frozenset(
     {"norelaying", "blocked", "mailboxfull", "hasmoved", "rejected", "notaccept"}
 )
-# RFC 7504 (521, 556), RFC 5248 (523 to 525, 538).
-_CODES = {
-    521: "notaccept", 556: "notaccept", 525: "suspend",
-    523: "failedstarttls", 524: "failedstarttls", 538: "failedstarttls",
-}  # fmt: skip
 # Gmail's numbers for where a session was when it was refused; these are after DATA.
 _STATE = re.compile(r"\(state (\d{1,2})\)")
 _REFUSED_LATE = frozenset({"15", "17", "18"})
@@ -107,6 +82,10 @@ _PRINTED = re.compile(
 )
 _NAMED_ITSELF = re.compile(r"[\w./-]{1,60}: +(\S.{3,600})", re.S)
 _BY_PROGRAMS = frozenset({"mailboxfull", "suspend", "virusdetected", "spamdetected", "mesgtoobig"})
+_RECIPIENT = re.compile(
+    r"recipient (?:address )?(?:is )?(?:rejected|refused|denied|not accepted)\.?(?: \(in reply|$)",
+    re.I,
+)
 _SENDERS_FAULT = frozenset({"hostunknown", "userunknown", "filtered", "notaccept"})
 
 
@@ -136,7 +115,7 @@ def judge(record: BounceRecord, *, ours: Sequence[Network] = ()) -> Judged:
             meaning = _printed(record, ours) or meaning
         return Judged(record, _by_sender(record) or _weighed(record, meaning), meaning)
     reason = _by_sender(record) or _by_numbers(record)
-    if reason is None and weak is not None and weak.reason is not None:
+    if reason is None and weak is not None and weak.reason is not None and not _of_rcpt(record):
         return Judged(record, _weighed(record, weak), weak)
     if reason is None:
         return Judged(record, _last_resort(record), weak or first)
@@ -164,8 +143,8 @@ def _by_sender(record: BounceRecord) -> str | None:
 
 def _by_numbers(record: BounceRecord) -> str | None:
     """Status and reply code, where the words say nothing."""
-    if record.code in _CODES:
-        return _CODES[record.code]
+    if record.code in CODES:
+        return CODES[record.code]
     reason = by_status(record.status)
     if reason == "networkerror" and record.kind == "delayed":
         return "expired"  # nothing is wrong yet but the time it takes
@@ -193,15 +172,6 @@ def _texts(record: BounceRecord) -> Iterator[str]:
             yield record.text[:MAX_TEXT]
         if record.subject:
             yield record.subject
-
-
-def by_status(status: str | None) -> str | None:
-    """The reason a status alone tells; None for x.0.0 and what RFC 3463 does not know."""
-    if not status:
-        return None
-    subject, _, detail = status[2:].partition(".")
-    exact = _STATUS.get(status) if status[0] == "4" or status == "5.3.0" else None
-    return exact or _STATUS.get(f"{subject}.{detail}") or _STATUS.get(subject)
 
 
 def _agreed(status: str | None, words: str) -> str:
@@ -327,6 +297,15 @@ def _unknown(record: BounceRecord, meaning: Meaning, status: str) -> str:
         if host and f".{host}".endswith(_CHECK_ADDRESSES):
             return "userunknown"
     return "filtered"
+
+
+def _of_rcpt(record: BounceRecord) -> bool:
+    """RCPT was refused, and the recipient named as what is refused: nothing vaguer is needed."""
+    return (
+        record.command == "rcpt"
+        and record.code in (550, 551, 553)
+        and _RECIPIENT.search(record.diagnostic[:MAX_TEXT]) is not None
+    )
 
 
 def _last_resort(record: BounceRecord) -> str:
