@@ -126,6 +126,15 @@ def test_a_report_attached_whole_is_read_instead_of_the_note_around_it() -> None
     assert (found.recipient, found.code) == ("user@site.example", 550)
 
 
+def test_mails_attached_in_mails_without_end_are_read_one_deep() -> None:
+    layer = (
+        "From: MAILER-DAEMON@mx.example\nSubject: failure notice\n"
+        'Content-Type: multipart/mixed; boundary="{n}"\n\n--{n}\nContent-Type: message/rfc822\n\n'
+    )
+    raw = "".join(layer.format(n=n) for n in range(4000))
+    assert len(parse_bounce(raw.encode())) <= 1
+
+
 def test_a_receipt_that_a_mail_was_read_is_no_bounce() -> None:
     receipt = (
         "Reporting-UA: mua.example; Reader\nFinal-Recipient: rfc822;user@site.example\n"

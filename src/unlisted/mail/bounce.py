@@ -74,7 +74,7 @@ def _attached(mail: Mail, trace_header: str) -> list[BounceRecord]:
         return []
     for part in mail.parts:
         if part.kind == "message/rfc822":
-            return _records(scan(part.payload(MAX_ATTACHED)), trace_header)
+            return _records(scan(part.payload(MAX_ATTACHED)), trace_header, attached=True)
     return []
 
 
@@ -82,7 +82,8 @@ MAX_FORWARD = 8
 MAX_ATTACHED = 1024 * 1024
 
 
-def _records(mail: Mail, trace_header: str) -> list[BounceRecord]:
+def _records(mail: Mail, trace_header: str, attached: bool = False) -> list[BounceRecord]:
+    """attached: the mail came inside another, and is not looked into for one more."""
     original = of_mail(mail, trace_header)
     report = of_scanned(mail, original, trace_header)
     if isinstance(report, Feedback):
@@ -99,7 +100,7 @@ def _records(mail: Mail, trace_header: str) -> list[BounceRecord]:
         return [_noted(row, original) for row in noted]
     if is_bounce(mail, human):
         # Fields of a report around a text that tells nothing: the report is attached whole.
-        found = [] if says_so(human) else _attached(mail, trace_header)
+        found = [] if attached or says_so(human) else _attached(mail, trace_header)
         found = found or _told(mail, human, original)
         if found:
             return found

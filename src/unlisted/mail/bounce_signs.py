@@ -41,7 +41,7 @@ _INTRO = re.compile(
 )
 _FAILED = re.compile(
     r"not (?:be |been |yet been )?(?:successfully )?(?:deliver|sent|reach|receive)|n['\u2019]t (?:be )?(?:deliver|reach)|undeliver|"
-    r"unable to (?:deliver|send)|deliver\w* (?:\w+ ){0,3}(?:fail|error|delay|problem)|fail\w* (?:\w+ ){0,3}(?:deliver|recipient|address)|"
+    r"unable to (?:deliver|send)|deliver\w{0,8} (?:\w{1,20} ){0,3}(?:fail|error|delay|problem)|fail\w{0,8} (?:\w{1,20} ){0,3}(?:deliver|recipient|address)|"
     r"transcript of session|user unknown|unknown user|no such user|permanent error|not (?:a )?member|invalid final|"
     r"(?:\n|[ :])[45]\d\d[ -][#\d]?|rejected|refused|returned|nicht zugestellt|entreg|remis|recapit|配信|届け|送信できません|退|доставл",
 )
