@@ -108,6 +108,7 @@ ROWS: list[tuple[str, dict[str, object], str]] = [
     ("550 you are sending spam", {"code": 550, "command": "ehlo"}, "blocked"),
     ("Helo command rejected: host not found", {"code": 550, "command": "rcpt"}, "blocked"),
     ("255", {"diagnostic_type": "x-unix", "status": "5.3.0"}, "mailererror"),
+    ("77", {"diagnostic_type": "x-unix", "status": "5.3.0"}, "systemerror"),
     ("525 no", {"code": 525}, "suspend"),
 ]
 

@@ -40,6 +40,8 @@ _OPEN = frozenset({"systemerror", "securityerror", "networkerror", "expired"})
 _NOT_UNKNOWN = frozenset(
     {"norelaying", "blocked", "mailboxfull", "hasmoved", "rejected", "notaccept"}
 )
+# sysexits.h: unavailable, internal, operating system, file, output, protocol, permission, config.
+_SYSTEM_EXITS = frozenset({"69", "70", "71", "72", "73", "74", "76", "77", "78"})
 # Gmail's numbers for where a session was when it was refused; these are after DATA.
 _STATE = re.compile(r"\(state (\d{1,2})\)")
 _REFUSED_LATE = frozenset({"15", "17", "18"})
@@ -62,7 +64,8 @@ _SPAM = re.compile(r"spam|\bub?e\b|unsolicited|junk|bulk", re.I)
 _TOLD_BY_CODE = frozenset(
     {"requireptr", "authfailure", "securityerror", "rejected", "toomanyconn", "speeding",
      "networkerror", "mesgtoobig", "notcompliantrfc", "norelaying", "userunknown", "suspend",
-     "mailboxfull", "filtered"}
+     "mailboxfull", "filtered", "blocked", "badreputation", "contenterror", "policyviolation",
+     "systemerror", "exceedlimit", "syntaxerror"}
 )  # fmt: skip
 _SCORE = re.compile(r"reputation|unexpected volume", re.I)
 _ROOM_OF_ONE = re.compile(r"mail ?box|inbox|account|user|quota|recipient", re.I)
@@ -134,7 +137,8 @@ def _printed(record: BounceRecord, ours: Sequence[Network]) -> Meaning | None:
 def _by_sender(record: BounceRecord) -> str | None:
     """What the reporting mailer calls it by itself."""
     if record.diagnostic_type == "x-unix" and record.diagnostic.isdigit():
-        return "mailererror"  # the program's exit status, which sendmail calls a mailer error
+        # The program's exit status; those of sysexits.h tell of the system, others of the program.
+        return "systemerror" if record.diagnostic in _SYSTEM_EXITS else "mailererror"
     state = _STATE.search(record.diagnostic)
     if state and state[1] in _REFUSED_LATE and (record.status or ".0")[-2:] == ".0":
         return "filtered"
