@@ -101,6 +101,11 @@ ROWS: list[tuple[str, dict[str, object], str]] = [
     ("Messages without To: fields are not accepted here", {}, "notcompliantrfc"),
     ("550 recipient address rejected", {"code": 550, "command": "rcpt"}, "userunknown"),
     ("550 recipient address rejected", {"code": 550, "command": "eod"}, "rejected"),
+    (
+        "550 Unknown user user@site.example",
+        {"code": 550, "status": "5.0.0", "command": "eod", "remote_mta": "mfsmax.docomo.ne.jp"},
+        "rejected",
+    ),
     # operators' codes
     ("421 charter AUP#I-1310", {"code": 421, "command": "connect"}, "toomanyconn"),
     ("550 sender rejected AUP#CXSNDR", {"code": 550, "command": "mail"}, "authfailure"),

@@ -52,6 +52,8 @@ _CHECK_ADDRESSES = (
     ".messagelabs.com", ".outlook.com", ".hotmail.com", ".yahoodns.net", ".secureserver.net",
     ".icloud.com", ".cox.net", ".qq.com", ".zoho.com", ".mimecast.com",
 )  # fmt: skip
+# Operators that say so after DATA of a sender whom the recipient does not want.
+_REFUSE_SENDERS = (".docomo.ne.jp",)
 # Exchange: the message expired, and this is what it was told each time.
 _LAST_ERROR = re.compile(r"\bLED=([245]\d\d [^}]{1,600})")
 # qmail's and Exim's own sentences after the reply they quote.
@@ -295,12 +297,16 @@ def _unknown(record: BounceRecord, meaning: Meaning, status: str) -> str:
         return "userunknown"
     if (meaning.rule or "").startswith("mailer/"):
         return "userunknown"
+    if record.command in ("data", "eod") and _host_of(record, _REFUSE_SENDERS):
+        return "filtered" if status == "2.0" else "rejected"
     if status == "2.1":
         return "suspend"
-    for host in (record.remote_mta, record.reporting_mta):
-        if host and f".{host}".endswith(_CHECK_ADDRESSES):
-            return "userunknown"
-    return "filtered"
+    return "userunknown" if _host_of(record, _CHECK_ADDRESSES) else "filtered"
+
+
+def _host_of(record: BounceRecord, operators: tuple[str, ...]) -> bool:
+    hosts = (record.remote_mta, record.reporting_mta)
+    return any(host is not None and f".{host}".endswith(operators) for host in hosts)
 
 
 def _of_rcpt(record: BounceRecord) -> bool:
