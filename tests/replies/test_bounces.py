@@ -156,3 +156,9 @@ def test_a_block_list_is_still_a_refusal_in_the_meaning() -> None:
     )  # fmt: skip
     assert judged.meaning is not None and judged.meaning.refusal == "yes"
     assert judged.reason == "blocked" and judged.meaning.family == "spamhaus"
+
+
+def test_a_report_that_only_says_that_delivery_failed_blames_nobody() -> None:
+    for text in ("Delivery to the following recipients failed.", "Unable to deliver your message."):
+        found = judge(_record("", text=text))
+        assert found.meaning is None or found.meaning.refusal == "no"

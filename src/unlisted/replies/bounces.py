@@ -110,6 +110,8 @@ def judge(record: BounceRecord, *, ours: Sequence[Network] = ()) -> Judged:
         if meaning.reason == "rejected" and meaning.refusal == "suspicion":
             if _REFUSED.search(text):
                 weak = weak or meaning  # "rejected" alone: a status says more
+            elif first is meaning:
+                first = None
             continue
         if meaning.confidence == "low" and (
             meaning.refusal == "no" or (meaning.rule or "").startswith("codes/")
