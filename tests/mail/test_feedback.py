@@ -39,6 +39,13 @@ def test_a_complaint_is_read_with_the_trace_of_the_message(eol: str) -> None:
     assert b"Buy now" not in found.original_headers
 
 
+def test_a_recipient_with_a_display_name_is_the_address_alone() -> None:
+    fields = FIELDS.replace("<user@receiver", "undisclosed recipient <user@receiver")
+    found = parse_feedback(_report(fields, ORIGINAL))
+    assert isinstance(found, Feedback)
+    assert found.original_rcpt_to == ("user@receiver.example",)
+
+
 def test_headers_only_still_name_the_message() -> None:
     headers = ORIGINAL.split("\n\n")[0]
     found = parse_feedback(_report(FIELDS, headers, third="text/rfc822-headers"))

@@ -72,6 +72,35 @@ def test_an_xarf_document_is_a_report(kind: str, category: str, expected: str) -
     assert found.trace == "abcd2345" and found.user_agent == "Reporter"
 
 
+_LINES = (
+    "---\nReported-From: abuse@reporter.example\nCategory: abuse\nReport-Type: {kind}\n"
+    "User-Agent: reporter/1\nReport-ID: 1@reporter.example\nSource: 192.0.2.7\nSource-Type: ipv4\n"
+)
+
+
+def _x_arf(kind: str, declared: str = "X-XARF: PLAIN") -> bytes:
+    return (
+        f"From: abuse@reporter.example\nSubject: abuse report\n{declared}\n"
+        'Content-Type: multipart/mixed; boundary="b"\n\n--b\nContent-Type: text/plain\n\nSee below.\n'
+        f'--b\nContent-Type: text/plain; name="report.txt"\n\n{_LINES.format(kind=kind)}--b--\n'
+    ).encode()
+
+
+@pytest.mark.parametrize("declared", ["X-XARF: PLAIN", "X-ARF: Yes"])
+@pytest.mark.parametrize(
+    ("kind", "expected"), [("spam", "abuse"), ("phishing", "fraud"), ("login-attack", "other")]
+)
+def test_an_x_arf_report_of_lines_is_a_report(declared: str, kind: str, expected: str) -> None:
+    found = parse_feedback(_x_arf(kind, declared))
+    assert isinstance(found, Feedback)
+    assert (found.feedback_type, found.source) == (expected, "192.0.2.7")
+    assert found.user_agent == "abuse@reporter.example"
+
+
+def test_lines_of_a_mail_that_declares_nothing_are_no_report() -> None:
+    assert isinstance(parse_feedback(_x_arf("spam", "X-Other: yes")), NotFeedback)
+
+
 def test_json_of_another_kind_is_no_report() -> None:
     assert isinstance(parse_feedback(_xarf({"hello": 1}, "data.json")), NotFeedback)
     assert xarf.parse(b"[" * 100_000) is None

@@ -3,7 +3,8 @@
 import pytest
 
 from unlisted.mail.bounce import BounceRecord
-from unlisted.replies.bounces import by_status, judge
+from unlisted.replies.bounces import judge
+from unlisted.replies.statuses import by_status
 
 
 def _record(diagnostic: str = "", **more: object) -> BounceRecord:
@@ -57,6 +58,54 @@ ROWS: list[tuple[str, dict[str, object], str]] = [
     ("550 5.1.1 inactive email address", {"code": 550, "status": "5.1.1"}, "userunknown"),
     ("550 no such user (state 17).", {"code": 550, "command": "rcpt"}, "filtered"),
     ("550 qwerty", {"code": 550, "command": "rcpt"}, "userunknown"),
+    # "failed" refuses nothing; what was said is then the status, or nothing at all
+    ("", {"text": "Delivery to the following recipients failed."}, "undefined"),
+    ("Mail delivery failed: returning message to sender", {}, "onhold"),
+    ("The message was refused.", {}, "rejected"),
+    ("Unable to deliver the message, id TEST000902173231", {}, "onhold"),
+    # what a delivering program printed
+    (
+        "permission denied. Command output: Mail quota exceeded.",
+        {"diagnostic_type": "x-postfix"},
+        "mailboxfull",
+    ),
+    ("child status 100...the user's mailfolder is full.", {}, "mailboxfull"),
+    (
+        "procmail: Quota exceeded while writing to /home/user/Maildir/tmp/1",
+        {"diagnostic_type": "x-unix", "status": "5.3.0"},
+        "mailboxfull",
+    ),
+    ('Command died with status 17: "/usr/sbin/scan". Command output: line 1178', {}, "mailererror"),
+    # qmail tells of other hosts behind the reply, and takes its leave without a cause
+    (
+        "most progress was RCPT TO response; remote host 192.0.2.9 said: 550 Unknown user a@b.example."
+        " (Other MXes tried: 192.0.2.8 said 550 for RCPT TO response.)",
+        {"code": 550, "command": "rcpt"},
+        "userunknown",
+    ),
+    (
+        "",
+        {"text": "This is a permanent error; I've given up. Sorry it didn't work out."},
+        "undefined",
+    ),
+    # reports' own words
+    (
+        "Your message was not delivered because the destination computer was not reachable within"
+        " the allowed queue period. It does not have a mail system running right now.",
+        {},
+        "expired",
+    ),
+    ("Message from E-Mail VirusWall: Exceeded Maximum Delivery Attempts.", {}, "expired"),
+    ('unrouteable mail domain "site.example"', {}, "hostunknown"),
+    ("552 Account(s) <user@site.example> does not have enough space", {"code": 552}, "mailboxfull"),
+    ("Messages without To: fields are not accepted here", {}, "notcompliantrfc"),
+    ("550 recipient address rejected", {"code": 550, "command": "rcpt"}, "userunknown"),
+    ("550 recipient address rejected", {"code": 550, "command": "eod"}, "rejected"),
+    (
+        "550 Unknown user user@site.example",
+        {"code": 550, "status": "5.0.0", "command": "eod", "remote_mta": "mfsmax.docomo.ne.jp"},
+        "rejected",
+    ),
     # operators' codes
     ("421 charter AUP#I-1310", {"code": 421, "command": "connect"}, "toomanyconn"),
     ("550 sender rejected AUP#CXSNDR", {"code": 550, "command": "mail"}, "authfailure"),
@@ -64,6 +113,7 @@ ROWS: list[tuple[str, dict[str, object], str]] = [
     ("550 you are sending spam", {"code": 550, "command": "ehlo"}, "blocked"),
     ("Helo command rejected: host not found", {"code": 550, "command": "rcpt"}, "blocked"),
     ("255", {"diagnostic_type": "x-unix", "status": "5.3.0"}, "mailererror"),
+    ("77", {"diagnostic_type": "x-unix", "status": "5.3.0"}, "systemerror"),
     ("525 no", {"code": 525}, "suspend"),
 ]
 
@@ -78,6 +128,13 @@ def test_words_status_and_command_make_one_reason(
 @pytest.mark.parametrize("kind", ["feedback", "vacation", "delivered"])
 def test_what_is_no_bounce_is_called_by_its_kind(kind: str) -> None:
     assert judge(BounceRecord(kind=kind, recipient=None)).reason == kind  # type: ignore[arg-type]
+
+
+def test_a_delay_for_a_connection_that_closed_is_expired() -> None:
+    text = "Connection was dropped by remote host (SENT_HELO)"
+    delayed = BounceRecord(kind="delayed", recipient="user@site.example", diagnostic=text)
+    assert judge(delayed).reason == "expired"
+    assert judge(_record(text)).reason == "blocked"
 
 
 def test_a_delay_that_says_nothing_else_is_expired() -> None:
@@ -99,3 +156,9 @@ def test_a_block_list_is_still_a_refusal_in_the_meaning() -> None:
     )  # fmt: skip
     assert judged.meaning is not None and judged.meaning.refusal == "yes"
     assert judged.reason == "blocked" and judged.meaning.family == "spamhaus"
+
+
+def test_a_report_that_only_says_that_delivery_failed_blames_nobody() -> None:
+    for text in ("Delivery to the following recipients failed.", "Unable to deliver your message."):
+        found = judge(_record("", text=text))
+        assert found.meaning is None or found.meaning.refusal == "no"

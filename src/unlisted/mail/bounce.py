@@ -13,7 +13,7 @@ import msgspec
 
 from unlisted.mail import free_text, ses
 from unlisted.mail.auto_reply import is_auto_reply
-from unlisted.mail.bounce_signs import from_mailer, is_bounce
+from unlisted.mail.bounce_signs import from_mailer, is_bounce, says_so
 from unlisted.mail.delivery_status import PRESENT, Group, Status, parse_status
 from unlisted.mail.diagnostic import REPLY, command_in, exact_status, host_in
 from unlisted.mail.feedback import Feedback, of_scanned
@@ -65,12 +65,16 @@ def parse_bounce(raw: bytes, trace_header: str = TRACE_HEADER) -> list[BounceRec
     """[] for what is neither a report nor an answer by a machine. Never fails."""
     mail = scan(raw)
     found = _records(mail, trace_header)
-    if found or len(mail.parts) > MAX_FORWARD:
-        return found
+    return found or _attached(mail, trace_header)
+
+
+def _attached(mail: Mail, trace_header: str) -> list[BounceRecord]:
+    """Somebody, or a gateway, passes a bounce on as an attachment."""
+    if len(mail.parts) > MAX_FORWARD or mail.header(b"in-reply-to"):
+        return []
     for part in mail.parts:
-        # Somebody forwards a bounce as an attachment.
-        if part.kind == "message/rfc822" and not mail.header(b"in-reply-to"):
-            return _records(scan(part.payload(MAX_ATTACHED)), trace_header)
+        if part.kind == "message/rfc822":
+            return _records(scan(part.payload(MAX_ATTACHED)), trace_header, attached=True)
     return []
 
 
@@ -78,7 +82,8 @@ MAX_FORWARD = 8
 MAX_ATTACHED = 1024 * 1024
 
 
-def _records(mail: Mail, trace_header: str) -> list[BounceRecord]:
+def _records(mail: Mail, trace_header: str, attached: bool = False) -> list[BounceRecord]:
+    """attached: the mail came inside another, and is not looked into for one more."""
     original = of_mail(mail, trace_header)
     report = of_scanned(mail, original, trace_header)
     if isinstance(report, Feedback):
@@ -94,7 +99,9 @@ def _records(mail: Mail, trace_header: str) -> list[BounceRecord]:
     if noted:
         return [_noted(row, original) for row in noted]
     if is_bounce(mail, human):
-        found = _told(mail, human, original)
+        # Fields of a report around a text that tells nothing: the report is attached whole.
+        found = [] if attached or says_so(human) else _attached(mail, trace_header)
+        found = found or _told(mail, human, original)
         if found:
             return found
     if is_auto_reply(mail):
@@ -126,12 +133,16 @@ def _status(mail: Mail, human: str) -> Status | None:
     if ("-Recipient" in human or "-recipient" in human) and PRESENT.search(human):
         return parse_status(human)
     for part in mail.parts:
-        # The status in a part of another type (application/octet-stream and the like).
-        if part.kind not in KINDS and not part.kind.startswith(("text/", "image/")):
+        # The status in a part of another type (application/octet-stream and the like). A receipt
+        # (RFC 8098) has recipients as well, and tells that a mail was read.
+        if part.kind not in KINDS and not part.kind.startswith(_NO_STATUS):
             text = part.text() if len(part.body) < MAX_TEXT * 4 else ""
             if PRESENT.search(text):
                 return parse_status(text)
     return None
+
+
+_NO_STATUS = ("text/", "image/", "message/disposition-notification")
 
 
 def _feedback(report: Feedback) -> list[BounceRecord]:
@@ -190,7 +201,7 @@ def _reported(mail: Mail, status: Status, human: str, original: Original) -> lis
                 status=group.status,
                 diagnostic=(
                     group.diagnostic
-                    if _says_something(group.diagnostic)
+                    if _says_something(group.diagnostic) or _is_exit_status(group)
                     else f"{group.diagnostic} {spoken.get(group.recipient, '')}".strip()
                 ),
                 diagnostic_type=group.diagnostic_type,
@@ -214,6 +225,10 @@ def _is_poor(diagnostic: str) -> bool:
 
 def _says_something(diagnostic: str) -> bool:
     return _WORD.search(diagnostic) is not None
+
+
+def _is_exit_status(group: Group) -> bool:
+    return group.diagnostic_type == "x-unix" and group.diagnostic.isdigit()
 
 
 def _kind(group: Group) -> Kind:
@@ -264,12 +279,12 @@ def _told(mail: Mail, human: str, original: Original) -> list[BounceRecord]:
                 kind="delayed" if delayed else "bounce",
                 recipient=said.recipient,
                 action="delayed" if delayed else "failed",
-                diagnostic=said.text,
+                diagnostic=said.text if said.own else "",
                 message_id=_bare(original.message_id),
                 trace=original.trace,
                 subject=subject,
                 text=text[:MAX_TEXT],
-                hint=text if len(found) == 1 else "",
+                hint=text if len(found) == 1 or not said.own else "",
             )
         )
     return out

@@ -15,22 +15,27 @@ REPLY = re.compile(
 _STATUS = re.compile(r"([245])(?<![\d.][245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
 _COMMAND = re.compile(
     r"(?:in (?:reply|response) to (?:the |end of )?|after |did not like our |failed on |>>>[ \t]*|\[|"
-    r"smtp command\s+|command: ?|stage: ?|did not accept our |during |sent (?:the )?)"
+    r"smtp command\s+|command: ?|stage: ?|did not accept our |during |sent:? (?:<<< )?(?:the )?|"
+    r"smtp:|\(sent_|most progress was )"
     r"(?P<word>end of data|initial connection|rcpt(?:[ _]to)?|mail(?:[ _]from)?|data\b|[he][eh]lo|starttls)"
     r"|(?P<qmail>does not like recipient|but sender was rejected|but my name was rejected|"
     r"but greeting failed|failed on data|failed after i sent the message)"
-    r"|(?P<talk>refused to talk to me)",
+    r"|(?P<talk>refused to talk to me)"
+    r"|(?P<said>rcpt to|mail from|data) (?:command )?(?:generated|returned|was answered|got)|"
+    r"\(state (?P<state>14)\)",
 )
 # The command pattern costs its length at every character; these tell in no time it is in vain.
 _TRIGGERS = (
     "eply to", "esponse to", "after ", "like our", "failed ", ">>>", "[rcpt", "[data", "[mail",
-    "smtp command", "ommand:", "tage:", "accept our", "uring ", "sent ", "like recipient",
-    "was rejected", "talk to me", "greeting failed",
+    "smtp command", "ommand:", "tage:", "accept our", "uring ", "sent ", "sent: ", "like recipient",
+    "was rejected", "talk to me", "greeting failed", "smtp:", "(sent_", "generated", "(state 14",
+    "progress was",
 )  # fmt: skip
 # In a whole report only these are about the session, not about the report itself.
 _TRANSCRIPT = (
     ">>>", "in reply to", "in response to", "did not like our", "smtp command", "like recipient",
     "was rejected", "talk to me", "mail server after", "mailer after", "greeting failed",
+    "smtp:", "generated following", "generated the following", "sent: ", "sent <<<",
 )  # fmt: skip
 _WORDS = {
     "end of data": "eod", "initial connection": "connect", "starttls": "starttls",
@@ -54,6 +59,8 @@ def host_in(text: str) -> str | None:
 def command_in(text: str, whole_report: bool = False) -> str | None:
     """The last command named: a transcript ends with the one that failed."""
     text = text.lower()
+    if "\n" in text:
+        text = " ".join(text.split())  # mailers fold their lines within "(in reply to …)"
     places = [
         place
         for trigger in (_TRANSCRIPT if whole_report else _TRIGGERS)
@@ -68,7 +75,9 @@ def command_in(text: str, whole_report: bool = False) -> str | None:
         return None
     if last["talk"]:
         return "connect"
-    word = last["word"] or last["qmail"]
+    if last["state"]:
+        return "rcpt"  # Gmail's number for where the session was
+    word = last["word"] or last["qmail"] or last["said"]
     if word in _WORDS:
         return _WORDS[word]
     if "end of" in last[0]:

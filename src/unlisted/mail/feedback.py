@@ -164,9 +164,11 @@ def _path(value: str | None) -> str | None:
     """An address without brackets; "redacted" and the like are no address."""
     if not value:
         return None
-    value = (
-        value.strip().removeprefix("rfc822;").strip().removeprefix("<").removesuffix(">").strip()
-    )
+    value = value.strip().removeprefix("rfc822;").strip()
+    name, bracket, address = value.rpartition("<")
+    if bracket and "@" not in name:
+        value = address  # with a display name, which the field should not have
+    value = value.removeprefix("<").removesuffix(">").strip()
     return value if "@" in value else None
 
 

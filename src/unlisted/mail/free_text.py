@@ -15,7 +15,7 @@ MAX_SAID = 3000
 MAX_RECIPIENTS = 128
 
 ADDRESS = (
-    r"(?:\"[^\"\n]{1,64}\"|[^\s<>()\[\],;:\"'@|`*=\u3000-\u303f]{1,64}(?:=[^\s<>()\[\],;:\"'@]{1,64})?)"
+    r"(?:\"[^\"\n]{1,64}\"|[^\s<>()\[\],;:\"'@|`*=\u3000-\u303f\uff01-\uff20]{1,64}(?:=[^\s<>()\[\],;:\"'@]{1,64})?)"
     r"@(?:\[[0-9a-fA-F.:]{2,45}\]|[\w-]{1,63}(?:\.[\w-]{1,63}){0,8})"
 )
 
@@ -25,30 +25,31 @@ _ORIGINAL = re.compile(
     r"copy |forwarded |returned |undelivered |unsent |orig|message |body |head|mensaje |il |le |"
     r"original|\s*元)(?!following addr|transcript)[^\n]{0,80}?"
     r"(?:message|mail|header|copy|original|e-?mail|mensaje|messaggio)\b"
-    r"|(?:original|returned|undelivered|unsent) (?:message|mail)(?: \w{1,10}){0,2}[ \t]*"
+    r"|(?:original|returned|undelivered|unsent) (?:message|mail)(?! details\b[\s\S]{0,900}\berror details)(?: \w{1,10}){0,2}[ \t]*"
     r"(?:follows?|below|is attached|is included|:|-{2,}|\.)*[ \t]*$"
     r"|(?:original )?message (?:headers?|body)(?: and body)? (?:follow|is|are|below)"
     r"|(?:original|the) (?:message|mail) headers?\b[^\n]{0,30}[:.]?[ \t]*$"
     r"|(?:below is|here is|included is|following is|this is|attached is) (?:a |the |your )?(?:copy|first|message|header|original)"
     r"|(?:a |the )?(?:copy of|text of|header of|first \d{1,5} lines of) (?:the |your )?(?:original|message|mail)[^\n]{0,40}:?[ \t]*$"
     r"|(?:received|return-path|dkim-signature|x-received|message-id|mime-version|arc-seal):[ \t]*\S"
-    r"|-{3,}[ \t]*original message)",
+    r"|-{3,}[ \t]*original message|old message:[ \t]*$)",
     re.I | re.M,
 )
 
 # What such a line may begin with; the line break in front lets `re` skip to it.
 _STARTS = re.compile(
-    r"\n[ \t>]*(?:[-=_*#]|original|returned|undelivered|unsent|message|the |below|here|included|following|this |attached|a |"
+    r"\n[ \t>]*(?:[-=_*#]|original|returned|undelivered|unsent|message|the |below|old |here|included|following|this |attached|a |"
     r"copy|text|header|first|received|return-path|dkim|x-received|mime|arc-)",
 )
 
 _LABEL = (
-    r"(?:(?:failed |final |original |intended |the |e-?mail |to )*(?:recipients?|address(?:ee)?|rcpt to|to|user|"
-    r"destinat\w{2,8}|empf[aä]nger|delivery to|for|mailbox|受信者|宛先|cc|userid)\b[ \t]*[:=]?[ \t]*)?"
+    r"(?:(?:failed |final |original |intended |unknown |invalid |bad |undeliverable |the |e-?mail |to )*(?:recipients?|address(?:ee)?|rcpt to|to|user|"
+    r"destinat\w{2,8}|empf[aä]nger|delivery to|for|mailbox|受信者|宛先|收件人|收件者|받는 사람|수신자|получатель|cc|userid)\b[ \t]*[:=\uff1a]?[ \t]*)?"
 )
 _OPENS = re.compile(
     r"^[ \t]*(?P<sent>>>>[ \t]*rcpt to:[ \t]*)?(?:>>>[ \t]*|[-*\u2022\u00b7+]{1,2}[ \t]+|\d{1,3}[.)][ \t]+)?"
     r"(?P<code>[245]\d\d[ -](?:#?[245]\.\d{1,3}\.\d{1,3} )?)?"
+    r"(?:c=[^\n@]{0,120}?dda:smtp=)?"  # an X.400 address that holds one of ours
     + _LABEL
     + r"(?:\"[^\"\n]{0,80}\"[ \t]+|'[^'\n]{0,80}'[ \t]+)?[<\"'(\[`\u300c]{0,2}(?:mailto:|rfc822;|smtp:|local:)?[ \t]*"
     r"(?P<address>" + ADDRESS + r")[>\"')\]`\u300d]{0,2}"
@@ -69,11 +70,18 @@ _SENTENCE = re.compile(
     re.I,
 )
 _ANY = re.compile(ADDRESS)
+# A sentence that says whose mail it was: stronger than a field of the mail, repeated.
+_MESSAGE_TO = re.compile(
+    r"message to <?("
+    + ADDRESS
+    + r")>? (?:(?:could|was|has|can)(?:n't| ?not|n\u2019t)|was|has been)\b",
+    re.I,
+)
 _SECTION = re.compile(r"^[ \t]*[-=*_#]{2,}[ \t]*[^-=*_#\n]{0,100}[-=*_#.: ]*$")
 _CODE_LINE = re.compile(r"[245]\d\d[ -]")
 _CODE = re.compile(r"(?:^|[\s:(<])[45]\d\d[ -]")
 # A field of the returned message's header that the human part repeats.
-_QUOTED = re.compile(r"^[ \t]*(?:to|cc|from|reply-to|sender):[ \t]", re.I)
+_QUOTED = re.compile(r"^[ \t]*(?:[*\u2022-][ \t]+)?(?:to|cc|from|reply-to|sender):[ \t]", re.I)
 _EXPANDED = re.compile(
     r"^[ \t]*\(?(?:expanded|generated|ultimately generated|originally addressed|delivered) "
     r"(?:from|to|address)",
@@ -82,10 +90,12 @@ _EXPANDED = re.compile(
 
 
 class Said(msgspec.Struct, frozen=True):
-    """One recipient (None if nobody is named) and the text about it, "" if there was none."""
+    """One recipient (None if nobody is named), the text about it, and whether that text is about
+    it alone: without, it is what is said of all of them, often a greeting only."""
 
     recipient: str | None
     text: str
+    own: bool = True
 
 
 def human(text: str) -> str:
@@ -109,14 +119,20 @@ def said(text: str, own: frozenset[str], known: tuple[str, ...] = ()) -> list[Sa
     reader = _Reader(own, known)
     for line in text.split("\n")[:MAX_LINES]:
         reader.take(line)
-    found = reader.found or reader.quoted
+    found = reader.found
+    if not found and (told := _MESSAGE_TO.search(text, 0, 20_000)) and told[1].lower() not in own:
+        found = {told[1]: []}
+    found = found or reader.quoted
     if not found:
         found = {address: [] for address in _by_sentence(text, own)}
     shared = _joined(reader.common)
-    return [
-        Said(address, _best(segments) or shared)
-        for address, segments in list(found.items())[:MAX_RECIPIENTS]
-    ]
+    out = []
+    for address, segments in list(found.items())[:MAX_RECIPIENTS]:
+        best = _best(segments)
+        out.append(
+            Said(address, best or shared, own=bool(best) or _CODE.search(shared) is not None)
+        )
+    return out
 
 
 class _Reader:
@@ -192,11 +208,13 @@ class _Reader:
 
 
 def _best(segments: list[list[str]]) -> str:
-    """The part with a reply in it, else the first that says anything."""
+    """The part with a reply in it and what leads up to it, else the first that says anything."""
     texts = [text for text in map(_joined, segments) if text]
+    lead = ""
     for text in texts:
         if _CODE.search(text):
-            return text
+            return f"{lead}\n{text}" if lead.endswith(":") else text
+        lead = text
     return texts[0] if texts else ""
 
 

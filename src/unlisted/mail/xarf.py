@@ -1,7 +1,9 @@
-"""XARF v4 reports: a JSON document attached to a mail (and its v3 "Report" envelope).
+"""XARF v4 reports: a JSON document attached to a mail (and its v3 "Report" envelope), and X-ARF
+0.1 and 0.2, which many networks still send: a text part of "Field: value" lines.
 
 https://xarf.org: class or category, type, source_identifier, evidence. Refuses JSON that names no
-XARF version and anything longer than MAX_JSON; fields it does not know are not looked at.
+XARF version, lines in a mail whose header does not declare X-ARF, and anything longer than MAX_JSON;
+fields it does not know are not looked at.
 """
 
 import base64
@@ -13,6 +15,7 @@ import msgspec
 from unlisted.mail.mimescan import Mail
 
 MAX_JSON = 1024 * 1024
+MAX_LINES = 100
 # What a messaging report says, in the feedback types of RFC 5965.
 _KINDS = {
     "spam": "abuse", "bulk_messaging": "abuse", "spamtrap": "abuse", "unsolicited": "abuse",
@@ -46,7 +49,33 @@ def find(mail: Mail) -> Report | None:
         found = parse(part.payload(MAX_JSON * 2))
         if found is not None:
             return found
+    if b"x-xarf" in mail.headers or b"x-arf" in mail.headers:
+        for part in mail.parts:
+            found = _lines(part.text()) if part.kind.startswith("text/") else None
+            if found is not None:
+                return found
     return None
+
+
+def _lines(text: str) -> Report | None:
+    """X-ARF 0.1 and 0.2, by its three required fields; None for any other text."""
+    fields: dict[str, str] = {}
+    for line in text.split("\n", MAX_LINES)[:MAX_LINES]:
+        name, colon, value = line.partition(":")
+        if colon and name.strip():
+            fields.setdefault(name.strip().lower(), value.strip().strip("'\""))
+    if not fields.keys() >= {"reported-from", "report-type", "source"}:
+        return None
+    kind = _word(fields["report-type"])
+    return Report(
+        kind=_KINDS.get(kind, "other"),
+        category=_word(fields.get("category")),
+        type=kind,
+        source=_source(fields["source"]),
+        reporter=_reporter(fields, ("reported-from",)),
+        recipients=(),
+        evidence=b"",
+    )
 
 
 def parse(data: bytes) -> Report | None:

@@ -15,6 +15,7 @@ from unlisted.mail.bounce import BounceRecord
 from unlisted.mail.diagnostic import REPLY
 from unlisted.replies.addresses import Network
 from unlisted.replies.classify import Meaning, classify
+from unlisted.replies.statuses import CODES, by_status
 
 MAX_TEXT = 1500
 
@@ -27,27 +28,6 @@ class Judged(msgspec.Struct, frozen=True):
     meaning: Meaning | None
 
 
-# RFC 3463, RFC 7505, RFC 7372 in Sisimai's names; a key with its class before one without, the
-# exact before the subject's. Missing on purpose: x.0.0, 4.3.0, 4.5.0, which say nothing.
-_STATUS = {
-    "1.0": "userunknown", "1.1": "userunknown", "1.2": "hostunknown", "1.3": "userunknown",
-    "1.4": "filtered", "1.5": "delivered", "1.6": "hasmoved", "1.7": "rejected", "1.8": "rejected",
-    "1.9": "systemerror", "1.10": "notaccept",
-    "2.0": "filtered", "2.1": "suspend", "4.2.1": "blocked", "2.2": "mailboxfull",
-    "2.3": "exceedlimit", "2.4": "filtered",
-    "5.3.0": "systemerror", "3.1": "systemfull", "3.2": "notaccept", "3.3": "systemerror",
-    "3.4": "mesgtoobig", "3.5": "systemerror",
-    "4": "networkerror", "4.1": "expired", "4.3": "systemerror", "4.4.4": "networkerror",
-    "4.4": "hostunknown", "4.5": "systemfull", "4.7": "expired",
-    "5.1": "syntaxerror", "5.2": "syntaxerror", "4.5.3": "systemerror", "5.3": "toomanyconn",
-    "5.4": "systemerror", "5.5": "systemerror", "5.6": "syntaxerror",
-    "6": "contenterror",
-    "7": "securityerror", "4.7.1": "blocked", "4.7.2": "blocked", "7.13": "suspend",
-    "7.16": "mesgtoobig", "7.17": "hasmoved", "7.18": "hasmoved", "7.20": "authfailure",
-    "7.21": "authfailure", "7.22": "authfailure", "7.23": "authfailure", "7.24": "authfailure",
-    "7.25": "requireptr", "7.26": "authfailure", "7.27": "notaccept", "7.28": "spamdetected",
-    "7.29": "authfailure", "7.30": "failedstarttls",
-}  # fmt: skip
 # What both words and status can say, in the order in which Sisimai asks: the first of the two wins.
 _ASKED = (
     "mailboxfull", "mesgtoobig", "exceedlimit", "suspend", "hasmoved", "norelaying", "authfailure",
@@ -60,11 +40,8 @@ _OPEN = frozenset({"systemerror", "securityerror", "networkerror", "expired"})
 _NOT_UNKNOWN = frozenset(
     {"norelaying", "blocked", "mailboxfull", "hasmoved", "rejected", "notaccept"}
 )
-# RFC 7504 (521, 556), RFC 5248 (523 to 525, 538).
-_CODES = {
-    521: "notaccept", 556: "notaccept", 525: "suspend",
-    523: "failedstarttls", 524: "failedstarttls", 538: "failedstarttls",
-}  # fmt: skip
+# sysexits.h: unavailable, internal, operating system, file, output, protocol, permission, config.
+_SYSTEM_EXITS = frozenset({"69", "70", "71", "72", "73", "74", "76", "77", "78"})
 # Gmail's numbers for where a session was when it was refused; these are after DATA.
 _STATE = re.compile(r"\(state (\d{1,2})\)")
 _REFUSED_LATE = frozenset({"15", "17", "18"})
@@ -75,23 +52,45 @@ _CHECK_ADDRESSES = (
     ".messagelabs.com", ".outlook.com", ".hotmail.com", ".yahoodns.net", ".secureserver.net",
     ".icloud.com", ".cox.net", ".qq.com", ".zoho.com", ".mimecast.com",
 )  # fmt: skip
+# Operators that say so after DATA of a sender whom the recipient does not want.
+_REFUSE_SENDERS = (".docomo.ne.jp",)
 # Exchange: the message expired, and this is what it was told each time.
 _LAST_ERROR = re.compile(r"\bLED=([245]\d\d [^}]{1,600})")
 # qmail's and Exim's own sentences after the reply they quote.
 _BOILERPLATE = re.compile(
-    r"No action is required on your part|I'm not going to try again|Giving up on|STARTTLS proto="
+    r"No action is required on your part|I'm not going to try again|Giving up on|STARTTLS proto=|"
+    r"\(Other MXes tried"
 )
 _CONNECTIONS = re.compile(r"connection|concurren|session|recipients|threads|too many|simultan")
 _SPAM = re.compile(r"spam|\bub?e\b|unsolicited|junk|bulk", re.I)
 _TOLD_BY_CODE = frozenset(
     {"requireptr", "authfailure", "securityerror", "rejected", "toomanyconn", "speeding",
      "networkerror", "mesgtoobig", "notcompliantrfc", "norelaying", "userunknown", "suspend",
-     "mailboxfull", "filtered"}
+     "mailboxfull", "filtered", "blocked", "badreputation", "contenterror", "policyviolation",
+     "systemerror", "exceedlimit", "syntaxerror"}
 )  # fmt: skip
 _SCORE = re.compile(r"reputation|unexpected volume", re.I)
 _ROOM_OF_ONE = re.compile(r"mail ?box|inbox|account|user|quota|recipient", re.I)
 _NAMED = re.compile("reputation", re.I)
 _LINK = re.compile(r"\b(?:ur[il]s?|links?|web ?sites?|uribl|surbl)\b", re.I)
+# What refuses; that delivery failed, or could not be made, is no refusal.
+_REFUSED = re.compile(
+    r"reject|refus|den(?:y|ie)|accept|block|declin|allow|permi|authori|forbid|prohibit|banned|"
+    r"unacceptable|go away|welcome|black|restrict|\b[45]\d\d\b",
+    re.I,
+)
+# What a delivering program printed, and of that what is about the mailbox or the mail: its own
+# status is then only how it said so.
+_PRINTED = re.compile(
+    r"(?:command[ \n]+output|child status \d{1,3}|exit (?:status|code) \d{1,3})[:. ]+(\S.{3,600})",
+    re.I | re.S,
+)
+_NAMED_ITSELF = re.compile(r"[\w./-]{1,60}: +(\S.{3,600})", re.S)
+_BY_PROGRAMS = frozenset({"mailboxfull", "suspend", "virusdetected", "spamdetected", "mesgtoobig"})
+_RECIPIENT = re.compile(
+    r"recipient (?:address )?(?:is )?(?:rejected|refused|denied|not accepted)\.?(?: \(in reply|$)",
+    re.I,
+)
 _SENDERS_FAULT = frozenset({"hostunknown", "userunknown", "filtered", "notaccept"})
 
 
@@ -109,26 +108,41 @@ def judge(record: BounceRecord, *, ours: Sequence[Network] = ()) -> Judged:
         if meaning.reason is None:
             continue
         if meaning.reason == "rejected" and meaning.refusal == "suspicion":
-            weak = weak or meaning  # "rejected" alone: a status says more
+            if _REFUSED.search(text):
+                weak = weak or meaning  # "rejected" alone: a status says more
+            elif first is meaning:
+                first = None
             continue
         if meaning.confidence == "low" and (
             meaning.refusal == "no" or (meaning.rule or "").startswith("codes/")
         ):
             weak = weak or meaning
             continue
+        if meaning.rule == "mailer/exit":
+            meaning = _printed(record, ours) or meaning
         return Judged(record, _by_sender(record) or _weighed(record, meaning), meaning)
     reason = _by_sender(record) or _by_numbers(record)
-    if reason is None and weak is not None and weak.reason is not None:
+    if reason is None and weak is not None and weak.reason is not None and not _of_rcpt(record):
         return Judged(record, _weighed(record, weak), weak)
     if reason is None:
         return Judged(record, _last_resort(record), weak or first)
     return Judged(record, _before_rcpt(record, reason), weak or first)
 
 
+def _printed(record: BounceRecord, ours: Sequence[Network]) -> Meaning | None:
+    """What the words a delivering program left behind mean, where they name a cause."""
+    output = _PRINTED.search(record.diagnostic[:MAX_TEXT])
+    if output is None and record.diagnostic_type == "x-unix":
+        output = _NAMED_ITSELF.match(record.diagnostic[:MAX_TEXT])
+    meaning = classify(output[1], ours=ours) if output else None
+    return meaning if meaning and meaning.reason in _BY_PROGRAMS else None
+
+
 def _by_sender(record: BounceRecord) -> str | None:
     """What the reporting mailer calls it by itself."""
     if record.diagnostic_type == "x-unix" and record.diagnostic.isdigit():
-        return "mailererror"  # the program's exit status, which sendmail calls a mailer error
+        # The program's exit status; those of sysexits.h tell of the system, others of the program.
+        return "systemerror" if record.diagnostic in _SYSTEM_EXITS else "mailererror"
     state = _STATE.search(record.diagnostic)
     if state and state[1] in _REFUSED_LATE and (record.status or ".0")[-2:] == ".0":
         return "filtered"
@@ -137,8 +151,8 @@ def _by_sender(record: BounceRecord) -> str | None:
 
 def _by_numbers(record: BounceRecord) -> str | None:
     """Status and reply code, where the words say nothing."""
-    if record.code in _CODES:
-        return _CODES[record.code]
+    if record.code in CODES:
+        return CODES[record.code]
     reason = by_status(record.status)
     if reason == "networkerror" and record.kind == "delayed":
         return "expired"  # nothing is wrong yet but the time it takes
@@ -166,15 +180,6 @@ def _texts(record: BounceRecord) -> Iterator[str]:
             yield record.text[:MAX_TEXT]
         if record.subject:
             yield record.subject
-
-
-def by_status(status: str | None) -> str | None:
-    """The reason a status alone tells; None for x.0.0 and what RFC 3463 does not know."""
-    if not status:
-        return None
-    subject, _, detail = status[2:].partition(".")
-    exact = _STATUS.get(status) if status[0] == "4" or status == "5.3.0" else None
-    return exact or _STATUS.get(f"{subject}.{detail}") or _STATUS.get(subject)
 
 
 def _agreed(status: str | None, words: str) -> str:
@@ -219,6 +224,8 @@ def _in_context(record: BounceRecord, meaning: Meaning) -> str:
         return "userunknown"  # the syntax of an address
     if reason == "userunknown":
         return _unknown(record, meaning, status)
+    if record.kind == "delayed" and meaning.rule == "connection/closed" and not record.code:
+        return "expired"  # nobody has answered yet, and it is tried again
     if reason == "ratelimited" or (reason == "exceedlimit" and meaning.subject != "content"):
         return _too_much(record, reason)
     if reason in ("blocked", "contenterror", "spamdetected", "badreputation", "rejected"):
@@ -292,12 +299,25 @@ def _unknown(record: BounceRecord, meaning: Meaning, status: str) -> str:
         return "userunknown"
     if (meaning.rule or "").startswith("mailer/"):
         return "userunknown"
+    if record.command in ("data", "eod") and _host_of(record, _REFUSE_SENDERS):
+        return "filtered" if status == "2.0" else "rejected"
     if status == "2.1":
         return "suspend"
-    for host in (record.remote_mta, record.reporting_mta):
-        if host and f".{host}".endswith(_CHECK_ADDRESSES):
-            return "userunknown"
-    return "filtered"
+    return "userunknown" if _host_of(record, _CHECK_ADDRESSES) else "filtered"
+
+
+def _host_of(record: BounceRecord, operators: tuple[str, ...]) -> bool:
+    hosts = (record.remote_mta, record.reporting_mta)
+    return any(host is not None and f".{host}".endswith(operators) for host in hosts)
+
+
+def _of_rcpt(record: BounceRecord) -> bool:
+    """RCPT was refused, and the recipient named as what is refused: nothing vaguer is needed."""
+    return (
+        record.command == "rcpt"
+        and record.code in (550, 551, 553)
+        and _RECIPIENT.search(record.diagnostic[:MAX_TEXT]) is not None
+    )
 
 
 def _last_resort(record: BounceRecord) -> str:
@@ -309,4 +329,4 @@ def _last_resort(record: BounceRecord) -> str:
         return "rejected"
     if record.command == "rcpt" and record.code in (550, 551, 553):
         return "userunknown"  # RFC 5321 section 4.2.3: the mailbox
-    return "onhold" if record.diagnostic or record.text else "undefined"
+    return "onhold" if record.diagnostic else "undefined"
