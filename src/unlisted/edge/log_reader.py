@@ -248,7 +248,7 @@ class _Plan:
         calendar = self._calendar(source)
         read = [(e, line) for line in lines[:_HOST_LINES] if (e := entry_of(line, calendar))]
         entries = [entry for entry, _ in read]
-        hosts = frozenset(e.host for e in entries if names_of(e.tag) is not None)
+        hosts = frozenset(e.host for e in entries if e.host and names_of(e.tag) is not None)
         if source.written_at is None:
             first_at = math.inf
         else:

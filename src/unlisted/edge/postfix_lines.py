@@ -35,6 +35,7 @@ _WARNING, _INFO, _HEADER = word(b" warning"), word(b" info: h"), word(b": header
 _NO_QUEUE = word(b"NOQUEUE:")
 _LONGEST_ID = 23
 _SHORTEST_ID = 6
+_COLON_OF_STAMP = (9, 13)  # `Nov  3 10:` and `2026-11-03T10:`
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ def told(data: bytes, tags: Tags, buffer: bytearray | None = None) -> Told:
     length = colon[telling] - at[lines]
     seeds = tags.host_seed[codes[lines]]
     keys[lines] = _keys(seeds, length, [part[telling] for part in words])
+    doubtful[shaped[_stamped_again(window, at[shaped], colon, kind)]] = True
     doubtful |= _beyond_ascii(window, starts) | ((kinds > 0) & (ends - starts > LONG))
     doubtful |= kinds == HEADER
     return Told(window, starts, ends, head, codes, kinds, ids, colons, keys, doubtful)
@@ -107,6 +109,15 @@ def _colons(window: Window, at: Places) -> tuple[Places, list[Words]]:
     length = np.where(in_first < 8, in_first, np.where(in_second < 8, 8 + in_second, 16 + in_third))
     good = (length >= _SHORTEST_ID) & (length <= _LONGEST_ID) & (words[0] != _NO_QUEUE)
     return np.where(good, at + length, -1), words
+
+
+def _stamped_again(
+    window: Window, at: Places, colons: Places, kinds: npt.NDArray[np.uint8]
+) -> Places:
+    """Which of the lines hold another line, of a container: its text begins with a stamp."""
+    length = colons - at
+    places = np.flatnonzero((kinds == NOTHING) & np.isin(length, _COLON_OF_STAMP))
+    return places[heads(window, at[places]).good]
 
 
 def _keys(seeds: Words, lengths: Places, words: list[Words]) -> Words:

@@ -19,7 +19,7 @@ from unlisted.edge.postfix_groups import Groups
 from unlisted.logs.names import Names
 from unlisted.logs.open_messages import Message
 from unlisted.logs.origin import complete_sender, forwarder
-from unlisted.logs.postfix_delivery import SUSPENDED, relay_of
+from unlisted.logs.postfix_delivery import SUSPENDED, SUSPENDERS, relay_of
 
 _RELAYS = 65_536
 _SPACE, _DASH, _CLOSE = 32, 45, 41
@@ -147,7 +147,7 @@ class Rows:
         repeats = np.zeros(codes.size, np.bool_)
         refused = np.flatnonzero(~self._sent)
         for row, number in zip(refused.tolist(), self._which[refused].tolist(), strict=True):
-            by_error = named.names(int(codes[row])).program == "error"
+            by_error = named.names(int(codes[row])).program in SUSPENDERS
             repeats[row] = by_error and self._block.said[number].text.startswith(SUSPENDED)
         return pa.array(repeats)
 

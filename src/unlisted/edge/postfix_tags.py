@@ -10,6 +10,7 @@ import numpy as np
 
 from unlisted.edge.byte_words import MASKS, Flags, Places, Window, Words, index_of, mixed
 from unlisted.logs.names import Names, names_of
+from unlisted.logs.syslog import host_and_tag
 
 LONGEST = 200
 TABLE = 16_384
@@ -79,11 +80,13 @@ class Tags:
         if len(self._table) >= TABLE:
             self.overflow += 1
             return
-        host, _, name = text.decode("latin-1").partition(" ")
-        head, colon, _ = name.partition(": ")
-        names = None if colon or " " in name or not host or not text.isascii() else names_of(name)
-        if names is None:
-            self._table[key] = UNSURE if "/" in head else FOREIGN
+        told = text.decode("latin-1")
+        head, colon, _ = told.partition(": ")
+        host, name = (None if colon or not text.isascii() else host_and_tag(told)) or ("", "")
+        names = names_of(name)
+        # A year in the place of the host belongs to the stamp, a bracket to the program's name.
+        if names is None or host.isdecimal():
+            self._table[key] = UNSURE if "/" in head or not text else FOREIGN
             return
         self._table[key] = len(self.known)
         self.known.append(Tag(host, name, names))

@@ -10,7 +10,7 @@ from datetime import UTC
 
 from unlisted.logs.names import names_of
 from unlisted.logs.stamp import Calendar
-from unlisted.logs.syslog import entry_of
+from unlisted.logs.syslog import entry_of, in_container
 from unlisted.mail.attempt import Format
 
 FORMATS: tuple[Format, ...] = ("postfix", "exim", "kumomta", "m365")
@@ -57,7 +57,7 @@ def format_of(lines: Iterable[str]) -> Format | None:
 
 
 def _vote(line: str, calendar: Calendar) -> tuple[Format, float] | None:
-    if _EXIM_LINE.match(line):
+    if _EXIM_LINE.match(line) or _EXIM_LINE.match(in_container(line)[1]):
         return "exim", 1.0
     if line.startswith("{") and _KUMO.search(line, 0, 65_536):
         return "kumomta", 1.0

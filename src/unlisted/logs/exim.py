@@ -154,7 +154,7 @@ class EximParser:
         else:
             fields = fields_of(rest)
         failed = line.flag in ("**", "==")
-        if failed and not fields.error:
+        if failed and not fields.error and not (line.flag == "==" and fields.deferred):
             return "delivery line cut or malformed"
         if not failed and not ("T" in fields.values or "R" in fields.values):
             return "delivery line cut or malformed"
@@ -183,6 +183,7 @@ class EximParser:
         transport = values.get("T")
         egress = address_or_none(values.get("I", "").partition("]")[0].lstrip("["))
         host, ip = (fields.host, fields.ip) if fields.ip else _host_in(fields.error)
+        host = host or fields.host
         self._tallies[file].attempts += 1
         self._ready.append(
             Attempt(
@@ -205,7 +206,7 @@ class EximParser:
                 code=code,
                 enhanced=enhanced,
                 stage=_stage(fields.error) if failed else None,
-                text=fields.error if failed else None,
+                text=fields.error or None if failed else None,
                 delay_s=_delay(values.get("QT"), line.at, message),
                 size=message.size,
                 repeats=status == "deferred" and fields.error.startswith(_NO_CONNECTION),
@@ -253,7 +254,7 @@ def _stage(error: str) -> str | None:
     return None
 
 
-_HOST_IN = re.compile(r"host (\S{1,255}) \[([0-9A-Fa-f:.]{2,45})\]")
+_HOST_IN = re.compile(r"(?:host|connected to) (\S{1,255}) \[([0-9A-Fa-f:.]{2,45})\]")
 
 
 def _host_in(error: str) -> tuple[str | None, str | None]:

@@ -11,7 +11,7 @@ import re
 from typing import NamedTuple
 
 from unlisted.logs.stamp import Calendar, rfc3339
-from unlisted.logs.syslog import entry_of, local_stamp
+from unlisted.logs.syslog import entry_of, in_container, local_stamp
 
 _ADDRESS_LIMIT = 1024
 _STAMP = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,6})?(?: ([+-]\d{4}))? ")
@@ -22,11 +22,16 @@ _ID = re.compile(
 _FLAGS = frozenset(("<=", "=>", "->", ">>", "**", "=="))
 _FIELD = re.compile(r" ([A-Za-z][A-Za-z0-9]{0,4})=")
 _HOST = re.compile(
-    r"(?:([^\s(\[][^\s]*) ?)?(?:\([^)]{0,300}\) ?)?(?:\[([0-9A-Fa-f:.]{2,45})\](?::\d{1,5})?)?"
+    r"(?:([^\s(\[](?:\S*[^\s:])?) ?)?(?:\([^)]{0,300}\) ?)?(?:\[([0-9A-Fa-f:.]{2,45})\](?::\d{1,5})?)?"
 )
 _VALUE_END = re.compile(r" |: |:$")
 _QUOTED = re.compile(r'[^"\\]*+(?:\\.[^"\\]*+)*+"')
 _DEFER = re.compile(r" defer \((-?\d{1,5})\)")
+_COLON = re.compile(r" ?: ")
+# The system's own words for an error stand before the host, what Exim adds stands behind it.
+_HOST_BEHIND = re.compile(
+    r"[^:]{1,100}? H=(\S{1,255}) \[([0-9A-Fa-f:.]{2,45})\](?::\d{1,5})?(?:: |$)"
+)
 
 
 class EximLine(NamedTuple):
@@ -42,7 +47,7 @@ class EximLine(NamedTuple):
 def exim_line(line: str, calendar: Calendar) -> EximLine | None:
     """The frame; None when it is no line of this log."""
     host = ""
-    stamped = _stamp(line, calendar)
+    stamped = _stamp(line, calendar) or _contained(line, calendar)
     if stamped is None:
         entry = entry_of(line, calendar)
         if entry is None or not entry.tag.startswith("exim"):
@@ -59,8 +64,15 @@ def exim_line(line: str, calendar: Calendar) -> EximLine | None:
     rest = rest[named.end() :]
     flag = rest[:2]
     if flag in _FLAGS and rest[2:3] == " ":
-        return EximLine(at, host, named[1], flag, rest[3:])
+        return EximLine(at, host, named[1], flag, rest[3:].lstrip(" "))
     return EximLine(at, host, named[1], "", rest)
+
+
+def _contained(line: str, calendar: Calendar) -> tuple[float, str] | None:
+    """The runtime's stamp knows the zone."""
+    at, inner = in_container(line)
+    stamped = _stamp(inner, calendar) if inner != line else None
+    return stamped if at is None or stamped is None else (at, stamped[1])
 
 
 def _stamp(line: str, calendar: Calendar) -> tuple[float, str] | None:
@@ -84,6 +96,7 @@ class Fields(NamedTuple):
     host: str | None
     ip: str | None
     error: str  # behind the colon that ends the fields of ** and ==
+    deferred: bool = False  # ` defer (-1)` stood there: what follows may be nothing
 
 
 def addresses(rest: str) -> tuple[str, str | None, str] | None:
@@ -119,9 +132,14 @@ def fields_of(rest: str) -> Fields:
     host = ip = None
     quotes = True  # until one is found that never closes: looking for its end again is quadratic
     at = 0
+    deferred = False
     while at < len(rest):
-        if rest.startswith(": ", at):
-            return Fields(values, host, ip, rest[at + 2 :])
+        if colon := _COLON.match(rest, at):
+            error = rest[colon.end() :]
+            if ip is None and (behind := _HOST_BEHIND.match(error)):
+                host, ip = behind[1], behind[2]
+            return Fields(values, host, ip, error, deferred)
+        deferred = deferred or _DEFER.match(rest, at) is not None
         found = _FIELD.match(rest, at)
         if found is None:
             skipped = _skip_word(rest, at)
@@ -139,7 +157,7 @@ def fields_of(rest: str) -> Fields:
                 continue
         value, at, quotes = _value(rest, start, quotes)
         values.setdefault(name, value)
-    return Fields(values, host, ip, "")
+    return Fields(values, host, ip, "", deferred)
 
 
 def _skip_word(rest: str, at: int) -> int | None:

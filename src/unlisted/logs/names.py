@@ -18,8 +18,9 @@ LONGEST = 64  # an IPv6 address has 39 characters at most
 _DECORATION_WORDS = (
     "smtp lmtp esmtp smtps relay remote local out outbound outgoing egress send sender deliver"
     " delivery mail mta postfix exim dkim ip ipv4 ipv6 via from transport slow error retry virtual"
-    " pipe discard procmail maildrop dovecot router"
+    " pipe discard procmail maildrop dovecot router qmgr nqmgr oqmgr"
 )
+_LOCAL = frozenset(("local", "virtual", "pipe", "lmtp", "discard"))
 _DECORATION = frozenset(_DECORATION_WORDS.split())
 _SEPARATORS = re.compile(r"[-_.:/@ ]+")
 _QUAD = re.compile(r"(?<!\d)(\d{1,3})[-_.](\d{1,3})[-_.](\d{1,3})[-_.](\d{1,3})(?!\d)")
@@ -42,7 +43,9 @@ def names_of(tag: str) -> Names | None:
         return None
     between, _, program = rest.rpartition("/")
     transport = between or program
-    egress = egress_in(transport)
+    # An instance for each address, as `postfix-192.0.2.7/smtp`, is another way to have a pool.
+    local = program in _LOCAL
+    egress = egress_in(transport) or (None if local else egress_in(instance))
     return Names(instance, transport, program, None if egress else pool_in(transport), egress)
 
 

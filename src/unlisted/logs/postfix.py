@@ -1,6 +1,6 @@
 """Postfix's log, line by line: attempts joined by queue id with what other lines told of them.
 
-The plain reader: the oracle of the fast one, and the reader of live tails. Lines as Postfix 2.3 to
+The plain reader: the oracle of the fast one, and the reader of live tails. Lines as Postfix 2.0 to
 3.10 write them (`smtpd`, `pickup`, `cleanup`, `qmgr`, the delivery agents). Lines arrive out of
 order by seconds, so an attempt waits until its message is known, at most `HOLD_S` seconds and
 `HOLD_LINES` lines; attempts come out in the order of their lines.
@@ -15,7 +15,7 @@ from unlisted.logs.names import Names, is_loopback, names_of
 from unlisted.logs.open_messages import Message, OpenMessages
 from unlisted.logs.origin import Origins, complete_sender, forwarder, script_of
 from unlisted.logs.postfix_attributes import GLUED, bounded, client_of, is_queue_id
-from unlisted.logs.postfix_delivery import PROBES, SUSPENDED, Delivery, parse_delivery
+from unlisted.logs.postfix_delivery import PROBES, SUSPENDED, SUSPENDERS, Delivery, parse_delivery
 from unlisted.logs.stamp import Calendar
 from unlisted.logs.syslog import Entry, entry_of
 from unlisted.logs.tally import Tally
@@ -243,9 +243,10 @@ class PostfixParser:
         if not value.startswith("<"):
             # Without brackets nothing closes it: whole or cut cannot be told apart.
             return None
-        if not value.endswith(">"):
+        inside, closed, _ = value[1:].rpartition(">")  # what stands behind is the sender's
+        if not closed:
             return "message-id cut"
-        message_id = bounded(value[1:-1]) or None
+        message_id = bounded(inside) or None
         message = self._owned(key, names, at, "message_id", message_id)
         if message_id is not None:
             self.origins.remember(message_id, message)
@@ -370,13 +371,15 @@ class PostfixParser:
                 text=None if sent else delivery.text,
                 delay_s=None if whole else delivery.delay_s,
                 size=message.size,
-                repeats=names.program == "error" and delivery.text.startswith(SUSPENDED),
+                repeats=names.program in SUSPENDERS and delivery.text.startswith(SUSPENDED),
             )
         )
 
     def instance_of(self, host: str, instance: str) -> str:
         """The host in front where several are in the log; where it was not known beforehand, the
         first one met goes without."""
+        if not host:
+            return instance
         if self._home is None:
             self._home = host
         return f"{host}/{instance}" if self._several or host != self._home else instance

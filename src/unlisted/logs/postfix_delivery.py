@@ -1,6 +1,7 @@
 """Postfix's delivery line after its queue id: `to=<…>, relay=…, delay=…, dsn=…, status=… (text)`.
 
-As `log_adhoc(3)` of Postfix writes it for every delivery agent. Refuses a line that is cut
+As `log_adhoc(3)` of Postfix writes it for every delivery agent; `dsn=` since 2.3, `SOFTBOUNCE` for
+what `soft_bounce` keeps in the queue. Refuses a line that is cut
 anywhere: every field must be closed by the one after it, the text by its parenthesis, the
 reply of a remote site by the command it answered; of a cut line no field is taken.
 """
@@ -10,8 +11,11 @@ from typing import NamedTuple
 TEXT_LIMIT = 16_384
 _ADDRESS_LIMIT = 1024
 _STATUSES = frozenset(("sent", "deferred", "bounced", "expired"))
+_SOFT_BOUNCE = "SOFTBOUNCE"
 PROBES = frozenset(("deliverable", "undeliverable"))
 SUSPENDED = "delivery temporarily suspended: "
+# Who defers what it does not try: `error`, and the queue manager itself before Postfix 2.4.
+SUSPENDERS = frozenset(("error", "qmgr", "nqmgr", "oqmgr"))
 
 # The last "(in reply to X command)" names what was answered; longer names first.
 _IN_REPLY = (
@@ -64,6 +68,8 @@ def parse_delivery(rest: str) -> Delivery | None:
         return None
     told = _told(fields)
     status, space, text = outcome.partition(" ")
+    if status == _SOFT_BOUNCE:
+        status = "deferred"
     if told is None or not (status in _STATUSES or status in PROBES):
         return None
     if not space or len(text) < 2 or text[0] != "(" or text[-1] != ")" or len(text) > TEXT_LIMIT:
@@ -95,9 +101,9 @@ def _addresses(rest: str) -> tuple[str, str | None, int] | None:
 
 
 def _told(fields: str) -> tuple[str, float, str] | None:
-    """`relay=…, [conn_use=…, ]delay=…, [delays=…, ]dsn=…`, in this order and no other."""
+    """`relay=…, [conn_use=…, ]delay=…, [delays=…, dsn=…]`, in this order and no other."""
     parts = fields.split(", ")
-    if not 3 <= len(parts) <= 10 or not parts[0].startswith("relay="):
+    if not 2 <= len(parts) <= 10 or not parts[0].startswith("relay="):
         return None
     named = {}
     for part in parts[1:]:
@@ -107,10 +113,10 @@ def _told(fields: str) -> tuple[str, float, str] | None:
         named[name] = value
     try:
         delay_s = float(named["delay"])
-        enhanced = named["dsn"]
     except (KeyError, ValueError):
         return None
-    if not is_enhanced(enhanced):
+    enhanced = named.get("dsn", "")
+    if not is_enhanced(enhanced) and (enhanced or "delays" in named):
         return None
     if not 0 <= delay_s < 1e9:
         return None
@@ -129,7 +135,7 @@ def relay_of(relay: str) -> tuple[str | None, str | None]:
     if not bracket:
         return (None, None) if relay == "none" else (relay, None)
     ip = rest.partition("]")[0]
-    if ip.startswith("/") or not ip:  # a socket in the file system: local
+    if "/" in ip or not ip:  # a socket: `/run/dovecot/lmtp`, `private/dovecot-lmtp`
         return host or None, None
     return host or ip, ip
 

@@ -4,16 +4,16 @@ RFC 3164 §4.1 and RFC 5424 §6 as programs write them: `Nov  3 10:00:00 host ta
 traditional file, Postfix's own `maillog_file`, `journalctl`), the same with an RFC 3339 stamp
 (rsyslog, syslog-ng, `journalctl -o short-iso`), `short-full` and `short-unix`, a leading `<PRI>`,
 RFC 5424 itself, and the wrappings of containers: a stamp in front (`docker logs -t`), CRI's
-`STAMP stdout F`, compose's `name | `, and JSON with `log` or journald's `MESSAGE`.
+`STAMP stdout F`, compose's `name | `, a system log's line around it, and JSON (`log_json`). With
+what some loggers put beside the host (`host_and_tag`), or without a host.
 Gives None for what has no such form.
 """
 
 import re
 from typing import NamedTuple
 
-import msgspec
-
-from unlisted.logs.stamp import Calendar, rfc3339
+from unlisted.logs.log_json import is_json, record_of
+from unlisted.logs.stamp import MONTHS, Calendar, rfc3339
 
 
 class Entry(NamedTuple):
@@ -25,18 +25,6 @@ class Entry(NamedTuple):
     text: str
 
 
-class _Wrapped(msgspec.Struct):
-    """A line inside a JSON object: Docker's json-file driver, `journalctl -o json`."""
-
-    log: str = ""
-    time: str = ""
-    MESSAGE: str = ""
-    SYSLOG_IDENTIFIER: str = ""
-    HOSTNAME: str = msgspec.field(default="", name="_HOSTNAME")
-    REALTIME: str = msgspec.field(default="", name="__REALTIME_TIMESTAMP")
-
-
-_WRAPPED = msgspec.json.Decoder(_Wrapped)
 _COMPOSE = re.compile(r"[\w.-]{1,80} +\| |\[[\w./-]{1,200}\] ")
 _PRIORITY = re.compile(r"<\d{1,3}>")
 _STREAM = re.compile(r"std(?:out|err) [FP] ")
@@ -44,24 +32,56 @@ _FULL = re.compile(
     r"[A-Z][a-z]{2} (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(\.\d{1,9})? ([A-Z]{2,5}|[+-]\d\d) "
 )
 _UNIX = re.compile(r"(\d{9,11}\.\d{1,9}) ")
+_WEEKDAY = re.compile(r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) (?=[A-Z][a-z]{2} [ \d]\d \d\d:)")
+_METALOG = re.compile(r"\[([\w./-]{1,200})\] ")
 _SOLARIS = re.compile(r"\[ID \d+ [\w.]+\] ")
 _STRUCTURED = re.compile(r"1 (\S+) (\S+) (\S+) \S+ \S+ (?:-|(?:\[[^\]]*\])+) ?")
 _PLAIN_STAMP = 15
 _WRAPPINGS = 2
+_LONGEST_TAG = 200
+# FreeBSD's `syslogd -v` writes `<mail.info>`, BusyBox's `mail.info`, templates of containers `INFO`.
+_FACILITIES = "kern|user|mail|daemon|auth|authpriv|syslog|cron|local[0-7]"
+_LEVELS = "emerg|panic|alert|crit|critical|err|error|warn|warning|notice|info|debug"
+_LEVEL = re.compile(
+    rf"<?(?:(?:{_FACILITIES})\.)?(?:{_LEVELS})>?"
+    r"|<\d{1,3}(?:\.\d)?>",
+    re.IGNORECASE,
+)
+_NO_HOST = frozenset(
+    [*_LEVELS.upper().split("|"), *(f"mail.{level}" for level in _LEVELS.split("|"))]
+)
 SHORTEST = 17  # `123456789.0 h t: `, the least with all parts: what is shorter has no such form
 
 
 def entry_of(line: str, calendar: Calendar, wrappings: int = _WRAPPINGS) -> Entry | None:
     """The line's parts, or None. A line in more wrappings than that is nobody's log."""
+    entry = _entry(line, calendar, wrappings)
+    if entry is None or not wrappings or not _may_be_stamped(entry.text):
+        return entry
+    # A container's line in the host's system log: `… host name[9]: Nov  3 10:00:00 mx1 tag[1]: …`
+    inner = entry_of(entry.text, calendar, wrappings - 1)
+    if inner is None or "/" not in inner.tag:
+        return entry
+    return inner._replace(at=entry.at, host=inner.host or entry.host)
+
+
+def _entry(line: str, calendar: Calendar, wrappings: int) -> Entry | None:
     if len(line) < SHORTEST:
         return None
     if line[9:10] == ":" and line[12:13] == ":" and line[15:16] in (" ", "."):
+        if line[16:20].isdecimal() and line[20:21] == " ":
+            at = _with_year(line, calendar)
+            return _host_tag(at, line[21:]) if at is not None else None
         at = calendar.yearless(line[:_PLAIN_STAMP])
         if at is not None:
             return _after_stamp(at, line, _PLAIN_STAMP)
     if line[4:5] == "-" and line[13:14] == ":":
         return _dated(line, calendar, wrappings)
     return _wrapped(line, calendar, wrappings) if wrappings else None
+
+
+def _may_be_stamped(text: str) -> bool:
+    return text[9:10] == text[12:13] == ":" or (text[4:5] == "-" and text[13:14] == ":")
 
 
 def is_wrapped(line: str) -> bool:
@@ -85,17 +105,41 @@ def _after_stamp(at: float, line: str, end: int) -> Entry | None:
     return _host_tag(at, line[end + 1 :])
 
 
-def _host_tag(at: float, rest: str) -> Entry | None:
-    host, _, rest = rest.partition(" ")
-    tag, colon, text = rest.partition(": ")
-    if not colon or not host or len(tag) > 200:
+def _with_year(line: str, calendar: Calendar) -> float | None:
+    """`Nov  3 10:00:00 2026 host …`, as ctime(3) has it."""
+    month = MONTHS.get(line[:3])
+    day = line[4:6].strip()
+    if month is None or not day.isdecimal():
         return None
-    name, bracket, _ = tag.partition("[")
-    if " " in name:
+    return local_stamp(f"{line[16:20]}-{month:02d}-{day:0>2} {line[7:15]}", calendar)
+
+
+def _host_tag(at: float, rest: str) -> Entry | None:
+    head, colon, text = rest.partition(": ")
+    if head[:1] == "[" and (found := _METALOG.match(rest)):
+        return Entry(at, "", found[1], rest[found.end() :])
+    if not colon:
+        return None
+    # The process id; a host may be written in brackets itself.
+    bracket = head.find("[", head.find(" ") + 1)
+    named = host_and_tag(head if bracket < 0 else head[:bracket])
+    if named is None or len(named[1]) > _LONGEST_TAG:
         return None
     if text.startswith("[ID "):
         text = _SOLARIS.sub("", text, count=1)
-    return Entry(at, host, name if bracket else tag, text)
+    return Entry(at, *named, text)
+
+
+def host_and_tag(head: str) -> tuple[str, str] | None:
+    """`mx1 postfix/smtp`: the host and the program. The host may be missing ("" then), and a word
+    for how grave the line is may stand before, between or in place of it."""
+    host, _, tag = head.partition(" ")
+    if host and tag and " " not in tag and host not in _NO_HOST:
+        return host, tag
+    words = [word for word in head.split(" ") if word and not _LEVEL.fullmatch(word)]
+    if len(words) == 1:
+        return "", words[0]
+    return (words[0], words[1]) if len(words) == 2 else None
 
 
 def _dated(line: str, calendar: Calendar, wrappings: int) -> Entry | None:
@@ -142,8 +186,10 @@ def local_stamp(line: str, calendar: Calendar) -> float | None:
 
 
 def _wrapped(line: str, calendar: Calendar, wrappings: int) -> Entry | None:
-    if line.startswith("{"):
+    if is_json(line):
         return _json(line, calendar, wrappings)
+    if found := _WEEKDAY.match(line):
+        return _entry(line[found.end() :], calendar, 0)
     if line.startswith("<") and (found := _PRIORITY.match(line)):
         rest = line[found.end() :]
         return _structured(rest) if rest.startswith("1 ") else _unwrapped(rest, calendar, wrappings)
@@ -160,6 +206,24 @@ def _unwrapped(rest: str, calendar: Calendar, wrappings: int) -> Entry | None:
     """What is inside, if it begins with a stamp."""
     stamped = rest[9:10] == ":" or rest[4:5] == "-"
     return entry_of(rest, calendar, wrappings - 1) if stamped and wrappings else None
+
+
+def in_container(line: str) -> tuple[float | None, str]:
+    """The line of a program that stamps its lines itself, without what a container's runtime put
+    around it, and when the runtime says it was written."""
+    at = None
+    for _ in range(_WRAPPINGS):
+        stamp, _, rest = line.partition(" ")
+        if is_json(line) and (record := record_of(line)):
+            at, line = record.at or at, record.text
+        elif found := _COMPOSE.match(line):
+            line = line[found.end() :]
+        elif line[10:11] == "T" and (told := rfc3339(stamp)) is not None:
+            stream = _STREAM.match(rest)
+            at, line = told, rest[stream.end() :] if stream else rest
+        else:
+            break
+    return at, line
 
 
 def _structured(rest: str) -> Entry | None:
@@ -180,13 +244,12 @@ def _full(line: str, found: re.Match[str], calendar: Calendar) -> Entry | None:
 
 
 def _json(line: str, calendar: Calendar, wrappings: int) -> Entry | None:
-    try:
-        wrapped = _WRAPPED.decode(line)
-    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+    record = record_of(line)
+    if record is None:
         return None
-    if wrapped.MESSAGE and wrapped.REALTIME.isdecimal() and len(wrapped.REALTIME) < 18:
-        at = int(wrapped.REALTIME) / 1e6
-        return Entry(at, wrapped.HOSTNAME, wrapped.SYSLOG_IDENTIFIER, wrapped.MESSAGE)
-    inner = _unwrapped(wrapped.log.rstrip("\r\n"), calendar, wrappings) if wrapped.log else None
-    outer = rfc3339(wrapped.time) if wrapped.time else None
-    return inner if inner is None or outer is None else inner._replace(at=outer)
+    inner = _unwrapped(record.text, calendar, wrappings)
+    if inner is not None:
+        return inner if record.at is None else inner._replace(at=record.at)
+    if record.at is None or not record.tag:
+        return None
+    return Entry(record.at, record.host, record.tag, record.text)
