@@ -104,6 +104,12 @@ def _gather(
     read = reader.report.files
     # An empty file is a day without mail; an empty pipe is a command that failed.
     tried = any(file.lines for file in read) or "-" in args.logs
+    stranger = next((file for file in read if file.relative), None)
+    if stranger is not None and not any(file.attempts for file in read):
+        raise Unreadable(
+            f"no delivery attempt could be read: {stranger.name} looks like a log of"
+            f" {stranger.relative}, and those of Postfix, Exim, KumoMTA and Microsoft 365 are read"
+        )
     if tried and not any(file.attempts or file.other for file in read):
         raise Unreadable(
             f"no delivery attempt could be read ({reader.report.not_read} lines not understood)"

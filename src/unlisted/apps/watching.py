@@ -68,7 +68,8 @@ def feeds_of(
     ours = tuple(dict.fromkeys([*map(ip_network, said), *more]))
 
     def make(format: Format) -> tuple[LineParser, Calendar]:
-        calendar = Calendar(zone, clock_now())
+        now = clock_now()
+        calendar = Calendar(zone, now, now=now)
         return _parser(format, calendar), calendar
 
     told, loopback = config.watch.addresses, config.watch.loopback
@@ -89,7 +90,7 @@ def _parser(format: Format, calendar: Calendar) -> LineParser:
     if format == "exim":
         return EximParser([calendar], [Tally()], open_limit=OPEN_LIMIT)
     if format == "kumomta":
-        return KumoParser([Tally()], open_limit=OPEN_LIMIT)
+        return KumoParser([Tally()], open_limit=OPEN_LIMIT, calendars=[calendar])
     if format == "m365":
         raise WatchError("an export of a message trace is no log that grows: use report")
     return PostfixParser([calendar], [Tally()])

@@ -72,6 +72,7 @@ class Feed:
         self._written: Place | None = None  # S
         self._written_at = 0.0
         self._files = 0
+        self._beyond = 0
 
     # ------------------------------------------------------------ reading
 
@@ -156,8 +157,21 @@ class Feed:
         for line, text in zip(lines, texts, strict=True):
             self._parser.feed(text, 0, line.number)
             yield from self._told()
+        self._complain()
         self.lines += len(lines)
         self.fresh += len(lines)
+
+    def _complain(self) -> None:
+        """Once, when it begins: a clock that went wrong writes many such lines."""
+        assert self._calendar is not None
+        beyond = self._calendar.beyond
+        if beyond and not self._beyond:
+            log.warning(
+                "%s: lines with stamps more than a day ahead are left out (%d so far)",
+                self.name,
+                beyond,
+            )
+        self._beyond = beyond
 
     def _begin(self, format: Format) -> None:
         self.format = format
@@ -204,7 +218,7 @@ class Feed:
             "format": self.format,
             "place": self.tail.place,
             "parser": frozen(self._parser, ("_calendars", "_tallies")),
-            "calendar": frozen(self._calendar, ("_zone", "_limit")),
+            "calendar": frozen(self._calendar, ("_zone", "_limit", "_latest")),
             "facts": self._facts.memory(),
             "gauge": self.gauge,
             "lines": self.lines,

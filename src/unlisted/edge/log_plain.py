@@ -101,13 +101,13 @@ def exim_batches(blocks: Iterable[Block], reading: Reading) -> Iterator[pa.Recor
 
 
 def kumomta_batches(blocks: Iterable[Block], reading: Reading) -> Iterator[pa.RecordBatch]:
-    parser = KumoParser(reading.tallies, open_limit=reading.open_limit)
+    parser = KumoParser(reading.tallies, open_limit=reading.open_limit, calendars=reading.calendars)
     yield from parsed(blocks, parser)
     _account(parser.open, reading)
 
 
 def m365_batches(blocks: Iterable[Block], reading: Reading) -> Iterator[pa.RecordBatch]:
-    yield from parsed(blocks, M365Parser(reading.tallies))
+    yield from parsed(blocks, M365Parser(reading.tallies, reading.calendars))
 
 
 def _account(opened: OpenMessages, reading: Reading) -> None:

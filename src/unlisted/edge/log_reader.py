@@ -42,6 +42,7 @@ from unlisted.edge.postfix_fast import postfix_fast_batches
 from unlisted.logs.detect import FORMATS, format_of
 from unlisted.logs.names import names_of
 from unlisted.logs.postfix import OPEN_LIMIT
+from unlisted.logs.relatives import relative_of
 from unlisted.logs.stamp import Calendar, zone_words
 from unlisted.logs.syslog import entry_of, is_wrapped
 from unlisted.logs.tally import Sample, Tally
@@ -82,6 +83,7 @@ class FileReport:
     assumptions: tuple[str, ...]
     problem: str | None
     damaged: str | None
+    relative: str | None = None  # whose log it is, where nothing of it could be read
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +210,7 @@ class _Look(NamedTuple):
     format: Format | None
     hosts: frozenset[str]
     wrapped: bool
+    relative: str | None
 
 
 class _Plan:
@@ -240,7 +243,7 @@ class _Plan:
 
     def _calendar(self, source: Source) -> Calendar:
         written = self._now if source.written_at is None else min(source.written_at, self._now)
-        return Calendar(self._zone, written, self._year)
+        return Calendar(self._zone, written, self._year, now=self._now)
 
     def _look(self, source: Source, head: bytes) -> "_Look":
         """Pipes come last: they can be looked at only once, and not yet."""
@@ -252,9 +255,10 @@ class _Plan:
         if source.written_at is None:
             first_at = math.inf
         else:
-            first_at = entries[0].at if entries else source.written_at
+            believed = (e.at for e in entries if calendar.believes(e.at))
+            first_at = next(believed, source.written_at)
         wrapped = any(is_wrapped(line) for _, line in read)
-        return _Look(first_at, format_of(lines), hosts, wrapped)
+        return _Look(first_at, format_of(lines), hosts, wrapped, relative_of(lines))
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         streams = [self._peeked(file) for file in range(len(self.sources))]
@@ -335,11 +339,15 @@ class _Plan:
             assumptions=tuple(self._assumptions(file)),
             problem=source.problem,
             damaged=source.damaged,
+            relative=None if tally.attempts else self._looks[file].relative,
         )
 
     def _assumptions(self, file: int) -> Iterator[str]:
         calendar = self._calendars[file]
-        if file in self._assumed and self.sources[file].lines:
+        relative = self._looks[file].relative
+        if relative and not self._tallies[file].attempts:
+            yield f"It looks like a log of {relative}, which is not read."
+        elif file in self._assumed and self.sources[file].lines:
             yield f"No format was recognised in its first lines: read as {self._formats[file]}."
         if calendar.first is None:
             return

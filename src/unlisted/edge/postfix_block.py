@@ -74,7 +74,7 @@ class PostfixBlock:
         self.delivery_lines = self._lines(DELIVERY)
         self.deliveries: Deliveries = deliveries(self.told, commas, self.delivery_lines)
         self.at = instants(self.told.window, self.told.heads, self.delivery_lines, calendar)
-        self._check_deliveries()
+        self._check_deliveries(calendar.latest)
         self.client_lines = self._lines(CLIENT)
         self.clients: Origins = clients(self.told, commas, self.client_lines)
         self.pickup_lines = self._lines(PICKED_UP)
@@ -94,10 +94,10 @@ class PostfixBlock:
     def _lines(self, kind: int) -> Places:
         return np.flatnonzero((self.told.kinds == kind) & ~self.odd)
 
-    def _check_deliveries(self) -> None:
+    def _check_deliveries(self, latest: float) -> None:
         """Values that must be numbers, ids that must be ids, texts that must be whole."""
         found, window = self.deliveries, self.told.window
-        good = found.good & ~np.isnan(self.at) & self._has_id(self.delivery_lines)
+        good = found.good & (self.at <= latest) & self._has_id(self.delivery_lines)
         for begin, end in (found.delay, found.dsn):
             good &= (end > begin) & (end - begin <= 8)
         good &= found.text[1] - found.text[0] <= _LONGEST_TEXT

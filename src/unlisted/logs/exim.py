@@ -13,7 +13,7 @@ from unlisted.logs.exim_line import EximLine, Fields, addresses, exim_line, fiel
 from unlisted.logs.names import address_or_none, is_loopback, pool_in
 from unlisted.logs.open_messages import Message, OpenMessages
 from unlisted.logs.origin import Origins, complete_sender, script_of
-from unlisted.logs.stamp import Calendar
+from unlisted.logs.stamp import IN_FUTURE, Calendar
 from unlisted.logs.tally import Tally
 from unlisted.mail.attempt import Attempt, Status
 
@@ -58,6 +58,7 @@ class EximParser:
         self._tallies = tallies
         self._ready: list[Attempt] = []
         self._fed = 0
+        self._now = 0.0
         self._cwd: tuple[float, str] | None = None
         self._origins = Origins()
         self.open = OpenMessages(open_limit)
@@ -69,6 +70,12 @@ class EximParser:
             if line.strip("\0 \t\r"):
                 tally.miss(number, "no line of Exim's main log", line)
             return
+        if not self._calendars[file].believes(told.at):
+            if told.flag and told.flag != "<=":
+                tally.miss(number, IN_FUTURE, line)
+                return
+            told = told._replace(at=self._now)
+        self._now = told.at
         why = self._told(told, file, number)
         if why is None:
             tally.other += 1

@@ -13,7 +13,7 @@ import msgspec
 
 from unlisted.logs.names import address_or_none, is_loopback
 from unlisted.logs.open_messages import Message, OpenMessages
-from unlisted.logs.stamp import BEFORE, rfc3339
+from unlisted.logs.stamp import BEFORE, IN_FUTURE, Calendar, rfc3339
 from unlisted.logs.tally import Tally
 from unlisted.mail.attempt import Attempt, Status
 
@@ -92,8 +92,12 @@ _RECORD = msgspec.json.Decoder(_Record)
 class KumoParser:
     """Feed it lines, take attempts out."""
 
-    def __init__(self, tallies: Sequence[Tally], *, open_limit: int) -> None:
+    def __init__(
+        self, tallies: Sequence[Tally], *, open_limit: int, calendars: Sequence[Calendar] = ()
+    ) -> None:
+        """calendars: of each file, for what its stamps may not lie after."""
         self._tallies = tallies
+        self._calendars = calendars
         self._ready: list[Attempt] = []
         self._fed = 0
         self.open = OpenMessages(open_limit)
@@ -108,8 +112,9 @@ class KumoParser:
             tally.miss(number, "no JSON object, or cut", line)
             return
         at = _time(record.event_time, record.timestamp)
+        believed = at is None or not self._calendars or self._calendars[file].believes(at)
         if record.type == "Reception":
-            self._received(record, at)
+            self._received(record, at if believed else None)
             return
         status = _STATUS.get(record.type)
         if status is None:
@@ -120,6 +125,9 @@ class KumoParser:
             recipients, status = [""], "expired"  # whoever still waited
         if at is None or not recipients:
             tally.miss(number, "a record without time or recipient", line)
+            return
+        if not believed:
+            tally.miss(number, IN_FUTURE, line)
             return
         message = self._message(record, status, at)
         for recipient in recipients:

@@ -69,14 +69,16 @@ def _time(told: dict[str, Any]) -> float | None:
     journal = told.get("__REALTIME_TIMESTAMP")
     if isinstance(journal, str) and journal.isascii() and journal.isdigit() and len(journal) < 18:
         return int(journal) / _MILLION
-    for name in _TIME:
-        value = told.get(name)
-        if isinstance(value, str):
-            if (at := rfc3339(value)) is not None:
-                return at
-            # The decimal seconds of syslog-ng's `${UNIXTIME}`.
-            whole, _, part = value.partition(".")
-            value = float(value) if whole.isascii() and f"{whole}{part}".isdigit() else None
-        if type(value) in (int, float) and 0 < value < BEFORE:
-            return float(value)
+    return next((at for name in _TIME if (at := _instant(told.get(name))) is not None), None)
+
+
+def _instant(value: object) -> float | None:
+    """RFC 3339, or seconds since the epoch: a number, or `${UNIXTIME}` of syslog-ng in quotes."""
+    if isinstance(value, str):
+        whole, _, part = value.partition(".")
+        if not (value.isascii() and f"{whole}{part}".isdigit() and whole):
+            return rfc3339(value)
+        value = float(value)
+    if isinstance(value, int | float) and 0 < value < BEFORE:
+        return float(value)
     return None

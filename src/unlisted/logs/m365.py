@@ -15,6 +15,7 @@ from unlisted.logs.csv_records import CsvRecords, Record
 from unlisted.logs.detect import is_m365_header, plain_name
 from unlisted.logs.m365_cells import SlashDates, reason_of, site_of, when
 from unlisted.logs.names import address_or_none, is_loopback
+from unlisted.logs.stamp import IN_FUTURE, Calendar
 from unlisted.logs.tally import Tally
 from unlisted.mail.attempt import Attempt, Status
 
@@ -71,8 +72,10 @@ _ENHANCED = re.compile(r"\b([245]\d\d)[ -]([245]\.\d{1,3}\.\d{1,3})?")
 class M365Parser:
     """Feed it lines, take attempts out."""
 
-    def __init__(self, tallies: Sequence[Tally]) -> None:
+    def __init__(self, tallies: Sequence[Tally], calendars: Sequence[Calendar] = ()) -> None:
+        """calendars: of each file, for what its stamps may not lie after."""
         self._tallies = tallies
+        self._calendars = calendars
         self._ready: list[Attempt] = []
         self._file = -1
         self._records = CsvRecords()
@@ -146,6 +149,8 @@ class M365Parser:
         outcomes = list(self._outcomes(cells))
         if not outcomes:
             return self._unknown(cells)
+        if self._calendars and not self._calendars[self._file].believes(at):
+            return IN_FUTURE
         for recipient, status, detail in outcomes:
             if not recipient or len(recipient) > _MAILBOX_LIMIT:
                 return "a row without a recipient"

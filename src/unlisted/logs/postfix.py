@@ -16,7 +16,7 @@ from unlisted.logs.open_messages import Message, OpenMessages
 from unlisted.logs.origin import Origins, complete_sender, forwarder, script_of
 from unlisted.logs.postfix_attributes import GLUED, bounded, client_of, is_queue_id
 from unlisted.logs.postfix_delivery import PROBES, SUSPENDED, SUSPENDERS, Delivery, parse_delivery
-from unlisted.logs.stamp import Calendar
+from unlisted.logs.stamp import IN_FUTURE, Calendar
 from unlisted.logs.syslog import Entry, entry_of
 from unlisted.logs.tally import Tally
 from unlisted.mail.attempt import Attempt, Status
@@ -76,6 +76,11 @@ class PostfixParser:
     def feed_entry(self, entry: Entry, line: str, file: int, number: int) -> None:
         """One line whose stamp, host and program are known already."""
         tally = self._tallies[file]
+        if not self._calendars[file].believes(entry.at):
+            if _tells_outcome(entry):
+                tally.miss(number, IN_FUTURE, line)
+                return
+            entry = entry._replace(at=self._now)  # what it says of a message is true all the same
         self._fed += 1
         self.expire(entry.at)  # first: who sees only some of the lines must come to the same
         self._now = entry.at
@@ -383,6 +388,11 @@ class PostfixParser:
         if self._home is None:
             self._home = host
         return f"{host}/{instance}" if self._several or host != self._home else instance
+
+
+def _tells_outcome(entry: Entry) -> bool:
+    rest = entry.text.partition(": ")[2]
+    return "/" in entry.tag and (rest.startswith("to=<") or rest.endswith(RETURNED))
 
 
 def _complete(message: Message) -> None:

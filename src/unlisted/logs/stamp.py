@@ -3,8 +3,9 @@
 RFC 3164 §4.1.2 stamps (`Nov  3 10:00:00`, local time, no year) and local stamps with a year. One
 `Calendar` per file: it knows the zone to assume and the instant after which nothing in the file
 can have been written (the file's modification time, or the moment of reading for a pipe).
-It never gives an instant more than a day after that; it asks no clock itself. A stamp before 1970
-or after 2099 is none: a clock that was never set, or a cut or made-up line.
+It never gives such a stamp an instant more than a day after that; it asks no clock itself. A stamp
+that tells its year may lie later, where the clock went wrong: `believes` says so. A stamp before
+1970 or after 2099 is none: a clock that was never set, or a cut or made-up line.
 """
 
 from calendar import timegm
@@ -20,6 +21,7 @@ _BACKWARDS_S = 31 * _DAY_S
 _FOLD_S = 1800.0
 FIRST_YEAR, LAST_YEAR = 1970, 2099
 BEFORE = float(timegm((LAST_YEAR + 1, 1, 1, 0, 0, 0)))  # every instant read lies before it
+IN_FUTURE = "a stamp in the future"
 
 
 class Calendar:
@@ -30,17 +32,30 @@ class Calendar:
         "_folded",
         "_key",
         "_last",
+        "_latest",
         "_limit",
         "_other",
         "_zone",
+        "beyond",
         "first",
         "notes",
         "year",
     )
 
-    def __init__(self, zone: tzinfo, not_after: float, year: int | None = None) -> None:
+    def __init__(
+        self,
+        zone: tzinfo,
+        not_after: float,
+        year: int | None = None,
+        *,
+        now: float = BEFORE,
+    ) -> None:
+        """now: the moment of reading, for stamps that tell their year. Those of a file whose time
+        was set back are as good as any."""
         self._zone = zone
         self._limit = not_after + _DAY_S
+        self._latest = now + _DAY_S
+        self.beyond = 0  # lines that were not believed
         self._last: float | None = None
         self._key: str | tuple[int, int, int, int] = ""
         self._base = 0.0
@@ -53,6 +68,19 @@ class Calendar:
     def reaches(self, at: float) -> None:
         """The file is still being written at that time: for those who follow it."""
         self._limit = max(self._limit, at + _DAY_S)
+        self._latest = at + _DAY_S
+
+    def believes(self, at: float) -> bool:
+        """Whether a line can have been written then; those that cannot are counted."""
+        if at <= self._latest:
+            return True
+        self.beyond += 1
+        return False
+
+    @property
+    def latest(self) -> float:
+        """The last instant believed."""
+        return self._latest
 
     def yearless(self, stamp: str) -> float | None:
         """`Nov  3 10:00:00` or `Nov 03 10:00:00`, 15 characters; None when it is no such stamp."""
@@ -132,7 +160,8 @@ class Calendar:
             again = self._other + within
             if not self._folded and self._last - at > _FOLD_S and again >= self._last - 60:
                 self._folded, at = True, again
-        self._last = at
+        if at <= self._latest:  # else the years of later stamps would be told by it
+            self._last = at
         if self.first is None:
             self.first = at
         return at
