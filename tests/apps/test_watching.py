@@ -129,3 +129,20 @@ def test_a_damaged_checkpoint_is_said_and_the_log_read_anew(
     feed.restore(lambda name: "{" if "place" in name else "x", START)
     assert len(feed.poll(START)) == 1
     assert "no checkpoint" in caplog.text
+
+
+def test_a_refusal_dated_into_the_far_future_is_left_out_and_said_once(
+    log: Path, feed: Feed, caplog: pytest.LogCaptureFixture
+) -> None:
+    traffic, later = Traffic(), START + 72 * 365 * 86_400.0
+    add(log, *(traffic.message("far.example", REFUSED, at=later + i) for i in range(3)))
+    assert feed.poll(START) == []
+    assert feed.last_at is None
+    add(log, traffic.message("far.example", REFUSED, at=later), traffic.message("far.example", REFUSED, at=START))  # fmt: skip
+    kept: dict[str, str] = {}
+    assert [told.fact.at for told in feed.poll(START + 1)] == [START]
+    feed.keep(kept.__setitem__, START + 1, whole=True)
+    feed.restore(kept.get, START + 2)
+    add(log, traffic.message("far.example", REFUSED, at=later))
+    assert feed.poll(START + 2) == []
+    assert caplog.text.count("more than a day ahead") == 1

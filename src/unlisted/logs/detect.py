@@ -36,6 +36,7 @@ _M365_WORDS = (
     "received senderaddress recipientaddress recipientstatus messageid networkmessageid"
     " messagetraceid originclientip originalclientip datetimeutc origintimestamputc fromip toip"
     " status eventid directionality connectorid messagesubject subject totalbytes size"
+    " recipient recipients date dateutc"
 )
 _M365 = frozenset(_M365_WORDS.split())
 
@@ -82,5 +83,6 @@ def is_m365_header(line: str) -> bool:
 
 
 def plain_name(cell: str) -> str:
-    """`Sender Address`, `sender_address` and `"SenderAddress"` are one column."""
-    return re.sub(r"[\s_\"\ufeff-]", "", cell).lower()
+    """`Sender Address`, `sender_address` and `"SenderAddress"` are one column, and so are
+    `Date (UTC)` and `date_utc`."""
+    return re.sub(r"[\s_\"\ufeff()-]", "", cell).lower()

@@ -79,6 +79,6 @@ def _instant(value: object) -> float | None:
         if not (value.isascii() and f"{whole}{part}".isdigit() and whole):
             return rfc3339(value)
         value = float(value)
-    if isinstance(value, int | float) and 0 < value < BEFORE:
+    if isinstance(value, int | float) and value is not True and 0 < value < BEFORE:
         return float(value)
     return None

@@ -1,18 +1,21 @@
 """Cells of Microsoft's message trace: times as its exports write them, and the reason of a failure.
 
 Times are UTC in every report. ISO 8601 with any number of digits, or the form of the country where
-the file was saved (`11/3/2026 10:00:00 AM`, `03.11.2026 10:00`): what the first number means is
-told by the rows themselves. Gives None for what is no time.
+the file was saved (`11/3/2026 10:00:00 AM`, `03.11.2026 10:00`, `Nov 3, 2026 10:00 AM`): what the
+first number means is told by the rows themselves. Gives None for what is no time.
 """
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from unlisted.logs.stamp import rfc3339
+from unlisted.logs.stamp import MONTHS, rfc3339
 
-_COUNTRY = re.compile(
-    r"(\d{1,4})([/.-])(\d{1,2})\2(\d{2,4}),? (\d{1,2}):(\d\d)(?::(\d\d))?(?:\.\d{1,9})? ?([AaPp]\.?[Mm]\.?)?"
-)
+_CLOCK = r"(\d{1,2})[:.](\d\d)(?:[:.](\d\d))?(?:\.\d{1,9})? ?([AaPp]\.?[Mm]\.?)?"
+_COUNTRY = re.compile(rf"(\d{{1,4}})([/.-]) ?(\d{{1,2}})\2 ?(\d{{2,4}})\.?,? {_CLOCK}")
+_NAMED = re.compile(rf"([A-Z][a-z]{{2}})[a-z]{{0,6}} (\d{{1,2}}), (\d{{4}}),? {_CLOCK}")
+# The blank before AM and PM is a narrow one where .NET has it from newer Unicode data.
+_BLANKS = str.maketrans({"\u202f": " ", "\xa0": " "})
 _ISO = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(:\d\d)?(\.\d{1,9})?(Z|[+-]\d\d:?\d\d)?")
 _FQDN = re.compile(r"\{FQDN=([^{}]{1,255})\}")
 _IP = re.compile(r"\{IP=([0-9A-Fa-f:.]{2,45})\}")
@@ -43,20 +46,28 @@ def when(text: str, dates: SlashDates) -> float | None:
     if found is not None:
         day, minute, second, fraction, zone = found.groups()
         return rfc3339(f"{day}T{minute}{second or ':00'}{fraction or ''}{zone or 'Z'}")
-    country = _COUNTRY.fullmatch(text.removesuffix(" UTC").removesuffix(" (UTC)"))
+    told = text.translate(_BLANKS).removesuffix(" UTC").removesuffix(" (UTC)")
+    if (named := _NAMED.fullmatch(told)) and named[1] in MONTHS:
+        return _instant(int(named[3]), MONTHS[named[1]], int(named[2]), named.groups()[3:])
+    country = _COUNTRY.fullmatch(told)
     if country is None:
         return None
-    a, separator, b, c, hour, minute, second, half = country.groups()
+    a, separator, b, c = country.groups()[:4]
+    clock = country.groups()[4:]
+    if len(a) == 4:
+        return _instant(int(a), int(b), int(c), clock)
+    year = int(c) + (2000 if len(c) == 2 else 0)
+    month, day = dates.order(int(a), int(b), separator, clock[3] is not None)
+    return _instant(year, month, day, clock)
+
+
+def _instant(year: int, month: int, day: int, clock: Sequence[str | None]) -> float | None:
+    hour, minute, second, half = clock
+    hours = int(hour or 0)
+    if half is not None:
+        hours = hours % 12 + (12 if half[0] in "Pp" else 0)
     try:
-        if len(a) == 4:
-            year, month, day_number = int(a), int(b), int(c)
-        else:
-            year = int(c) + (2000 if len(c) == 2 else 0)
-            month, day_number = dates.order(int(a), int(b), separator, half is not None)
-        hours = int(hour)
-        if half is not None:
-            hours = hours % 12 + (12 if half[0] in "Pp" else 0)
-        moment = datetime(year, month, day_number, hours, int(minute), int(second or 0), tzinfo=UTC)
+        moment = datetime(year, month, day, hours, int(minute or 0), int(second or 0), tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
     return moment.timestamp()
