@@ -53,6 +53,13 @@ HEADS = [
     "Nov 03 10:00:01 2026 mx1 outbound/smtp: ",  # an appliance
     "Tue Nov  3 10:00:01 2026 mail.info postfix/smtp[9]: ",  # OpenWrt's logread
     "Nov  3 10:00:01 host 1a2b3c4d[904]: Nov  3 12:00:01 mx1 postfix/smtp[9]: ",
+    "2026-11-03T10:00:01Z mx1 postfix/smtp[9] ",  # a template without the colon
+    "smtp-1  | 2026-11-03T10:00:01Z Nov  3 12:00:01 mx1 postfix/smtp[9]: ",
+    "ноя 03 10:00:01 mx1 postfix/smtp[9]: ",  # journalctl in the language of its user
+    "nov. 03 10:00:01 mx1 postfix/smtp[9]: ",
+    "lis 03 10:00:01 mx1 postfix/smtp[9]: ",
+    "11月 03 10:00:01 mx1 postfix/smtp[9]: ",
+    "mar. 2026-11-03 10:00:01 UTC mx1 postfix/smtp[9]: ",
     "2026-11-03T10:00:01Z host smtp-out[904]: 2026-11-03T10:00:03+00:00 INFO    postfix/smtp[9]: ",
 ]  # fmt: skip
 
@@ -84,6 +91,16 @@ def test_lines_of_one_logger_are_joined(head: str, monkeypatch: pytest.MonkeyPat
     assert [(r["sender"], r["mail_from"], r["message_id"], r["size"]) for r in rows] == [
         ("host:198.51.100.7", "a@example.org", "m1@example.org", 12)
     ]
+
+
+def test_every_language_has_twelve_months() -> None:
+    from unlisted.logs.months import _ROWS, month_of
+    from unlisted.logs.stamp import MONTHS
+
+    assert {name: month_of(name) for name in MONTHS} == MONTHS
+    for row in _ROWS:
+        assert [month_of(f"{name}.") for name in row.split()] == list(range(1, 13))
+    assert month_of("") is month_of("Monday") is None
 
 
 def as_json(**fields: Any) -> str:
@@ -147,6 +164,10 @@ SAID = "host mx.example.com[192.0.2.25] said: 554 5.7.1 no (in reply to RCPT TO 
         (
             postfix(f"{TO}relay=none, delay=5, status=deferred (delivery temporarily suspended: connect to a[192.0.2.1]: read timeout)", "postfix/qmgr"),
             {"status": "deferred", "repeats": True, "pool": None},
+        ),
+        (  # since Postfix 3.11
+            postfix(f"{TO}relay=mx.example.com[192.0.2.25]:25, conn_use=2, delay=1, delays=1/0/0/0, tls=may!none, dsn=5.7.1, status=bounced ({SAID})"),
+            {"status": "bounced", "code": 554, "enhanced": "5.7.1", "delay_s": 1.0, "stage": "rcpt"},
         ),
         (  # an instance for each address
             postfix(f"{TO}relay=none, delay=1, delays=1/0/0/0, dsn=4.4.1, status=deferred (x)", "postfix-192.0.2.7/smtp"),

@@ -15,8 +15,8 @@ from unlisted.logs.names import address_or_none, is_loopback
 
 _ORIG_TO, _RELAY = word(b", orig_t"), word(b", relay=")
 _CONN_USE, _DELAY, _DELAYS = word(b", conn_u"), word(b", delay="), word(b", delays")
-_DSN, _STATUS, _SIZE, _NRCPT = (
-    word(text) for text in (b", dsn=", b", status", b", size=", b", nrcpt=")
+_TLS, _DSN, _STATUS, _SIZE, _NRCPT = (
+    word(text) for text in (b", tls=", b", dsn=", b", status", b", size=", b", nrcpt=")
 )
 _SASL_METHOD, _SASL_NAME, _SASL_REST = word(b", sasl_m"), word(b", sasl_u"), word(b"sername=")
 _ORIG_ID, _ORIG_CLIENT = word(b", orig_q"), word(b", orig_c")
@@ -85,8 +85,11 @@ def deliveries(told: Told, commas: Commas, lines: Places) -> Deliveries:
     relay = (commas.places[first] + 8, relay_end)
     second = first + 1 + (commas.words[first + 1] == _CONN_USE)
     good &= (commas.words[second] == _DELAY) & (commas.words[second + 1] == _DELAYS)
-    good &= (commas.words[second + 2] & _mask(6)) == _DSN
-    last = second + 3
+    delay_end = commas.places[second + 1]
+    # Postfix 3.11 tells there how the connection was secured.
+    third = second + 2 + ((commas.words[second + 2] & _mask(6)) == _TLS)
+    good &= (commas.words[third] & _mask(6)) == _DSN
+    last = third + 1
     at = commas.places[last] + 8
     good &= (commas.words[last] == _STATUS) & (at < ends)
     # Another line run into this one, or a reply that tells of statuses: not for quick eyes.
@@ -102,8 +105,8 @@ def deliveries(told: Told, commas: Commas, lines: Places) -> Deliveries:
         _only(good, begin, to_end, at),
         _only(good, *orig_to, at),
         _only(good, *relay, at),
-        _only(good, commas.places[second] + 8, commas.places[second + 1], at),
-        _only(good, commas.places[second + 2] + 6, commas.places[last], at),
+        _only(good, commas.places[second] + 8, delay_end, at),
+        _only(good, commas.places[third] + 6, commas.places[last], at),
         status,
         _only(good, text_begin, ends - 1, at),
         good & (window.words[np.minimum(text_begin, window.size)] == _FORWARDED),

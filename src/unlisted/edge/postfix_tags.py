@@ -86,7 +86,7 @@ class Tags:
         names = names_of(name)
         # A year in the place of the host belongs to the stamp, a bracket to the program's name.
         if names is None or host.isdecimal():
-            self._table[key] = UNSURE if "/" in head or not text else FOREIGN
+            self._table[key] = UNSURE if "/" in head or not text.strip() else FOREIGN
             return
         self._table[key] = len(self.known)
         self.known.append(Tag(host, name, names))

@@ -1,7 +1,7 @@
 """Postfix's log, line by line: attempts joined by queue id with what other lines told of them.
 
 The plain reader: the oracle of the fast one, and the reader of live tails. Lines as Postfix 2.0 to
-3.10 write them (`smtpd`, `pickup`, `cleanup`, `qmgr`, the delivery agents). Lines arrive out of
+3.11 write them (`smtpd`, `pickup`, `cleanup`, `qmgr`, the delivery agents). Lines arrive out of
 order by seconds, so an attempt waits until its message is known, at most `HOLD_S` seconds and
 `HOLD_LINES` lines; attempts come out in the order of their lines.
 Refuses a cut line: it is counted, and no field of it is used.

@@ -1,6 +1,6 @@
 """What Postfix's lines about a message tell before it is delivered: queue ids, the client.
 
-`smtpd` and `cleanup` of Postfix 2.3 to 3.10. Refuses a client line that is cut anywhere it shows:
+`smtpd` and `cleanup` of Postfix 2.0 to 3.11. Refuses a client line that is cut anywhere it shows:
 a login has no end mark of its own, so one cut in its middle at the very end of a line does not.
 """
 

@@ -1,6 +1,6 @@
 """Postfix's delivery line after its queue id: `to=<…>, relay=…, delay=…, dsn=…, status=… (text)`.
 
-As `log_adhoc(3)` of Postfix writes it for every delivery agent; `dsn=` since 2.3, `SOFTBOUNCE` for
+As `log_adhoc(3)` of Postfix writes it for every delivery agent; `dsn=` since 2.3, `tls=` before it since 3.11, `SOFTBOUNCE` for
 what `soft_bounce` keeps in the queue. Refuses a line that is cut
 anywhere: every field must be closed by the one after it, the text by its parenthesis, the
 reply of a remote site by the command it answered; of a cut line no field is taken.
@@ -101,7 +101,7 @@ def _addresses(rest: str) -> tuple[str, str | None, int] | None:
 
 
 def _told(fields: str) -> tuple[str, float, str] | None:
-    """`relay=…, [conn_use=…, ]delay=…, [delays=…, dsn=…]`, in this order and no other."""
+    """`relay=…, [conn_use=…, ]delay=…, [delays=…, [tls=…, ]dsn=…]`, in this order and no other."""
     parts = fields.split(", ")
     if not 2 <= len(parts) <= 10 or not parts[0].startswith("relay="):
         return None

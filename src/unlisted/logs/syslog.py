@@ -13,6 +13,7 @@ import re
 from typing import NamedTuple
 
 from unlisted.logs.log_json import is_json, record_of
+from unlisted.logs.months import month_of
 from unlisted.logs.stamp import MONTHS, Calendar, rfc3339
 
 
@@ -29,13 +30,15 @@ _COMPOSE = re.compile(r"[\w.-]{1,80} +\| |\[[\w./-]{1,200}\] ")
 _PRIORITY = re.compile(r"<\d{1,3}>")
 _STREAM = re.compile(r"std(?:out|err) [FP] ")
 _FULL = re.compile(
-    r"[A-Z][a-z]{2} (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(\.\d{1,9})? ([A-Z]{2,5}|[+-]\d\d) "
+    r"[^\W\d_]{1,6}\.? (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(\.\d{1,9})? ([A-Z]{2,5}|[+-]\d\d) "
 )
 _UNIX = re.compile(r"(\d{9,11}\.\d{1,9}) ")
 _WEEKDAY = re.compile(r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) (?=[A-Z][a-z]{2} [ \d]\d \d\d:)")
+_FOREIGN_MONTH = re.compile(r"([^\W_]{2,7}\.?) {1,2}(\d{1,2}) (?=\d\d:\d\d:\d\d[ .])")
 _METALOG = re.compile(r"\[([\w./-]{1,200})\] ")
 _SOLARIS = re.compile(r"\[ID \d+ [\w.]+\] ")
 _STRUCTURED = re.compile(r"1 (\S+) (\S+) (\S+) \S+ \S+ (?:-|(?:\[[^\]]*\])+) ?")
+_MONTH_NAMES = tuple(MONTHS)
 _PLAIN_STAMP = 15
 _WRAPPINGS = 2
 _LONGEST_TAG = 200
@@ -125,6 +128,9 @@ def _host_tag(at: float, rest: str) -> Entry | None:
     named = host_and_tag(head if bracket < 0 else head[:bracket])
     if named is None or len(named[1]) > _LONGEST_TAG:
         return None
+    close = head.find("] ", bracket) if bracket >= 0 else -1
+    if close >= 0:  # `postfix/smtp[123] 4XK2…: to=<…`: a template without the colon
+        text = rest[close + 2 :]
     if text.startswith("[ID "):
         text = _SOLARIS.sub("", text, count=1)
     return Entry(at, *named, text)
@@ -193,6 +199,9 @@ def _wrapped(line: str, calendar: Calendar, wrappings: int) -> Entry | None:
     if line.startswith("<") and (found := _PRIORITY.match(line)):
         rest = line[found.end() :]
         return _structured(rest) if rest.startswith("1 ") else _unwrapped(rest, calendar, wrappings)
+    if (found := _FOREIGN_MONTH.match(line)) and (month := month_of(found[1])):
+        english = f"{_MONTH_NAMES[month - 1]} {found[2]:>2} {line[found.end() :]}"
+        return _entry(english, calendar, 0)
     if found := _FULL.match(line):
         return _full(line, found, calendar)
     if found := _UNIX.match(line):
