@@ -702,3 +702,12 @@ def test_letters_that_kumomta_gave_up_are_to_be_sent_again(
     assert [(row["message_id"], row["safe"]) for row in rows] == [
         (f"m{number}@x", "yes") for number in range(3)
     ]
+
+
+def test_the_log_of_another_mail_server_is_refused_by_its_name(run: Run) -> None:
+    told = (
+        "m5UNQtuJ001414: to=<b@example.com>, mailer=esmtp, dsn=4.7.1, stat=Deferred: 450 4.7.1 no"
+    )
+    Path("maillog").write_text(f"Nov  3 10:00:00 mx1 sm-mta[9]: {told}\n" * 3)
+    code, out, err = run("report", "maillog")
+    assert (code, out) == (2, "") and "maillog looks like a log of Sendmail" in err

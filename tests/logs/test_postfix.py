@@ -119,6 +119,10 @@ def test_a_cut_delivery_line_is_counted_and_sampled() -> None:
         ("status=deferred (conversation with a[192.0.2.1] timed out while sending RCPT TO)", 0, "rcpt"),
         ("status=bounced (Host or domain name not found. Name service error for name=a type=A: Host not found)", 0, None),
         ("status=bounced (unknown user: \"b\")", 0, None),
+        ("status=deferred (SASL authentication failed; server a[192.0.2.1] said: 535-5.7.8 no)", 535, "ehlo"),
+        ("status=deferred (Cannot start TLS: handshake failure)", 0, "ehlo"),
+        ("status=deferred (TLS is required, but was not offered by host a[192.0.2.1])", 0, "ehlo"),
+        ("status=deferred (Server certificate not trusted)", 0, "ehlo"),
     ],
 )  # fmt: skip
 def test_code_and_stage_come_from_the_wrapping(outcome: str, code: int, stage: str | None) -> None:

@@ -42,6 +42,13 @@ _WHILE = (
     ("sending DATA command", "data"),
     ("sending message body", "data"),
 )
+# The client's own words for what failed between EHLO and MAIL.
+_BEFORE_MAIL = (
+    "SASL authentication failed",
+    "Cannot start TLS",
+    "TLS is required",
+    "Server certificate not ",
+)
 
 
 class Delivery(NamedTuple):
@@ -163,12 +170,15 @@ def reply_of(text: str) -> tuple[int, str | None]:
     core = text.removeprefix(SUSPENDED)
     head, said, reply = core.partition(" said: ")
     if said and "(" not in head:
-        return leading_code(reply), _answered(reply)
+        code = leading_code(reply)
+        return code, "ehlo" if core.startswith(_BEFORE_MAIL) else _answered(reply)
     _, refused, reply = core.partition(" refused to talk to me: ")
     if refused:
         return leading_code(reply), "greeting"
     if core.startswith("connect to "):
         return 0, "connect"
+    if core.startswith(_BEFORE_MAIL):
+        return 0, "ehlo"
     _, lost, doing = core.rpartition(" while ")
     if lost:
         return 0, next((stage for words, stage in _WHILE if doing.startswith(words)), None)
