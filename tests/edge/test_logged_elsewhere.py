@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from unlisted.edge import log_reader
 from unlisted.edge.log_plain import postfix_batches
@@ -330,6 +332,33 @@ def test_a_file_dated_back_keeps_the_stamps_that_tell_their_year(tmp_path: Path)
     os.utime(path, (1.6e9, 1.6e9))
     reader = read_logs([path], zone="UTC", now=NOW)
     assert sum(batch.num_rows for batch in reader) == 1
+
+
+@given(st.text(max_size=80), st.sampled_from(["", "{", 'data: {"MESSAGE":', "Nov  3 10:00:00 "]))
+def test_any_text_has_a_host_and_a_program_or_none(text: str, before: str) -> None:
+    from unlisted.logs.log_json import record_of
+    from unlisted.logs.relatives import relative_of
+    from unlisted.logs.syslog import host_and_tag, in_container
+
+    named = host_and_tag(text)
+    assert named is None or (" " not in "".join(named) and named[1])
+    record = record_of(before + text)
+    assert record is None or record.text
+    assert (before + text).endswith(in_container(before + text)[1])
+    relative_of([before + text])
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["MESSAGE", "log", "time", "timestamp", "host", "program", "tag"]),
+        st.one_of(
+            st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(max_size=9),
+            st.lists(st.integers(-1, 300), max_size=4), st.dictionaries(st.text(), st.none(), max_size=1),
+        ),
+    )
+)  # fmt: skip
+def test_any_object_is_a_line_or_none(told: dict[str, Any]) -> None:
+    read(f"{as_json(**told)}\n".encode(), format="postfix")
 
 
 RELATIVES = [
