@@ -35,12 +35,22 @@ _FULL = re.compile(
 _UNIX = re.compile(r"(\d{9,11}\.\d{1,9}) ")
 _WEEKDAY = re.compile(r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) (?=[A-Z][a-z]{2} [ \d]\d \d\d:)")
 _FOREIGN_MONTH = re.compile(r"([^\W_]{2,7}\.?) {1,2}(\d{1,2}) (?=\d\d:\d\d:\d\d[ .])")
+# `2026 Nov  3 10:00:00` of syslog-ng's $FULLDATE, `Nov  3 2026 10:00:00` of appliances.
+_YEARLY = re.compile(
+    r"(?:(\d{4}) ([A-Z][a-z]{2}) {1,2}(\d{1,2})|([A-Z][a-z]{2}) {1,2}(\d{1,2}) (\d{4}))"
+    r" (\d\d:\d\d:\d\d)(?:\.\d{1,9})? "
+)
+_COLOUR = re.compile(r"\x1b\[[\d;]{0,16}m")
+# `mail.log.1:Nov  3 10:00:00 …`, `mail.log:17:…`: what grep found in several files.
+_GREPPED = re.compile(
+    r"[\w./+@-]{1,255}:(?:\d{1,10}:)?(?=[A-Z][a-z]{2} [ \d]\d \d\d:|\d{4}-\d\d-\d\d[T ]\d\d:)"
+)
 _METALOG = re.compile(r"\[([\w./-]{1,200})\] ")
 _SOLARIS = re.compile(r"\[ID \d+ [\w.]+\] ")
 _STRUCTURED = re.compile(r"1 (\S+) (\S+) (\S+) \S+ \S+ (?:-|(?:\[[^\]]*\])+) ?")
 _MONTH_NAMES = tuple(MONTHS)
 _PLAIN_STAMP = 15
-_WRAPPINGS = 2
+_WRAPPINGS = 3
 _LONGEST_TAG = 200
 # FreeBSD's `syslogd -v` writes `<mail.info>`, BusyBox's `mail.info`, templates of containers `INFO`.
 _FACILITIES = "kern|user|mail|daemon|auth|authpriv|syslog|cron|local[0-7]"
@@ -115,6 +125,11 @@ def _with_year(line: str, calendar: Calendar) -> float | None:
     if month is None or not day.isdecimal():
         return None
     return local_stamp(f"{line[16:20]}-{month:02d}-{day:0>2} {line[7:15]}", calendar)
+
+
+def _yearly(line: str, found: re.Match[str], calendar: Calendar) -> Entry | None:
+    year, month, day = found[1] or found[6], found[2] or found[4], found[3] or found[5]
+    return _entry(f"{month} {day:>2} {found[7]} {year} {line[found.end() :]}", calendar, 0)
 
 
 def _host_tag(at: float, rest: str) -> Entry | None:
@@ -194,6 +209,12 @@ def local_stamp(line: str, calendar: Calendar) -> float | None:
 def _wrapped(line: str, calendar: Calendar, wrappings: int) -> Entry | None:
     if is_json(line):
         return _json(line, calendar, wrappings)
+    if _COLOUR.match(line):  # compose colours what it writes into files, too
+        return _unwrapped(_COLOUR.sub("", line), calendar, wrappings, anything=True)
+    if found := _GREPPED.match(line):
+        return _unwrapped(line[found.end() :], calendar, wrappings)
+    if found := _YEARLY.match(line):
+        return _yearly(line, found, calendar)
     if found := _WEEKDAY.match(line):
         return _entry(line[found.end() :], calendar, 0)
     if line.startswith("<") and (found := _PRIORITY.match(line)):
@@ -211,9 +232,11 @@ def _wrapped(line: str, calendar: Calendar, wrappings: int) -> Entry | None:
     return _unwrapped(line.lstrip("\0 "), calendar, wrappings) if line[:1] in ("\0", " ") else None
 
 
-def _unwrapped(rest: str, calendar: Calendar, wrappings: int) -> Entry | None:
-    """What is inside, if it begins with a stamp."""
-    stamped = rest[9:10] == ":" or rest[4:5] == "-"
+def _unwrapped(
+    rest: str, calendar: Calendar, wrappings: int, *, anything: bool = False
+) -> Entry | None:
+    """What is inside, if it begins with a stamp (or whatever it is)."""
+    stamped = anything or rest[9:10] == ":" or rest[4:5] == "-"
     return entry_of(rest, calendar, wrappings - 1) if stamped and wrappings else None
 
 
@@ -225,7 +248,9 @@ def in_container(line: str) -> tuple[float | None, str]:
         stamp, _, rest = line.partition(" ")
         if is_json(line) and (record := record_of(line)):
             at, line = record.at or at, record.text
-        elif found := _COMPOSE.match(line):
+        elif line.startswith("\x1b"):
+            line = _COLOUR.sub("", line)
+        elif (found := _GREPPED.match(line)) or (found := _COMPOSE.match(line)):
             line = line[found.end() :]
         elif line[10:11] == "T" and (told := rfc3339(stamp)) is not None:
             stream = _STREAM.match(rest)
