@@ -235,6 +235,13 @@ AFTER = "SMTP error from remote mail server after RCPT TO:<b@example.com>: 550 5
          {"relay_ip": "192.0.2.25", "stage": "greeting"}),
         ("== b@example.com R=r T=t defer (110): Connection timed out: SMTP timeout while connected to mx.example.com [192.0.2.25] after initial connection",
          {"relay": "mx.example.com", "relay_ip": "192.0.2.25", "stage": "greeting"}),
+        # The second message over one connection.
+        (f"** b@example.com R=r T=t {FROM_SITE}*: {AFTER}",
+         {"status": "bounced", "relay_ip": "192.0.2.25", "code": 550, "stage": "rcpt"}),
+        (f"** b@example.com R=r T=t {FROM_SITE}:25* I=[192.0.2.7]:3345 X=TLS1.3:A:256 CV=yes: {AFTER}",
+         {"status": "bounced", "relay_ip": "192.0.2.25", "egress": "192.0.2.7", "code": 550}),
+        (f"=> b@example.com R=r T=t {FROM_SITE}* C=\"250 2.0.0 Ok\" QT=2s",
+         {"status": "sent", "relay_ip": "192.0.2.25", "code": 250, "delay_s": 2.0}),
         ("== b@example.com R=r T=t defer (-1)", {"status": "deferred", "text": None}),
         ("->  b@example.com <\" c\"@example.org> R=r T=t H=mx.example.com [192.0.2.25]",
          {"status": "sent", "recipient": "b@example.com", "relay_ip": "192.0.2.25"}),

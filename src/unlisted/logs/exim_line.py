@@ -21,8 +21,9 @@ _ID = re.compile(
 )
 _FLAGS = frozenset(("<=", "=>", "->", ">>", "**", "=="))
 _FIELD = re.compile(r" ([A-Za-z][A-Za-z0-9]{0,4})=")
+# A star behind the address: the connection was used before.
 _HOST = re.compile(
-    r"(?:([^\s(\[](?:\S*[^\s:])?) ?)?(?:\([^)]{0,300}\) ?)?(?:\[([0-9A-Fa-f:.]{2,45})\](?::\d{1,5})?)?"
+    r"(?:([^\s(\[](?:\S*[^\s:])?) ?)?(?:\([^)]{0,300}\) ?)?(?:\[([0-9A-Fa-f:.]{2,45})\]\*?(?::\d{1,5})?\*?)?"
 )
 _VALUE_END = re.compile(r" |: |:$")
 _QUOTED = re.compile(r'[^"\\]*+(?:\\.[^"\\]*+)*+"')
@@ -30,7 +31,7 @@ _DEFER = re.compile(r" defer \((-?\d{1,5})\)")
 _COLON = re.compile(r" ?: ")
 # The system's own words for an error stand before the host, what Exim adds stands behind it.
 _HOST_BEHIND = re.compile(
-    r"[^:]{1,100}? H=(\S{1,255}) \[([0-9A-Fa-f:.]{2,45})\](?::\d{1,5})?(?:: |$)"
+    r"[^:]{1,100}? H=(\S{1,255}) \[([0-9A-Fa-f:.]{2,45})\]\*?(?::\d{1,5})?\*?(?:: |$)"
 )
 
 
