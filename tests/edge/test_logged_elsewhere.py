@@ -256,6 +256,15 @@ def test_forms_of_exims_delivery_lines(line: str, told: Row) -> None:
     assert {name: row[name] for name in told} == told
 
 
+@pytest.mark.parametrize("login", ["A=login:anna", "A=login:anna:anna@example.org"])
+def test_the_sender_that_a_login_claims_is_no_part_of_it(login: str) -> None:
+    """Selector smtp_mailauth, and so `+all`."""
+    stamp = f"2026-11-03 10:00:01 {ID}"
+    arrival = f"{stamp} <= a@example.org H=x [198.51.100.7] P=esmtpsa {login} S=12 id=m@example.org"
+    rows, _ = read(f"{arrival}\n{stamp} => b@example.com R=r T=t {FROM_SITE}\n".encode())
+    assert [row["sender"] for row in rows] == ["login:anna"]
+
+
 def test_a_suppressed_delivery_of_exim_is_no_attempt() -> None:
     line = f'2026-11-03 10:00:01 {ID} *> b@example.com R=r T=t {FROM_SITE} C="bypassed by -N"\n'
     assert read(line.encode())[0] == []

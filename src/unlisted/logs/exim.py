@@ -138,7 +138,8 @@ class EximParser:
         values = fields.values
         login = values.get("A", "").partition(":")[2]
         if login:
-            return f"login:{login}"
+            name, _, claimed = login.partition(":")  # selector smtp_mailauth: AUTH= of MAIL
+            return f"login:{name if '@' in claimed else login}"
         if fields.ip is not None:
             ip = address_or_none(fields.ip)
             return f"host:{ip}" if ip is not None and not is_loopback(ip) else None
