@@ -175,7 +175,7 @@ def _bound(
 ) -> tuple[Range | None, Ours]:
     one = addresses.single(named) if named else None
     found: Iterable[Range]
-    if one is not None:
+    if one is not None and not one.is_loopback:  # 127.0.0.x is a list's answer code
         found = (one,)
     elif read.told.addresses is None:
         found = addresses.in_text(read.text)
