@@ -64,6 +64,14 @@ OTHERS = [
     ("virusdetected", "550 5.7.1 virus found in message from 192.0.2.7"),
     ("spamdetected", "550 5.7.1 message from 192.0.2.7 rejected by content filter: spam score 9.1"),
     ("suspend", "550 account blocked"),
+    ("suspend", "550 Das Postfach ist gesperrt"),
+    ("suspend", "550 Cuenta suspendida"),
+    ("mailboxfull", "550 Почтовый ящик переполнен"),
+    ("userunknown", "554 RCPT (user@example.com) dosn't exist"),
+    ("mesgtoobig", "550 5.3.4 message header size exceeds limit"),
+    ("toomanyconn", "421 4.4.5 CRCP 192.0.2.7: Connection refused. Server is busy"),
+    ("requireptr", "501 5.7.1 <mx.example.com> Sender IP must resolve"),
+    ("ratelimited", "554 Reject by behaviour spam at Rcpt State ANTISPAM_BAT[0120R4, e01]: too frequently sending"),
     (None, "250 2.0.0 Ok: queued as 4F2"),
 ]  # fmt: skip
 

@@ -173,9 +173,10 @@ def _meaning(
 def _bound(
     said: Unwrapped, read: Read, named: str | None, pool: Pool, source: str | None
 ) -> tuple[Range | None, Ours]:
-    one = addresses.single(named) if named else None
+    # 127.0.0.x is what a list answers, nobody's address.
+    one = addresses.single(named) if named and not named.startswith("127.") else None
     found: Iterable[Range]
-    if one is not None and not one.is_loopback:  # 127.0.0.x is a list's answer code
+    if one is not None:
         found = (one,)
     elif read.told.addresses is None:
         found = addresses.in_text(read.text)
