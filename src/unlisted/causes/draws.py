@@ -66,19 +66,31 @@ def _among_open(by_cell: Array, listed: Array, exposures: Exposures, buckets: in
     return np.divide(score, there, out=np.zeros_like(score), where=there > 0)
 
 
-def revealed(points: Points, mail: Array, epoch: tuple[int, int]) -> Array:
-    """Per point and bucket, how much of the unit's own mail (per cell) by the listed address left
-    in later epochs. Drawn later, it may be known when an epoch is bet on, and a listing it explains
-    needs no second explanation: without this, every epoch would be blamed for each listing."""
+def foreseen(
+    points: Points, mail: Array, exposures: Exposures, epoch: tuple[int, int], *, group: bool
+) -> Array:
+    """Per point and bucket, how much of the unit's own mail (per cell) may explain the point beside
+    the epoch of that bucket. What left in later epochs counts by the addresses drawn: it may be
+    known when an epoch is bet on, and a listing it explains needs no second explanation. What left
+    in earlier ones counts as on average over the pool: else every epoch that missed would be blamed
+    for a listing that an earlier one brought. Of a group the epoch's own mail counts so as well:
+    its members draw apart, and one of them is enough."""
     own = mail[points.cell] * points.near
     later = np.cumsum(own, axis=1) - own
+    buckets = max(1, points.buckets)
+    bucket = points.cell % buckets
+    even = _by_pool(mail, exposures, buckets)
+    pool = _pools(exposures)[points.address]
+    usual = np.cumsum(even[pool[:, None] * buckets + bucket] * points.near, axis=1)
     length, late = epoch
-    if length > 1:
-        bucket = points.cell % max(1, points.buckets)
-        since = length - 1 - (bucket + late) % length
-        column = np.maximum(np.arange(own.shape[1])[None, :] - since, 0)
-        later = np.take_along_axis(later, column, axis=1)
-    return later
+    place, since = np.arange(own.shape[1])[None, :], (bucket + late) % length
+    begin = np.maximum(place - (length - 1 - since), 0)
+    end = np.minimum(place + since, own.shape[1] - 1)
+    later = np.take_along_axis(later, begin, axis=1)
+    done = np.take_along_axis(usual, end, axis=1)
+    if group:
+        done = np.where(begin > 0, np.take_along_axis(usual, np.maximum(begin - 1, 0), axis=1), 0.0)
+    return np.asarray(later + usual[:, -1:] - done, dtype=np.float64)
 
 
 def _blind(by_cell: Array, hidden: Array, exposures: Exposures, buckets: int) -> Array:

@@ -21,6 +21,9 @@ Array = npt.NDArray[np.float64]
 
 # (weight, mean lag in s)
 LAGS = ((0.3, 1200.0), (0.4, 5 * 3600.0), (0.3, 24 * 3600.0))
+# Where a list lives on traps alone, or on people's reports; which, the listings tell (`trial.py`).
+SOON_LAGS = ((0.8, 1200.0), (0.2, 5 * 3600.0))
+LATE_LAGS = ((0.4, 5 * 3600.0), (0.6, 15 * 3600.0))
 REACH_S = 48 * 3600.0
 # Nothing is known more exactly than this: the list's own delay to publish.
 _LEAST_WIDTH_S = 300.0
@@ -43,6 +46,8 @@ class Points:
     at: Array
     cell: npt.NDArray[np.int64]
     near: Array
+    near_soon: Array
+    near_late: Array
     buckets: int
     hidden: Array
     listed: Array | None
@@ -55,6 +60,14 @@ class Points:
         near = self.near.copy()
         near[:, 2:] = 0.0
         return replace(self, near=near)
+
+    def soon(self) -> "Points":
+        """The same if evidence comes at once as a rule."""
+        return replace(self, near=self.near_soon)
+
+    def late(self) -> "Points":
+        """The same if it takes hours."""
+        return replace(self, near=self.near_late)
 
 
 def points_of(listings: Sequence[Listing], exposures: Exposures) -> Points:
@@ -78,7 +91,7 @@ def points_of(listings: Sequence[Listing], exposures: Exposures) -> Points:
     low = np.array([row[3] for row in rows], dtype=np.float64)
     high = np.array([row[4] for row in rows], dtype=np.float64)
     address = np.array([row[2] for row in rows], dtype=np.int64)
-    cell, near = _nearness(address, low, high, exposures)
+    cell, near, soon, late = _nearness(address, low, high, exposures)
     return Points(
         np.array([row[0] for row in rows], dtype=np.int64),
         np.array([row[1] for row in rows], dtype=bool),
@@ -86,6 +99,8 @@ def points_of(listings: Sequence[Listing], exposures: Exposures) -> Points:
         (low + high) / 2,
         cell,
         near,
+        soon,
+        late,
         exposures.buckets,
         _spans(listings, exposures, exposures.buckets, with_term=False),
         _spans(listings, exposures, exposures.buckets, with_term=True)
@@ -96,29 +111,32 @@ def points_of(listings: Sequence[Listing], exposures: Exposures) -> Points:
 
 def _nearness(
     address: npt.NDArray[np.int64], low: Array, high: Array, exposures: Exposures
-) -> tuple[npt.NDArray[np.int64], Array]:
+) -> tuple[npt.NDArray[np.int64], Array, Array, Array]:
     wide, buckets = exposures.bucket_s, exposures.buckets
     reach = int(np.ceil(REACH_S / wide)) + 1
     low = np.minimum(low, high - _LEAST_WIDTH_S)
     last = np.floor((high - exposures.start) / wide).astype(np.int64)
     bucket = last[:, None] - np.arange(reach)[None, :]
     begins = exposures.start + bucket * wide
-    near = (
-        _twice(high[:, None] - begins)
-        - _twice(low[:, None] - begins)
-        - _twice(high[:, None] - begins - wide)
-        + _twice(low[:, None] - begins - wide)
-    ) / ((high - low)[:, None] * wide / 3600.0)
     inside = (bucket >= 0) & (bucket < buckets)
     cell = address[:, None] * max(1, buckets) + np.where(inside, bucket, 0)
-    return cell, np.where(inside, np.maximum(near, 0.0), 0.0)
+    found = []
+    for lags in (LAGS, SOON_LAGS, LATE_LAGS):
+        near = (
+            _twice(high[:, None] - begins, lags)
+            - _twice(low[:, None] - begins, lags)
+            - _twice(high[:, None] - begins - wide, lags)
+            + _twice(low[:, None] - begins - wide, lags)
+        ) / ((high - low)[:, None] * wide / 3600.0)
+        found.append(np.where(inside, np.maximum(near, 0.0), 0.0))
+    return cell, found[0], found[1], found[2]
 
 
-def _twice(lag: Array) -> Array:
+def _twice(lag: Array, lags: Sequence[tuple[float, float]]) -> Array:
     """The density of the lag, integrated twice from zero."""
     lag = np.maximum(lag, 0.0)
     total = np.zeros_like(lag)
-    for weight, mean in LAGS:
+    for weight, mean in lags:
         total += weight * (lag + mean * np.expm1(-lag / mean))
     return total
 

@@ -18,6 +18,10 @@ from unlisted.causes.case import Array, Case, Column, Index, Unit
 _TRIAL, _SOLID = np.log(0.01), 0.0
 # Bounds the work; by then a world has more culprits than anyone can act on.
 MOST_TRIALS = 2000
+# Three ways in which evidence may come late, none likelier beforehand; and how much of the weight
+# stays so whatever the others' draws say.
+_EVEN = np.log(np.full(3, 1.0 / 3.0))
+_ALIKE = 0.1
 _NOBODY: Index = np.zeros(0, dtype=np.int64)
 _KINDS: tuple[UnitKind, ...] = ("sender", "campaign", "tenant")
 
@@ -49,9 +53,10 @@ def odds(case: Case, also: Collection[int] = (), known: Collection[int] = ()) ->
         units = order[:MOST_TRIALS]
     units.sort()
     alone = case.ground
-    own = {u: _log_e(case, u, alone, _NOBODY) + float(log_prior[u[0]][u[1]]) for u in units}
-    solids = _solids(case, [u for u in units if own[u] >= _SOLID or u in sure])
-    found = _second_look(case, units, solids)
+    own = {u: log_e(case, u, alone, _NOBODY) for u in units}
+    solid = {u: _mixed(own[u], _EVEN) + float(log_prior[u[0]][u[1]]) >= _SOLID for u in units}
+    solids = _solids(case, [u for u in units if solid[u] or u in sure])
+    found = _second_look(case, units, solids, [own[u] for u in solids])
     return Odds(
         units,
         np.array([log_prior[u[0]][u[1]] for u in units]),
@@ -63,13 +68,13 @@ def odds(case: Case, also: Collection[int] = (), known: Collection[int] = ()) ->
 
 def _first_look(case: Case) -> tuple[dict[UnitKind, Array], dict[UnitKind, Array], float]:
     """Prior weights, and what every unit's draws say at a glance: once if evidence comes within
-    the hour, once if it takes a day, the mean of both."""
+    the hour, once if it takes a day, and once if half a day; the mean of all."""
     x, c = case.exposures, case.campaigns
     share = prior.mail_share(x, case.points, case.background / case.ground)
     alone = case.ground
     senders, campaigns = [], []
-    for sharp in (True, False):
-        table = draws.stakes(case.points.sharp() if sharp else case.points, alone, x)
+    for points in (case.points.sharp(), case.points.late(), case.points):
+        table = draws.stakes(points, alone, x)
         bets = draws.bets_by(x, x, table)
         members = draws.bets_by(x, c, table)
         for rate in draws.RATES:
@@ -137,18 +142,30 @@ def spoken_for(case: Case, campaigns: list[Unit], units: list[Unit]) -> dict[Uni
     return out
 
 
-def _second_look(case: Case, units: list[Unit], solids: list[Unit]) -> dict[Unit, float]:
+def _second_look(
+    case: Case, units: list[Unit], solids: list[Unit], own: list[Array]
+) -> dict[Unit, float]:
     columns = [case.column(u) for u in solids]
     common = _rest(case, columns)
     sets = [set(case.members(u).tolist()) for u in solids]
+    lags = sum(own, _EVEN)
     out: dict[Unit, float] = {}
     for unit in units:
         touched = _touched(case, unit, solids, sets)
         if touched:
-            out[unit] = _apart(case, unit, solids, columns, touched)
+            found = _apart(case, unit, solids, columns, touched)
         else:
-            out[unit] = _log_e(case, unit, common, _NOBODY)
+            found = log_e(case, unit, common, _NOBODY)
+        out[unit] = _mixed(found, lags - sum((own[place] for place in touched), 0.0 * _EVEN))
     return out
+
+
+def _mixed(by_lag: Array, weight: Array) -> float:
+    """The mean over how late evidence comes. What the others' draws tell of that is `weight`, ln of
+    how well each fits them; a part goes evenly, since a culprit may be caught in another way."""
+    weight = weight - np.logaddexp.reduce(weight)
+    weight = np.logaddexp(weight + np.log(1.0 - _ALIKE), _EVEN + np.log(_ALIKE))
+    return float(np.logaddexp.reduce(by_lag + weight))
 
 
 def _touched(case: Case, unit: Unit, solids: list[Unit], sets: list[set[int]]) -> list[int]:
@@ -163,8 +180,8 @@ def _apart(
     solids: list[Unit],
     columns: list[Column],
     touched: list[int],
-) -> float:
-    """The e-value with the rest fitted without any mail of the unit."""
+) -> Array:
+    """The e-values with the rest fitted without any mail of the unit."""
     own = case.members(unit)
     found: list[Column] = []
     apart: list[Index] = [_NOBODY]
@@ -177,7 +194,7 @@ def _apart(
                 apart.append(case.members(solid))
         else:
             found.append(case.column(solid, own))
-    return _log_e(case, unit, _rest(case, found), np.concatenate(apart))
+    return log_e(case, unit, _rest(case, found), np.concatenate(apart))
 
 
 def _rest(case: Case, columns: list[Column]) -> Array:
@@ -191,21 +208,26 @@ def _rest(case: Case, columns: list[Column]) -> Array:
     return rest
 
 
-def _log_e(case: Case, unit: Unit, rest: Array, apart: Index) -> float:
-    """One unit's e-value; groups lose their loudest members and those that stand apart."""
-    rows, source, points = case.rows(unit), case.table(unit), case.points
+def log_e(case: Case, unit: Unit, rest: Array, apart: Index) -> Array:
+    """One unit's e-values, for evidence that comes at once, within a day, or late; groups lose
+    their loudest members and those that stand apart."""
+    rows, source = case.rows(unit), case.table(unit)
     if len(apart):
         rows = rows[~np.isin(source.sender[rows], apart)]
-    cell = source.address[rows].astype(np.int64) * points.buckets + source.bucket[rows]
-    epoch = draws.epoch_buckets(case.exposures)
-    np.add.at(case.scratch, cell, source.messages[rows].astype(np.float64))
-    later = draws.revealed(points, case.scratch, epoch)
-    case.scratch[cell] = 0.0
-    by_rate = []
-    for rate in draws.RATES:
-        table = draws.stakes(points, rest[:, None] + rate * later, case.exposures)
-        bets = draws.bets_by(case.exposures, source, table, rows)
-        bets = draws.Bets(np.zeros_like(bets.unit), bets.member, bets.drawn, bets.even)
-        product = draws.per_unit if unit[0] == "sender" else draws.per_group
-        by_rate.append(product(bets, 1, rate))
-    return float(draws.mixed(np.stack(by_rate))[0])
+    cell = source.address[rows].astype(np.int64) * case.points.buckets + source.bucket[rows]
+    mail = source.messages[rows].astype(np.float64)
+    epoch, group = draws.epoch_buckets(case.exposures), unit[0] != "sender"
+    out = []
+    for points in (case.points.soon(), case.points, case.points.late()):
+        np.add.at(case.scratch, cell, mail)
+        besides = draws.foreseen(points, case.scratch, case.exposures, epoch, group=group)
+        case.scratch[cell] = 0.0
+        by_rate = []
+        for rate in draws.RATES:
+            table = draws.stakes(points, rest[:, None] + rate * besides, case.exposures)
+            bets = draws.bets_by(case.exposures, source, table, rows)
+            bets = draws.Bets(np.zeros_like(bets.unit), bets.member, bets.drawn, bets.even)
+            product = draws.per_group if group else draws.per_unit
+            by_rate.append(product(bets, 1, rate))
+        out.append(float(draws.mixed(np.stack(by_rate))[0]))
+    return np.array(out)
