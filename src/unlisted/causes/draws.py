@@ -26,6 +26,8 @@ Index = npt.NDArray[np.int64]
 # honest mail beside the spam; and how much is bet on each.
 RATES = (0.03, 0.01, 0.003, 0.0007)
 _BET = np.log(np.array((0.3, 0.3, 0.25, 0.15)))
+# Beforehand, for three lags one after the other.
+EVEN = np.tile(_BET, 3) - np.log(3.0)
 _LEFT_OUT = 2
 _DRAWN = 1e-3
 

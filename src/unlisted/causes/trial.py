@@ -18,10 +18,6 @@ from unlisted.causes.case import Array, Case, Column, Index, Unit
 _TRIAL, _SOLID = np.log(0.01), 0.0
 # Bounds the work; by then a world has more culprits than anyone can act on.
 MOST_TRIALS = 2000
-# Three ways in which evidence may come late, none likelier beforehand; and how much of the weight
-# stays so whatever the others' draws say.
-_EVEN = np.log(np.full(3, 1.0 / 3.0))
-_ALIKE = 0.1
 _NOBODY: Index = np.zeros(0, dtype=np.int64)
 _KINDS: tuple[UnitKind, ...] = ("sender", "campaign", "tenant")
 
@@ -54,7 +50,7 @@ def odds(case: Case, also: Collection[int] = (), known: Collection[int] = ()) ->
     units.sort()
     alone = case.ground
     own = {u: log_e(case, u, alone, _NOBODY) for u in units}
-    solid = {u: _mixed(own[u], _EVEN) + float(log_prior[u[0]][u[1]]) >= _SOLID for u in units}
+    solid = {u: _mixed(own[u], draws.EVEN) + float(log_prior[u[0]][u[1]]) >= _SOLID for u in units}
     solids = _solids(case, [u for u in units if solid[u] or u in sure])
     found = _second_look(case, units, solids, [own[u] for u in solids])
     return Odds(
@@ -148,7 +144,9 @@ def _second_look(
     columns = [case.column(u) for u in solids]
     common = _rest(case, columns)
     sets = [set(case.members(u).tolist()) for u in solids]
-    lags = sum(own, _EVEN)
+    # How late the evidence of each comes, and how much of it a message brings.
+    fits = [_share(values) for values in own]
+    whole = sum(fits, np.exp(draws.EVEN))
     out: dict[Unit, float] = {}
     for unit in units:
         touched = _touched(case, unit, solids, sets)
@@ -156,16 +154,20 @@ def _second_look(
             found = _apart(case, unit, solids, columns, touched)
         else:
             found = log_e(case, unit, common, _NOBODY)
-        out[unit] = _mixed(found, lags - sum((own[place] for place in touched), 0.0 * _EVEN))
+        others = whole - sum((fits[place] for place in touched), np.zeros(len(whole)))
+        out[unit] = _mixed(found, np.log(others / others.sum()))
     return out
 
 
-def _mixed(by_lag: Array, weight: Array) -> float:
-    """The mean over how late evidence comes. What the others' draws tell of that is `weight`, ln of
-    how well each fits them; a part goes evenly, since a culprit may be caught in another way."""
-    weight = weight - np.logaddexp.reduce(weight)
-    weight = np.logaddexp(weight + np.log(1.0 - _ALIKE), _EVEN + np.log(_ALIKE))
-    return float(np.logaddexp.reduce(by_lag + weight))
+def _mixed(values: Array, log_weight: Array) -> float:
+    """ln of the mean of e-values. Weights may come from the others' draws, never from its own."""
+    return float(np.logaddexp.reduce(values + log_weight))
+
+
+def _share(values: Array) -> Array:
+    """How likely each lag and rate is, from one unit's draws."""
+    value = values + draws.EVEN
+    return np.asarray(np.exp(value - np.logaddexp.reduce(value)), dtype=np.float64)
 
 
 def _touched(case: Case, unit: Unit, solids: list[Unit], sets: list[set[int]]) -> list[int]:
@@ -209,25 +211,23 @@ def _rest(case: Case, columns: list[Column]) -> Array:
 
 
 def log_e(case: Case, unit: Unit, rest: Array, apart: Index) -> Array:
-    """One unit's e-values, for evidence that comes at once, within a day, or late; groups lose
-    their loudest members and those that stand apart."""
+    """ln of one unit's e-values, for evidence that comes at once, within a day, or late, and for
+    each rate; groups lose their loudest members and those that stand apart."""
     rows, source = case.rows(unit), case.table(unit)
     if len(apart):
         rows = rows[~np.isin(source.sender[rows], apart)]
     cell = source.address[rows].astype(np.int64) * case.points.buckets + source.bucket[rows]
     mail = source.messages[rows].astype(np.float64)
     epoch, group = draws.epoch_buckets(case.exposures), unit[0] != "sender"
-    out = []
+    product = draws.per_group if group else draws.per_unit
+    out: list[float] = []
     for points in (case.points.soon(), case.points, case.points.late()):
         np.add.at(case.scratch, cell, mail)
         besides = draws.foreseen(points, case.scratch, case.exposures, epoch, group=group)
         case.scratch[cell] = 0.0
-        by_rate = []
         for rate in draws.RATES:
             table = draws.stakes(points, rest[:, None] + rate * besides, case.exposures)
             bets = draws.bets_by(case.exposures, source, table, rows)
             bets = draws.Bets(np.zeros_like(bets.unit), bets.member, bets.drawn, bets.even)
-            product = draws.per_group if group else draws.per_unit
-            by_rate.append(product(bets, 1, rate))
-        out.append(float(draws.mixed(np.stack(by_rate))[0]))
+            out.append(float(product(bets, 1, rate)[0]))
     return np.array(out)
