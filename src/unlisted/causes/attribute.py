@@ -196,7 +196,17 @@ def _causes(
         unit = tried.units[place]
         value = float(log_odds[place])
         part = fitted.part[opening, place_of[unit]] if unit in place_of else np.zeros(0)
-        share, low, high = interval(part, len(listings), naming.probability(value))
+        whole = part
+        if unit[0] == "tenant" and guilty[place] and len(part):
+            # Its senders stand for themselves as well: what they brought, it brought.
+            theirs = set(case.members(unit).tolist())
+            stand = [n for u, n in place_of.items() if u[0] == "sender" and u[1] in theirs]
+            whole = part + fitted.part[np.ix_(opening, stand)].sum(axis=1)
+        by_range = fitted.range_part[opening]
+        ranged = (
+            float((whole * by_range / np.maximum(1.0 - by_range, 1e-9)).sum()) if len(part) else 0.0
+        )
+        share, low, high = interval(whole, len(listings), naming.probability(value), ranged)
         for_it, against = _episodes_of(case, unit, part, opening, listings)
         standing: naming.Standing = "open"
         enough = before[place] or len(for_it) >= naming.LEAST_EPISODES or convicts(unit, other)

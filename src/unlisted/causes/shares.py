@@ -17,15 +17,16 @@ CONFIDENCE = 0.95
 
 
 def interval(
-    part: npt.NDArray[np.float64], listings: int, probability: float
+    part: npt.NDArray[np.float64], listings: int, probability: float, ranged: float = 0.0
 ) -> tuple[float, float, float]:
-    """Share, low and high, from the chance that each listing was the unit's."""
+    """Share, low and high, from the chance that each listing was the unit's. `ranged` are listings
+    that would be its, were they not a range's: a doubt that all of a block have in common."""
     if not len(part):
         return 0.0, 0.0, 1.0 if not listings else beta_quantile(1.0, max(1, listings), CONFIDENCE)
     mine = float(part.sum())
     doubt = 1.645 * math.sqrt(float((part * (1.0 - part)).sum()))
     tail = (1.0 - CONFIDENCE) / 2
-    least, most = max(0.0, mine - doubt), min(float(listings), mine + doubt)
+    least, most = max(0.0, mine - doubt), min(float(listings), mine + doubt + ranged)
     # Whoever may be innocent may have no share at all.
     if probability < 1.0 - tail:
         least = 0.0
