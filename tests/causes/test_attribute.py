@@ -36,6 +36,20 @@ def test_a_hijack_that_was_caught_again_and_again_is_named_alone():
     assert {e.unit for e in answer.episodes} == {("sender", 7)}
 
 
+def test_a_hijack_whose_evidence_comes_hours_late_is_named_and_nobody_beside_it():
+    found, chance = Counter(), Random("late")
+    for seed in range(10):
+        platform = Platform(seed=seed)
+        hijack(platform, 7, list(range(60, 180)), [])
+        late = [
+            listing(n, platform.address(7, sent), sent + chance.uniform(5, 11), 0.1)
+            for n, sent in enumerate(range(62, 168, 5))
+        ]
+        answer = attribute(platform.exposures(), _apart(late))
+        found.update(named(answer))
+    assert set(found) == {("sender", 7)} and found["sender", 7] >= 6
+
+
 def test_one_listing_is_not_enough_and_the_answer_says_how_many_more():
     platform = Platform()
     listings = hijack(platform, 7, list(range(100, 124)), CAUGHT[:1])
@@ -110,6 +124,8 @@ def test_a_tenant_whose_many_senders_spam_is_named_and_one_bad_sender_does_not_c
     ]
     answer = attribute(platform.exposures(), _apart(caught), tenants=tenants)
     assert ("tenant", 5) in named(answer)
+    (tenant,) = [cause for cause in answer.named() if cause.kind == "tenant"]
+    assert tenant.low <= 1.0 <= tenant.high + 1e-9
     alone = Platform()
     listings = hijack(alone, 107, list(range(100, 124)), CAUGHT)
     answer = attribute(alone.exposures(), listings, tenants=tenants)

@@ -75,5 +75,8 @@ def test_without_a_term_there_is_one_moment_only(changes):
 @given(st.lists(st.floats(0, 1), max_size=20), st.integers(0, 20), st.floats(0, 1))
 @settings(max_examples=100, deadline=None)
 def test_a_share_lies_within_its_interval(part, more, probability):
-    share, low, high = interval(np.array(part), max(1, len(part) + more), probability)
+    listings = max(1, len(part) + more)
+    share, low, high = interval(np.array(part), listings, probability)
     assert 0.0 <= low <= share + 1e-9 and share <= high + 1e-9 and high <= 1.0
+    doubted = interval(np.array(part), listings, probability, 2.0)
+    assert doubted[:2] == (share, low) and doubted[2] >= high

@@ -191,6 +191,8 @@ def _causes(
 ) -> list[Cause]:
     place_of = {unit: place for place, unit in enumerate(solid)}
     opening = np.flatnonzero(case.points.opening)
+    by_range = fitted.range_part[opening]
+    taken = by_range / np.maximum(1.0 - by_range, 1e-9)
     out = []
     for place in np.lexsort((np.arange(len(log_odds)), -log_odds)):
         unit = tried.units[place]
@@ -200,12 +202,9 @@ def _causes(
         if unit[0] == "tenant" and guilty[place] and len(part):
             # Its senders stand for themselves as well: what they brought, it brought.
             theirs = set(case.members(unit).tolist())
-            stand = [n for u, n in place_of.items() if u[0] == "sender" and u[1] in theirs]
-            whole = part + fitted.part[np.ix_(opening, stand)].sum(axis=1)
-        by_range = fitted.range_part[opening]
-        ranged = (
-            float((whole * by_range / np.maximum(1.0 - by_range, 1e-9)).sum()) if len(part) else 0.0
-        )
+            stand = [u[0] == "sender" and u[1] in theirs for u in solid]
+            whole = part + fitted.part[opening] @ np.array(stand, dtype=np.float64)
+        ranged = float((whole * taken).sum()) if len(part) else 0.0
         share, low, high = interval(whole, len(listings), naming.probability(value), ranged)
         for_it, against = _episodes_of(case, unit, part, opening, listings)
         standing: naming.Standing = "open"

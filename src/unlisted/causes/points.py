@@ -34,7 +34,8 @@ class Points:
     """Times of evidence, and for each the buckets before it with their nearness.
 
     `cell` are flat indices (address, bucket) of the listed address, `near` how likely a message of
-    that bucket brings its evidence at the point, per hour. `listing` is the episode's place,
+    that bucket brings its evidence at the point, per hour, if the lag is a mixture of all;
+    `near_soon` and `near_late` if it is short, or long. `listing` is the episode's place,
     `opening` whether it is the first of its two points. `hidden` tells per cell for how much of the
     bucket further evidence could not be seen: between a listing's two points; `listed` for how much the address was
     listed and left out of the draw, None where routing does not look at listings.

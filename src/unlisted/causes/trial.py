@@ -2,7 +2,9 @@
 others explain no longer counts, fitted without the unit on trial.
 
 Who goes on trial is decided by the unit's own draws alone; who stands as an explanation for the
-rest as well. So the second e-value of a unit is fitted on nothing that its own draws touched.
+rest as well. So the second e-value of a unit is fitted on nothing that its own draws touched. Nor
+is what it is averaged over: how late evidence comes and how much of it a message brings is weighed
+by what the draws of the others, each for itself, tell of that.
 """
 
 from collections.abc import Collection
