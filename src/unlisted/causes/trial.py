@@ -20,6 +20,8 @@ from unlisted.causes.case import Array, Case, Column, Index, Unit
 _TRIAL, _SOLID = np.log(0.01), 0.0
 # Bounds the work; by then a world has more culprits than anyone can act on.
 MOST_TRIALS = 2000
+# So many others tell something of how lists learn of spam here; fewer are a chance.
+_SEVERAL = 3
 _NOBODY: Index = np.zeros(0, dtype=np.int64)
 _KINDS: tuple[UnitKind, ...] = ("sender", "campaign", "tenant")
 
@@ -157,7 +159,8 @@ def _second_look(
         else:
             found = log_e(case, unit, common, _NOBODY)
         others = whole - sum((fits[place] for place in touched), np.zeros(len(whole)))
-        out[unit] = _mixed(found, np.log(others / others.sum()))
+        several = len(solids) - len(touched) >= _SEVERAL
+        out[unit] = _mixed(found, np.log(others / others.sum()) if several else draws.EVEN)
     return out
 
 
