@@ -1,6 +1,7 @@
 """The proof behind a name: bets have mean one over all draws, and the naming rule counts on it."""
 
 import math
+from dataclasses import replace
 from itertools import chain, combinations, product
 from random import Random
 
@@ -100,6 +101,23 @@ def test_mail_that_was_not_drawn_bets_nothing():
     case, _ = _case(platform.exposures(), [listing(0, 3, 50)], None, None)
     table = draws.stakes(case.points, case.ground, case.exposures)
     assert len(draws.bets_by(case.exposures, case.exposures, table).unit) == 0
+
+
+@given(st.sets(st.integers(0, 119), min_size=1, max_size=8), st.booleans())
+@settings(max_examples=30, deadline=None)
+def test_a_table_of_some_buckets_says_what_the_whole_one_says_of_them(buckets, rests):
+    x = replace(Platform(senders=30, hours=120).exposures(), rests_listed=rests)
+    listings = [listing(n, 2 * n, 12 + 9 * n, 0.3) for n in range(8)]
+    case, _ = _case(x, listings, None, None)
+    rows = np.flatnonzero(np.isin(x.bucket, sorted(buckets)))
+    whole, some = (
+        draws.bets_by(
+            x, x, draws.stakes(case.points, case.ground, x, draws.sight(case.points, x, only)), rows
+        )
+        for only in (None, np.array(sorted(buckets)))
+    )
+    assert np.array_equal(whole.unit, some.unit)
+    assert np.array_equal(whole.drawn, some.drawn) and np.array_equal(whole.even, some.even)
 
 
 def test_where_nobody_is_guilty_names_are_rarer_than_promised():

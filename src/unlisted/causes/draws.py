@@ -34,55 +34,108 @@ _DRAWN = 1e-3
 
 @dataclass(frozen=True)
 class Stakes:
-    """What lay near listings: per (address, bucket), and on average over the address's pool."""
+    """What lay near listings: per (address, bucket), and on average over the address's pool.
+    `place`: of each bucket its column, where there is not one for each."""
 
     by_cell: Array
     by_pool: Array
     pool_of: Index
     buckets: int
+    place: Index | None = None
 
 
-def stakes(points: Points, rest: Array, exposures: Exposures) -> Stakes:
+@dataclass(frozen=True)
+class Sight:
+    """What of the addresses could be seen, in `some` buckets (None: in all): for how much of a cell
+    further evidence was `hidden`; and `apart`, cells and their mean over the pool: what was left
+    open of them, first by that, then by what was listed."""
+
+    some: Index | None
+    hidden: Array
+    apart: tuple[tuple[Array, Array], ...]
+
+
+def sight(points: Points, exposures: Exposures, some: Index | None = None) -> Sight:
+    """`some`: the only buckets that are asked for, in order. Who mailed in a few of a month's hours
+    needs no table of all."""
+    buckets = max(1, points.buckets)
+    hidden = points.hidden if some is None else _columns(points.hidden, buckets, some)
+    closed = [hidden]
+    if points.listed is not None:
+        listed = points.listed if some is None else _columns(points.listed, buckets, some)
+        # An address listed within a bucket was drawn by some of its senders and not by others.
+        closed += [(listed > 0).astype(np.float64), (listed >= 1).astype(np.float64)]
+    left = [1.0 - one for one in closed]
+    columns = buckets if some is None else len(some)
+    apart = tuple((one, _by_pool(one, exposures, columns)) for one in left)
+    return Sight(some, hidden, apart)
+
+
+def stakes(points: Points, rest: Array, exposures: Exposures, seen: Sight | None = None) -> Stakes:
     """Nearness over the rest of what explains the point, per cell and pool. The rest is told per
     point, or per point and bucket."""
+    seen = seen or sight(points, exposures)
     buckets = max(1, points.buckets)
-    cells = exposures.addresses * buckets
     weight = points.near / (rest[:, None] if rest.ndim == 1 else rest)
-    by_cell = sums(points.cell.ravel(), weight.ravel(), cells)
-    by_cell = _blind(by_cell, points.hidden, exposures, buckets)
+    by_cell = sums(points.cell.ravel(), weight.ravel(), exposures.addresses * buckets)
+    place = None
+    if seen.some is not None:
+        by_cell = _columns(by_cell, buckets, seen.some)
+        place = np.zeros(buckets, dtype=np.int64)
+        place[seen.some] = np.arange(len(seen.some))
+        buckets = len(seen.some)
+    # To have mailed by an address whose listing hid what followed speaks neither way: it counts as
+    # the pool's visible addresses do on average.
+    usual = _among_open(by_cell, seen.apart[0], exposures, buckets)
+    by_cell = by_cell + seen.hidden * usual.reshape(-1, buckets)[exposures.pools.of].ravel()
     by_pool = _by_pool(by_cell, exposures, buckets)
-    if points.listed is not None:
-        # An address listed within a bucket was drawn by some of its senders and not by others.
-        for out in (points.listed > 0, points.listed >= 1):
-            among = _among_open(by_cell, out.astype(np.float64), exposures, buckets)
-            by_pool = np.maximum(by_pool, among)
-    return Stakes(by_cell, by_pool, _pools(exposures), buckets)
+    for apart in seen.apart[1:]:
+        by_pool = np.maximum(by_pool, _among_open(by_cell, apart, exposures, buckets))
+    return Stakes(by_cell, by_pool, exposures.pools.of, buckets, place)
 
 
-def _among_open(by_cell: Array, listed: Array, exposures: Exposures, buckets: int) -> Array:
+def _columns(by_cell: Array, buckets: int, some: Index) -> Array:
+    return by_cell.reshape(-1, buckets)[:, some].ravel()
+
+
+def _among_open(
+    by_cell: Array, apart: tuple[Array, Array], exposures: Exposures, buckets: int
+) -> Array:
     """The mean over the addresses that were not listed. Nobody was drawn to the listed ones, and
     they are nearest to no new listing: with them, each draw among the others would win its bet."""
-    still = 1.0 - listed
-    there = _by_pool(still, exposures, buckets)
+    still, there = apart
     score = _by_pool(still * by_cell, exposures, buckets)
     return np.divide(score, there, out=np.zeros_like(score), where=there > 0)
 
 
+def evenly(mail: Array, exposures: Exposures, buckets: int, some: Index) -> Array:
+    """Mail per cell, in `some` buckets only, as it is on average over each pool; per bucket."""
+    pools = len(exposures.pools.begins)
+    even = np.zeros((pools, buckets))
+    even[:, some] = _by_pool(_columns(mail, buckets, some), exposures, len(some)).reshape(pools, -1)
+    return even.ravel()
+
+
 def foreseen(
-    points: Points, mail: Array, exposures: Exposures, epoch: tuple[int, int], *, group: bool
+    points: Points,
+    mail: Array,
+    even: Array,
+    exposures: Exposures,
+    epoch: tuple[int, int],
+    *,
+    group: bool,
 ) -> Array:
-    """Per point and bucket, how much of the unit's own mail (per cell) may explain the point beside
-    the epoch of that bucket. What left in later epochs counts by the addresses drawn: it may be
-    known when an epoch is bet on, and a listing it explains needs no second explanation. What left
-    in earlier ones counts as on average over the pool: else every epoch that missed would be blamed
-    for a listing that an earlier one brought. Of a group the epoch's own mail counts so as well:
-    its members draw apart, and one of them is enough."""
+    """Per point and bucket, how much of the unit's own mail (per cell; `even`: `evenly`) may
+    explain the point beside the epoch of that bucket. What left in later epochs counts by the
+    addresses drawn: it may be known when an epoch is bet on, and a listing it explains needs no
+    second explanation. What left in earlier ones counts as on average over the pool: else every
+    epoch that missed would be blamed for a listing that an earlier one brought. Of a group the
+    epoch's own mail counts so as well: its members draw apart, and one of them is enough."""
     own = mail[points.cell] * points.near
     later = np.cumsum(own, axis=1) - own
     buckets = max(1, points.buckets)
     bucket = points.cell % buckets
-    even = _by_pool(mail, exposures, buckets)
-    pool = _pools(exposures)[points.address]
+    pool = exposures.pools.of[points.address]
     usual = np.cumsum(even[pool[:, None] * buckets + bucket] * points.near, axis=1)
     length, late = epoch
     place, since = np.arange(own.shape[1])[None, :], (bucket + late) % length
@@ -95,31 +148,17 @@ def foreseen(
     return np.asarray(later + usual[:, -1:] - done, dtype=np.float64)
 
 
-def _blind(by_cell: Array, hidden: Array, exposures: Exposures, buckets: int) -> Array:
-    """To have mailed by an address whose listing hid what followed speaks neither way: it counts
-    as the pool's visible addresses do on average."""
-    pool = _pools(exposures)
-    usual = _among_open(by_cell, hidden, exposures, buckets)
-    return by_cell + hidden * usual.reshape(-1, buckets)[pool].ravel()
-
-
-def _pools(exposures: Exposures) -> Index:
-    return exposures.pool_of.astype(np.int64)
-
-
 def _by_pool(by_cell: Array, exposures: Exposures, buckets: int) -> Array:
     """The mean over each pool's addresses, per bucket."""
-    pool = _pools(exposures)
-    order = np.argsort(pool, kind="stable")
-    begins = np.searchsorted(pool[order], np.arange(int(pool.max()) + 1))
+    pools = exposures.pools
     rows = by_cell.reshape(-1, buckets)
-    if np.any(order[1:] < order[:-1]):
-        rows = rows[order]
+    if pools.order is not None:
+        rows = rows[pools.order]
     # A pool without addresses has no rows to add.
-    size = np.diff(begins, append=len(pool))
-    total = np.zeros((len(begins), buckets))
-    total[size > 0] = np.add.reduceat(rows, begins[size > 0], axis=0)
-    return np.asarray((total / np.maximum(1, size)[:, None]).ravel(), dtype=np.float64)
+    there = pools.size > 0
+    total = np.zeros((len(pools.begins), buckets))
+    total[there] = np.add.reduceat(rows, pools.begins[there], axis=0)
+    return np.asarray((total / np.maximum(1, pools.size)[:, None]).ravel(), dtype=np.float64)
 
 
 def sums(
@@ -159,13 +198,13 @@ def bets_of(
     epoch: tuple[int, int],
 ) -> Bets:
     """The bets of some rows; rows of one member in one epoch are one bet."""
-    flat_pool = table.pool_of[address] * table.buckets + bucket
-    average = table.by_pool[flat_pool]
+    column = bucket if table.place is None else table.place[bucket]
+    average = table.by_pool[table.pool_of[address] * table.buckets + column]
     live = np.flatnonzero(average > 0)
     unit, member, bucket = unit[live], member[live], bucket[live]
     mail = messages[live].astype(np.float64)
     even = mail * average[live]
-    hit = mail * table.by_cell[address[live].astype(np.int64) * table.buckets + bucket]
+    hit = mail * table.by_cell[address[live].astype(np.int64) * table.buckets + column[live]]
     when = (bucket + epoch[1]) // epoch[0]
     same = (unit[1:] == unit[:-1]) & (member[1:] == member[:-1])
     ordered = bool(

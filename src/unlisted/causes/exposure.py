@@ -9,6 +9,7 @@ backwards: `CausesError`, never a traceback out of an array library.
 """
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import msgspec
 import numpy as np
@@ -38,6 +39,17 @@ class Listing(msgspec.Struct, frozen=True):
     opened: Bounds
     released: Bounds | None = None
     term_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Pools:
+    """Which addresses lie together: the pool `of` each address, what `order` brings those of a pool
+    together (None: they are), and where each then `begins`, with its `size`."""
+
+    of: npt.NDArray[np.int64]
+    order: npt.NDArray[np.int64] | None
+    begins: npt.NDArray[np.int64]
+    size: npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -81,6 +93,15 @@ class Exposures:
     def addresses(self) -> int:
         """How many egress addresses there are."""
         return len(self.pool_of)
+
+    @cached_property
+    def pools(self) -> Pools:
+        """Worked out once: every e-value asks for means over pools, many times."""
+        of = self.pool_of.astype(np.int64)
+        order = np.argsort(of, kind="stable")
+        begins = np.searchsorted(of[order], np.arange(int(of.max()) + 1))
+        together = not np.any(order[1:] < order[:-1])
+        return Pools(of, None if together else order, begins, np.diff(begins, append=len(of)))
 
     @property
     def buckets(self) -> int:

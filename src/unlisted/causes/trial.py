@@ -221,18 +221,24 @@ def log_e(case: Case, unit: Unit, rest: Array, apart: Index) -> Array:
     rows, source = case.rows(unit), case.table(unit)
     if len(apart):
         rows = rows[~np.isin(source.sender[rows], apart)]
-    cell = source.address[rows].astype(np.int64) * case.points.buckets + source.bucket[rows]
-    mail = source.messages[rows].astype(np.float64)
-    epoch, group = draws.epoch_buckets(case.exposures), unit[0] != "sender"
+    if not len(rows):
+        return np.zeros(len(draws.EVEN))
+    x, buckets = case.exposures, case.points.buckets
+    cell = source.address[rows].astype(np.int64) * buckets + source.bucket[rows]
+    when = np.unique(source.bucket[rows]).astype(np.int64)
+    np.add.at(case.scratch, cell, source.messages[rows].astype(np.float64))
+    even = draws.evenly(case.scratch, x, buckets, when)
+    epoch, group = draws.epoch_buckets(x), unit[0] != "sender"
     product = draws.per_group if group else draws.per_unit
+    seen = draws.sight(case.points, x, when)
+    lags = (case.points.soon(), case.points, case.points.late())
+    besides = [draws.foreseen(one, case.scratch, even, x, epoch, group=group) for one in lags]
+    case.scratch[cell] = 0.0
     out: list[float] = []
-    for points in (case.points.soon(), case.points, case.points.late()):
-        np.add.at(case.scratch, cell, mail)
-        besides = draws.foreseen(points, case.scratch, case.exposures, epoch, group=group)
-        case.scratch[cell] = 0.0
+    for points, beside in zip(lags, besides, strict=True):
         for rate in draws.RATES:
-            table = draws.stakes(points, rest[:, None] + rate * besides, case.exposures)
-            bets = draws.bets_by(case.exposures, source, table, rows)
+            table = draws.stakes(points, rest[:, None] + rate * beside, x, seen)
+            bets = draws.bets_by(x, source, table, rows)
             bets = draws.Bets(np.zeros_like(bets.unit), bets.member, bets.drawn, bets.even)
             out.append(float(product(bets, 1, rate)[0]))
     return np.array(out)
