@@ -23,6 +23,9 @@ from unlisted.replies.wording import Masks, Wording, skeleton_of
 REMEMBERED = 1024
 PROVED_AT = 8  # uses of a wording
 LONGEST_REMEMBERED = 512
+# Addresses at which one pattern is tried: no mail server's reply names so many, and a text of
+# nothing else would be searched from each to its end.
+MOST_PLACES = 64
 
 
 _Search = Callable[[str], re.Match[str] | None]
@@ -124,7 +127,7 @@ def _part(number: int, branch: str) -> _Part:
 
 
 def _first_at(match: _Match, text: str, places: Sequence[int]) -> re.Match[str] | None:
-    for place in places:
+    for place in places[:MOST_PLACES]:
         found = match(text, place)
         if found:
             return found
