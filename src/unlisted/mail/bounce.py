@@ -7,6 +7,7 @@ own kind; what is none of these gives no record. Judges nothing: `replies.bounce
 """
 
 import re
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
@@ -296,6 +297,13 @@ def _number(text: str) -> str | None:
     return found[1] if found else None
 
 
+@lru_cache(maxsize=4)
+def _hinted(text: str) -> str | None:
+    """The command a whole report tells: asked for each of its recipients, of which there may be
+    hundreds."""
+    return command_in(text, whole_report=True)
+
+
 def _record(
     *,
     kind: Kind,
@@ -335,7 +343,7 @@ def _record(
         code=int(reply[1]) if reply else 0,
         diagnostic=" ".join(diagnostic.split()),
         diagnostic_type=diagnostic_type,
-        command=command_in(diagnostic) or command or command_in(hint[:3000], whole_report=True),
+        command=command_in(diagnostic) or command or _hinted(hint[:3000]),
         reporting_mta=reporting_mta,
         remote_mta=remote_mta,
         message_id=message_id,

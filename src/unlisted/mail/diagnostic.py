@@ -26,7 +26,7 @@ _COMMAND = re.compile(
 )
 # The command pattern costs its length at every character; these tell in no time it is in vain.
 _TRIGGERS = (
-    "eply to", "esponse to", "after ", "like our", "failed ", ">>>", "[rcpt", "[data", "[mail",
+    "eply to", "esponse to", "after ", "like our", "failed on ", ">>>", "[rcpt", "[data", "[mail",
     "smtp command", "ommand:", "tage:", "accept our", "uring ", "sent ", "sent: ", "like recipient",
     "was rejected", "talk to me", "greeting failed", "smtp:", "(sent_", "generated", "(state 14",
     "progress was",
