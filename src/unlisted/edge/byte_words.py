@@ -21,7 +21,6 @@ _ONES = np.uint64(0x0101010101010101)
 _HIGHS = np.uint64(0x8080808080808080)
 _ZERO = np.uint64(0)
 _ONE = np.uint64(1)
-_THREE = np.uint64(3)
 # The first n bytes of a word, n from 0 to 8.
 MASKS: Words = np.array([(1 << (8 * n)) - 1 for n in range(9)], dtype=np.uint64)
 _PRIME = np.uint64(0x9E3779B97F4A7C15)

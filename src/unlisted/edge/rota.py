@@ -11,8 +11,6 @@ from datetime import UTC, datetime, tzinfo
 
 import msgspec
 
-DAY_MIN = 1440
-
 
 class Shift(msgspec.Struct, frozen=True):
     """`days`: Monday is 0. `begin`, `end`: minutes since midnight."""

@@ -7,7 +7,7 @@ Monday). A day that no calendar has is no stamp. Numeric dates whose day and mon
 """
 
 import re
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 from functools import lru_cache
 
 import msgspec
@@ -165,8 +165,3 @@ def long_form(at: float) -> str:
     moment = datetime.fromtimestamp(at, UTC)
     clock = moment.strftime("%I:%M %p").lstrip("0")
     return f"{moment:%A}, {moment:%B} {moment.day}, {moment.year}, at {clock} UTC"
-
-
-def in_zone(at: float, offset_min: int) -> datetime:
-    """The local time of a page with that offset."""
-    return datetime.fromtimestamp(at, timezone(timedelta(minutes=offset_min)))
